@@ -1,0 +1,1 @@
+//! Ids, limits and the proof envelope shared by every part of Cyborg.

@@ -1,0 +1,25 @@
+//! The integer operator graph: the model itself, as integers in and integers out.
+//!
+//! A [`Graph`] is public: it is what a verifying key names. The weights are not part of it;
+//! they travel beside it as [`Weights`] and are only ever shown to the prover.
+//!
+//! Every node computes exactly one tensor, by an algorithm on integers with exactly one valid
+//! result. There is no floating point anywhere in this crate.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`types`] | tensors, parameters, nodes and how they index one another |
+//! | [`function`] | the fixed list of one-variable functions and their integer tables |
+//! | [`bounds`] | the proved range of every accumulator |
+//! | [`validate`] | what a well-formed graph is |
+//! | [`codec`] | graphs and weights as bytes |
+#![cfg_attr(not(feature = "std"), no_std)]
+extern crate alloc;
+
+pub mod bounds;
+pub mod codec;
+pub mod function;
+pub mod types;
+pub mod validate;
+
+pub use types::*;

@@ -1,0 +1,2 @@
+//! The `cyborg` program.
+fn main() {}
