@@ -1,2 +1,37 @@
-//! The `cyborg` program.
-fn main() {}
+//! Set-up, checks and the one test command of the workspace: `cargo xtask <command>`.
+//!
+//! | command | does |
+//! |---|---|
+//! | `setup` | installs what a build needs beside the pinned toolchain, and says what is missing |
+//! | `tidy` | the checks that no compiler makes: layers, licences, links, sizes, leftovers |
+//! | `test` | everything that must hold before a change is merged, stopping at the first failure |
+
+mod markdown;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <setup|tidy|test>";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["setup"] => setup::run(),
+        ["tidy"] => tidy::run(),
+        ["test"] => test::run(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
