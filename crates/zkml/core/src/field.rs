@@ -1,0 +1,142 @@
+//! The scalar field of Pallas, its canonical bytes, and sums of small integers times scalars.
+
+use alloc::vec::Vec;
+use ark_ff::{BigInt, Field, PrimeField, Zero};
+
+/// A scalar: an integer modulo the order of the Pallas group (255 bits).
+pub type F = ark_pallas::Fr;
+
+/// Bytes of an encoded scalar.
+pub const SCALAR_BYTES: usize = 32;
+
+/// Canonical little-endian bytes of a scalar.
+#[must_use]
+pub fn encode(value: &F) -> [u8; SCALAR_BYTES] {
+    let mut out = [0; SCALAR_BYTES];
+    for (chunk, limb) in out.chunks_exact_mut(8).zip(value.into_bigint().0) {
+        chunk.copy_from_slice(&limb.to_le_bytes());
+    }
+    out
+}
+
+/// Reads canonical bytes; `None` where the integer is not below the modulus.
+#[must_use]
+pub fn decode(bytes: &[u8; SCALAR_BYTES]) -> Option<F> {
+    F::from_bigint(BigInt::new(limbs(bytes)))
+}
+
+/// Reduces 64 uniform bytes to a scalar, with a bias below 2^-250.
+#[must_use]
+pub fn from_uniform(bytes: &[u8; 64]) -> F {
+    F::from_le_bytes_mod_order(bytes)
+}
+
+/// The first 128 bits of uniform bytes, never zero: a short challenge.
+#[must_use]
+pub fn short(bytes: &[u8; 64]) -> F {
+    let mut low = [0; 16];
+    low.copy_from_slice(&bytes[..16]);
+    F::from(u128::from_le_bytes(low).max(1))
+}
+
+/// Powers `1, x, x^2, …` of a scalar.
+#[must_use]
+pub fn powers(x: &F, count: usize) -> Vec<F> {
+    let mut out = Vec::with_capacity(count);
+    let mut power = F::ONE;
+    for _ in 0..count {
+        out.push(power);
+        power *= x;
+    }
+    out
+}
+
+/// The sum of products of two slices; extra elements of the longer one are ignored.
+#[must_use]
+pub fn dot(a: &[F], b: &[F]) -> F {
+    a.iter().zip(b).map(|(x, y)| *x * y).sum()
+}
+
+fn limbs(bytes: &[u8; SCALAR_BYTES]) -> [u64; 4] {
+    let mut out = [0; 4];
+    for (limb, chunk) in out.iter_mut().zip(bytes.chunks_exact(8)) {
+        let mut word = [0; 8];
+        word.copy_from_slice(chunk);
+        *limb = u64::from_le_bytes(word);
+    }
+    out
+}
+
+/// A lazily reduced sum of `integer * scalar`, exact for up to 2^40 terms of integers below 2^22,
+/// or fewer larger ones: each of the four limbs holds `sum |integer| * 2^64 < 2^127`.
+///
+/// A scalar is stored as `a R mod p`; the limbs add up the stored integers, so that the sum
+/// stands for `sum R^-1` and one reduction at the end suffices.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WideSum([i128; 4]);
+
+impl WideSum {
+    /// Adds `integer * scalar`.
+    #[inline(always)]
+    pub fn add(&mut self, integer: i64, scalar: &F) {
+        let value = i128::from(integer);
+        for (sum, limb) in self.0.iter_mut().zip(scalar.0.0) {
+            *sum += value * i128::from(limb);
+        }
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Self) {
+        for (sum, limb) in self.0.iter_mut().zip(other.0) {
+            *sum += limb;
+        }
+    }
+
+    /// The reduced sum.
+    #[must_use]
+    pub fn reduce(&self) -> F {
+        let mut total = F::zero();
+        for limb in self.0.iter().rev() {
+            total = total * F::from(1u128 << 64) + F::from(*limb);
+        }
+        // The stored integers carry a factor R = 2^256; F::new_unchecked(BigInt::one()) is R^-1.
+        total * F::new_unchecked(BigInt::one())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scalar() -> impl Strategy<Value = F> {
+        any::<[u8; 32]>().prop_map(|bytes| F::from_le_bytes_mod_order(&bytes))
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_round_trip(value in scalar()) {
+            prop_assert_eq!(decode(&encode(&value)), Some(value));
+        }
+
+        #[test]
+        fn wide_sums_are_sums(terms in prop::collection::vec((-70_000i64..70_000, scalar()), 0..50)) {
+            let mut wide = WideSum::default();
+            for (integer, value) in &terms {
+                wide.add(*integer, value);
+            }
+            let expected: F = terms.iter().map(|(integer, value)| F::from(*integer) * value).sum();
+            prop_assert_eq!(wide.reduce(), expected);
+        }
+    }
+
+    #[test]
+    fn the_modulus_is_not_canonical() {
+        let mut bytes = [0; 32];
+        for (chunk, limb) in bytes.chunks_exact_mut(8).zip(F::MODULUS.0) {
+            chunk.copy_from_slice(&limb.to_le_bytes());
+        }
+        assert_eq!(decode(&bytes), None);
+        assert_eq!(decode(&[0xff; 32]), None);
+    }
+}
