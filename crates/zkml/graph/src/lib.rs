@@ -18,7 +18,9 @@ extern crate alloc;
 
 pub mod bounds;
 pub mod codec;
+mod elementary;
 pub mod function;
+mod real;
 pub mod types;
 pub mod validate;
 
