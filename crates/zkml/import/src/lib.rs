@@ -1,1 +1,3 @@
-//! Placeholder header, replaced by the first real module.
+//! (header written with the importer)
+
+pub mod data;
