@@ -14,8 +14,10 @@ use crate::types::{
 /// Greatest magnitude of an accumulator, of each of its terms, and of a graph's constants.
 pub const MAX_ACCUMULATOR: i64 = 1 << 46;
 
-/// Most steps that [`accumulator`] spends on regions that overlap in part.
-pub const MAX_REGION_STEPS: usize = 1 << 22;
+/// Most steps for each term that [`accumulator`] spends on regions that overlap in part.
+///
+/// A concatenation of `n` parts takes `n^2`; a grid of `n x n` parts `n^3`.
+pub const MAX_STEPS_PER_TERM: usize = 1 << 11;
 
 /// Why an accumulator has no usable bound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +54,7 @@ pub enum BoundsError {
     #[error("the accumulator can reach 2^46 or more in magnitude")]
     TooWide,
     /// The regions overlap in too many ways to bound the sum.
-    #[error("the terms' regions overlap in more than 2^22 ways")]
+    #[error("the terms' regions overlap in too many ways")]
     TooManyRegions,
     /// `Max` and `Normalize` have no accumulator.
     #[error("this operation has no accumulator")]
@@ -87,6 +89,7 @@ pub fn accumulator(graph: &Graph, node: &Node) -> Result<(i64, i64), BoundsError
                 ranges: &ranges,
                 shape: &output.shape,
                 steps: 0,
+                limit: MAX_STEPS_PER_TERM.saturating_mul(terms.len().saturating_add(1)),
                 range: None,
             };
             search.visit(0, &active)?;
@@ -300,6 +303,7 @@ struct Search<'a> {
     ranges: &'a [(i64, i64)],
     shape: &'a [u32],
     steps: usize,
+    limit: usize,
     range: Option<(i64, i64)>,
 }
 
@@ -307,7 +311,7 @@ impl Search<'_> {
     /// `active`: the terms whose regions hold the box chosen on the axes before `axis`.
     fn visit(&mut self, axis: usize, active: &[usize]) -> Result<(), BoundsError> {
         self.steps = self.steps.saturating_add(active.len()).saturating_add(1);
-        if self.steps > MAX_REGION_STEPS {
+        if self.steps > self.limit {
             return Err(BoundsError::TooManyRegions);
         }
         let Some(&extent) = self.shape.get(axis) else {
