@@ -1,1 +1,4 @@
-//! End-to-end tests live in `tests/`.
+//! What the end-to-end tests in `tests/` share with the fuzz targets in `../fuzz`.
+
+pub mod decoders;
+pub mod mutate;

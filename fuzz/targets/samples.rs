@@ -1,0 +1,6 @@
+//! `.npz` and `.json` samples.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    cyborg_tests::decoders::samples(bytes);
+});

@@ -1,0 +1,90 @@
+//! A short run of every decoder on mutations of its seeds. Longer: `CYBORG_FUZZ_SECONDS=600`.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cyborg_tests::decoders::{DECODERS, Decoder};
+use cyborg_tests::mutate::Mutator;
+
+type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// The committed seeds of a decoder, in the order of their names.
+fn seeds(decoder: &Decoder) -> TestResult<Vec<Vec<u8>>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(decoder.name);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        paths.push(entry?.path());
+    }
+    paths.sort();
+    Ok(paths.iter().map(fs::read).collect::<Result<_, _>>()?)
+}
+
+fn budget() -> Duration {
+    let seconds = std::env::var("CYBORG_FUZZ_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(2))
+}
+
+#[test]
+fn every_seed_is_accepted() -> TestResult {
+    for decoder in DECODERS {
+        let seeds = seeds(decoder)?;
+        assert!(!seeds.is_empty(), "{} has no seeds", decoder.name);
+        for (index, seed) in seeds.iter().enumerate() {
+            assert!(
+                (decoder.decode)(seed),
+                "{}: seed {index} is refused",
+                decoder.name
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_decoder_has_a_fuzz_target() -> TestResult {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/Cargo.toml");
+    let manifest = fs::read_to_string(manifest)?;
+    for decoder in DECODERS {
+        let path = format!("path = \"targets/{}.rs\"", decoder.name);
+        assert!(
+            manifest.contains(&path),
+            "fuzz/Cargo.toml has no {}",
+            decoder.name
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn mutations_of_the_seeds_never_panic() -> TestResult {
+    for decoder in DECODERS {
+        let seeds = seeds(decoder)?;
+        let mut mutator = Mutator::new(1);
+        let start = Instant::now();
+        let mut runs = 0_u64;
+        while start.elapsed() < budget() {
+            let mut bytes = seeds[mutator.below(seeds.len())].clone();
+            let other = &seeds[mutator.below(seeds.len())];
+            mutator.mutate(&mut bytes, other);
+            let outcome = catch_unwind(AssertUnwindSafe(|| (decoder.decode)(&bytes)));
+            if outcome.is_err() {
+                let path = std::env::temp_dir().join(format!("cyborg-fuzz-{}", decoder.name));
+                fs::write(&path, &bytes)?;
+                return Err(format!("{} panics on {}", decoder.name, path.display()).into());
+            }
+            runs += 1;
+        }
+        eprintln!(
+            "{}: {runs} inputs in {:.1} s",
+            decoder.name,
+            start.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
