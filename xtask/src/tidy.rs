@@ -20,6 +20,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("zkml-import", 3),
     ("zkml-prover", 3),
     ("cyborg", 6),
+    ("cyborg-bench", 6),
     ("cyborg-tests", 7),
     ("xtask", 0),
 ];
