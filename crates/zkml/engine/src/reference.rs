@@ -64,10 +64,10 @@ fn flat(index: impl IntoIterator<Item = (u32, u32)>) -> usize {
     })
 }
 
-struct Evaluator<'a> {
-    graph: &'a Graph,
-    weights: &'a Weights,
-    values: &'a [Vec<i64>],
+pub(crate) struct Evaluator<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) weights: &'a Weights,
+    pub(crate) values: &'a [Vec<i64>],
 }
 
 impl Evaluator<'_> {
@@ -134,7 +134,7 @@ impl Evaluator<'_> {
         &self.graph.tensors[id as usize]
     }
 
-    fn term(&self, term: &Term, o: &[u32]) -> i64 {
+    pub(crate) fn term(&self, term: &Term, o: &[u32]) -> i64 {
         let mut local = Vec::with_capacity(o.len());
         for (&coordinate, &(start, length)) in o.iter().zip(&term.region) {
             if coordinate < start || coordinate - start >= length {
@@ -214,7 +214,7 @@ impl Evaluator<'_> {
         self.values[tensor as usize].get(position).copied()
     }
 
-    fn view(&self, view: &View, o: &[u32]) -> i64 {
+    pub(crate) fn view(&self, view: &View, o: &[u32]) -> i64 {
         self.read(view.tensor, &view.map, o, &[])
             .unwrap_or(self.tensor(view.tensor).min)
     }

@@ -1,0 +1,213 @@
+//! Accumulators of affine sums: each term is added to its region, by rows along the last axis.
+
+use zkml_graph::{Graph, Source, Tensor, Term, Weight, Weights};
+
+use crate::error::cells;
+use crate::gemm::{self, Geometry};
+use crate::reference::{Evaluator, indices};
+use crate::window::{Window, positions, rows, strides};
+
+/// Below this many multiplications the plain loop is faster than preparing a matrix product.
+const GEMM_OPERATIONS: usize = 1 << 10;
+
+/// What a node reads.
+pub(crate) struct Sources<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) weights: &'a Weights,
+    /// Values by tensor id; those of the tensors that the node reads are present.
+    pub(crate) values: &'a [Vec<i64>],
+}
+
+/// The accumulators of an affine node, row-major.
+pub(crate) fn accumulate(sources: &Sources<'_>, output: &Tensor, terms: &[Term]) -> Vec<i64> {
+    let mut acc = vec![0; cells(&output.shape)];
+    for term in terms {
+        if !add_term(sources, output, term, &mut acc) {
+            add_slowly(sources, output, term, &mut acc);
+        }
+    }
+    acc
+}
+
+/// Adds a term by its definition: for terms whose padding is too large to be made real.
+fn add_slowly(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]) {
+    let evaluator = Evaluator {
+        graph: sources.graph,
+        weights: sources.weights,
+        values: sources.values,
+    };
+    for (o, acc) in indices(&output.shape).zip(acc) {
+        *acc += evaluator.term(term, &o);
+    }
+}
+
+/// Adds a term to its region; whether it could.
+fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]) -> bool {
+    let lengths: Vec<u32> = term.region.iter().map(|&(_, length)| length).collect();
+    let acc_steps = strides(&output.shape);
+    let start = term
+        .region
+        .iter()
+        .zip(&acc_steps)
+        .map(|(&(start, _), &step)| start as usize * step)
+        .sum();
+    let row = lengths.last().map_or(1, |&length| length as usize);
+    // The step of a form along a row; boxes have at least one axis.
+    let along = |steps: &[usize]| steps.last().copied().unwrap_or(0);
+    match &term.source {
+        Source::Constant(value) => rows(&lengths, [start], [&acc_steps], &mut |[a]| {
+            for acc in &mut acc[a..a + row] {
+                *acc += value;
+            }
+        }),
+        Source::Index { axis, multiplier } => {
+            let mut steps = vec![0; lengths.len()];
+            steps[*axis as usize] = 1;
+            rows(&lengths, [start, 0], [&acc_steps, &steps], &mut |[a, b]| {
+                for (j, acc) in acc[a..a + row].iter_mut().enumerate() {
+                    *acc += multiplier * (b + j * along(&steps)) as i64;
+                }
+            });
+        }
+        Source::Bias { param, outer_axes } => {
+            let steps = row_steps(&lengths, outer_axes, 1);
+            let bias = biases(sources, *param);
+            rows(&lengths, [start, 0], [&acc_steps, &steps], &mut |[a, b]| {
+                for (j, acc) in acc[a..a + row].iter_mut().enumerate() {
+                    *acc += bias[b + j * along(&steps)];
+                }
+            });
+        }
+        Source::Reshape { tensor, multiplier } => {
+            let (values, steps) = (&sources.values[*tensor as usize], strides(&lengths));
+            rows(&lengths, [start, 0], [&acc_steps, &steps], &mut |[a, b]| {
+                for (acc, value) in acc[a..a + row].iter_mut().zip(&values[b..b + row]) {
+                    *acc += multiplier * value;
+                }
+            });
+        }
+        Source::Tensor {
+            tensor,
+            inner,
+            map,
+            weight,
+        } => {
+            let shape = &sources.graph.tensors[*tensor as usize].shape;
+            let values = &sources.values[*tensor as usize];
+            let fast = matches!(weight, Weight::Param { .. })
+                && cells(&lengths).saturating_mul(cells(inner)) >= GEMM_OPERATIONS;
+            let Some(window) = Window::new(shape, map, &lengths, inner, fast) else {
+                return false;
+            };
+            match weight {
+                Weight::Param { param, outer_axes } if fast => {
+                    let columns = window.deltas.len();
+                    let geometry = Geometry {
+                        lengths: &lengths,
+                        acc_start: start,
+                        acc_steps: &acc_steps,
+                        row_steps: &row_steps(&lengths, outer_axes, columns),
+                        window: &window,
+                    };
+                    let bits = sources.graph.weight_bits;
+                    let weights = &sources.weights.0[*param as usize];
+                    gemm::add(&geometry, weights, bits, shape, values, acc);
+                }
+                Weight::Param { param, outer_axes } => {
+                    let columns = window.deltas.len();
+                    let row_steps = row_steps(&lengths, outer_axes, columns);
+                    let weights = &sources.weights.0[*param as usize];
+                    let buffer = window.buffer(shape, values, 0);
+                    let bases = [start, window.base, 0];
+                    let steps: [&[usize]; 3] = [&acc_steps, &window.steps, &row_steps];
+                    rows(&lengths, bases, steps, &mut |[a, b, w]| {
+                        for (j, acc) in acc[a..a + row].iter_mut().enumerate() {
+                            let from = &buffer[b + j * along(&window.steps)..];
+                            let weights = &weights[w + j * along(&row_steps)..][..columns];
+                            for (&weight, &delta) in weights.iter().zip(&window.deltas) {
+                                *acc += i64::from(weight) * from[delta];
+                            }
+                        }
+                    });
+                }
+                Weight::Public(factor) => {
+                    let buffer = window.buffer(shape, values, 0);
+                    let bases = [start, window.base];
+                    let steps: [&[usize]; 2] = [&acc_steps, &window.steps];
+                    rows(&lengths, bases, steps, &mut |[a, b]| {
+                        let acc = &mut acc[a..a + row];
+                        add_sums(
+                            acc,
+                            *factor,
+                            &buffer,
+                            b,
+                            along(&window.steps),
+                            &window.deltas,
+                        );
+                    });
+                }
+            }
+        }
+    }
+    true
+}
+
+/// Adds `factor` times the sum over `deltas` to a row.
+fn add_sums(
+    acc: &mut [i64],
+    factor: i64,
+    buffer: &[i64],
+    start: usize,
+    step: usize,
+    deltas: &[usize],
+) {
+    if let ([delta], 1) = (deltas, step) {
+        let from = &buffer[start + delta..][..acc.len()];
+        for (acc, value) in acc.iter_mut().zip(from) {
+            *acc += factor * value;
+        }
+        return;
+    }
+    for (j, acc) in acc.iter_mut().enumerate() {
+        let from = &buffer[start + j * step..];
+        let sum: i64 = deltas.iter().map(|&delta| from[delta]).sum();
+        *acc += factor * sum;
+    }
+}
+
+/// The steps of a parameter's position over the output axes; `columns` cells a row.
+fn row_steps(lengths: &[u32], outer_axes: &[u32], columns: usize) -> Vec<usize> {
+    let mut steps = vec![0; lengths.len()];
+    let mut step = columns;
+    for &axis in outer_axes.iter().rev() {
+        steps[axis as usize] = step;
+        step *= lengths[axis as usize] as usize;
+    }
+    steps
+}
+
+/// The hidden constants that a parameter's rows spell in digits.
+fn biases(sources: &Sources<'_>, param: u32) -> Vec<i64> {
+    let digits = sources.graph.params[param as usize].inner as usize;
+    let bits = usize::from(sources.graph.weight_bits);
+    sources.weights.0[param as usize]
+        .chunks_exact(digits)
+        .map(|row| {
+            let places = row.iter().enumerate();
+            places
+                .map(|(d, &digit)| i64::from(digit) << (bits * d))
+                .sum()
+        })
+        .collect()
+}
+
+/// The values of a linear form over the chosen axes of a box, row-major.
+pub(crate) fn form(lengths: &[u32], axes: &[usize], start: usize, steps: &[usize]) -> Vec<usize> {
+    let extents: Vec<u32> = axes.iter().map(|&axis| lengths[axis]).collect();
+    let steps: Vec<usize> = axes.iter().map(|&axis| steps[axis]).collect();
+    let mut all = positions(&extents, &steps);
+    for position in &mut all {
+        *position += start;
+    }
+    all
+}
