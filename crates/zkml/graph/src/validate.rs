@@ -313,6 +313,12 @@ impl<'a> Checker<'a> {
                 tensor: node.output,
             });
         };
+        if self.is_defined(output_index) {
+            return Err(GraphError::Redefined {
+                node: at(),
+                tensor: at_tensor(output_index, output),
+            });
+        }
         let place = Place {
             index,
             node,
@@ -338,12 +344,7 @@ impl<'a> Checker<'a> {
                 shift,
             } => self.normalize(place, *numerator, *axis, *shift)?,
         }
-        if self.define(output_index) {
-            return Err(GraphError::Redefined {
-                node: at(),
-                tensor: at_tensor(output_index, output),
-            });
-        }
+        self.define(output_index);
         Ok(())
     }
 

@@ -335,7 +335,21 @@ fn operand_axes(
     let shape = &place.output.shape;
     let mut outputs = vec![false; shape.len()];
     let mut inners = vec![false; inner.len()];
+    // An index that does not exist is another error than one that repeats.
+    let again = |seen: &mut [bool], index: u32| lookup(seen, index).is_some() && twice(seen, index);
     for (axis, (follows, &got)) in operand.axes.iter().zip(&tensor.shape).enumerate() {
+        let repeated = match *follows {
+            OperandAxis::Out(out) => again(&mut outputs, out),
+            OperandAxis::Inner(index) => again(&mut inners, index),
+            OperandAxis::Fixed(_) => false,
+        };
+        if repeated {
+            return Err(GraphError::OperandTwice {
+                node: node(),
+                operand: position,
+                axis,
+            });
+        }
         let expected = match *follows {
             OperandAxis::Out(out) => lookup(shape, out),
             OperandAxis::Inner(index) => lookup(inner, index),
@@ -355,18 +369,6 @@ fn operand_axes(
                 axis,
                 expected,
                 got,
-            });
-        }
-        let repeated = match *follows {
-            OperandAxis::Out(out) => twice(&mut outputs, out),
-            OperandAxis::Inner(index) => twice(&mut inners, index),
-            OperandAxis::Fixed(_) => false,
-        };
-        if repeated {
-            return Err(GraphError::OperandTwice {
-                node: node(),
-                operand: position,
-                axis,
             });
         }
     }
