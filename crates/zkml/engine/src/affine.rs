@@ -8,7 +8,7 @@ use crate::reference::{Evaluator, indices};
 use crate::window::{Window, positions, rows, strides};
 
 /// Below this many multiplications the plain loop is faster than preparing a matrix product.
-const GEMM_OPERATIONS: usize = 1 << 10;
+const GEMM_OPERATIONS: usize = 1 << 8;
 
 /// What a node reads.
 pub(crate) struct Sources<'a> {

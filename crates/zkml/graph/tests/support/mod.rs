@@ -211,7 +211,7 @@ impl Builder {
     fn normalize(&mut self) -> Option<()> {
         let numerator = self.any_tensor();
         let tensor = self.graph.tensors[numerator as usize].clone();
-        if tensor.min < 1 {
+        if tensor.min < 0 {
             return None;
         }
         let axis = self
