@@ -87,8 +87,12 @@ impl Generators {
     #[must_use]
     pub fn new(columns: usize, pads: usize) -> Self {
         Self {
-            columns: (0..columns.min(MAX_COLUMNS)).map(|i| embedded(2 + i)).collect(),
-            pads: (0..pads.min(MAX_PADS)).map(|i| embedded(2 + MAX_COLUMNS + i)).collect(),
+            columns: (0..columns.min(MAX_COLUMNS))
+                .map(|i| embedded(2 + i))
+                .collect(),
+            pads: (0..pads.min(MAX_PADS))
+                .map(|i| embedded(2 + MAX_COLUMNS + i))
+                .collect(),
             blind: embedded(0),
             value: embedded(1),
         }
@@ -143,7 +147,14 @@ fn embedded(index: usize) -> Affine {
 
 fn with_x(x: Fq, odd: bool) -> Option<Affine> {
     let y = (x.square() * x + Fq::from(5u64)).sqrt()?;
-    Some(Affine::new_unchecked(x, if y.into_bigint().is_odd() == odd { y } else { -y }))
+    Some(Affine::new_unchecked(
+        x,
+        if y.into_bigint().is_odd() == odd {
+            y
+        } else {
+            -y
+        },
+    ))
 }
 
 fn write_coordinate(value: &Fq, out: &mut [u8]) {
@@ -176,9 +187,17 @@ impl ShortChallenge {
     /// From uniform bytes; never zero.
     #[must_use]
     pub fn from_uniform(bytes: &[u8; 64]) -> Self {
-        let word = |from: usize| bytes[from..from + 8].iter().rev().fold(0, |acc, b| acc << 8 | u64::from(*b));
+        let word = |from: usize| {
+            bytes[from..from + 8]
+                .iter()
+                .rev()
+                .fold(0, |acc, b| acc << 8 | u64::from(*b))
+        };
         let (a, b) = (word(0), word(8));
-        Self { a: if a == 0 && b == 0 { 1 } else { a }, b }
+        Self {
+            a: if a == 0 && b == 0 { 1 } else { a },
+            b,
+        }
     }
 
     /// The scalar that it stands for.
@@ -195,7 +214,10 @@ mod tests {
 
     #[test]
     fn the_embedded_generators_are_the_derived_ones() {
-        assert!(EMBEDDED == generator_table(), "regenerate with `cargo run -p zkml-core --example generators`");
+        assert!(
+            EMBEDDED == generator_table(),
+            "regenerate with `cargo run -p zkml-core --example generators`"
+        );
     }
 
     #[test]

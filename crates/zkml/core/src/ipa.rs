@@ -119,7 +119,12 @@ pub fn prove<T: Transcript + ?Sized>(
     let last = msm(&points, &[mask, mask * b[0] * weight, mask_blind]).into_affine();
     transcript.absorb(labels::IPA_LAST, &compress(&last));
     let challenge = transcript.challenge(labels::IPA_LAST)?;
-    Ok(InnerProductProof { rounds, last, scalar: mask + challenge * a[0], blind: mask_blind + challenge * blind })
+    Ok(InnerProductProof {
+        rounds,
+        last,
+        scalar: mask + challenge * a[0],
+        blind: mask_blind + challenge * blind,
+    })
 }
 
 /// Reduces a proof to its group equation. The number of rounds must be [`round_count`] of the
@@ -144,11 +149,17 @@ pub fn verify<T: Transcript + ?Sized>(
     let folded = folded_coefficients(b.len(), &challenges);
     let folded_b = dot(&folded, b);
     Ok(Equation {
-        generators: folded.iter().map(|coefficient| *coefficient * proof.scalar).collect(),
+        generators: folded
+            .iter()
+            .map(|coefficient| *coefficient * proof.scalar)
+            .collect(),
         value: (proof.scalar * folded_b - challenge * value) * weight,
         blind: proof.blind,
         commitment: -challenge,
-        rounds: challenges.iter().map(|(x, inverse)| (-challenge * x, -challenge * inverse)).collect(),
+        rounds: challenges
+            .iter()
+            .map(|(x, inverse)| (-challenge * x, -challenge * inverse))
+            .collect(),
         last: -F::ONE,
     })
 }
@@ -194,22 +205,40 @@ mod tests {
 
     fn check(len: usize, spoil: impl Fn(&mut InnerProductProof, &mut F)) -> bool {
         let generators = Generators::new(len, 0);
-        let bases = Bases { generators: &generators.columns, value: generators.value, blind: generators.blind };
+        let bases = Bases {
+            generators: &generators.columns,
+            value: generators.value,
+            blind: generators.blind,
+        };
         let mut random = Random::new("test", &[7; 32], &[&len.to_le_bytes()]);
         let a: Vec<F> = (0..len).map(|_| random.scalar()).collect();
         let b: Vec<F> = (0..len).map(|_| random.scalar()).collect();
         let (blind, mut value) = (random.scalar(), dot(&a, &b));
         let commitment = (msm(bases.generators, &a) + bases.blind * blind).into_affine();
-        let Ok(mut proof) = prove(&mut HashTranscript::new("test"), &bases, a, blind, b.clone(), &mut random) else {
+        let Ok(mut proof) = prove(
+            &mut HashTranscript::new("test"),
+            &bases,
+            a,
+            blind,
+            b.clone(),
+            &mut random,
+        ) else {
             return false;
         };
         assert_eq!(proof.rounds.len(), round_count(len));
         spoil(&mut proof, &mut value);
-        let Ok(equation) = verify(&mut HashTranscript::new("test"), &b, value, &proof) else { return false };
+        let Ok(equation) = verify(&mut HashTranscript::new("test"), &b, value, &proof) else {
+            return false;
+        };
         let mut points = generators.columns.clone();
         let mut scalars = equation.generators.clone();
         points.extend([bases.value, bases.blind, commitment, proof.last]);
-        scalars.extend([equation.value, equation.blind, equation.commitment, equation.last]);
+        scalars.extend([
+            equation.value,
+            equation.blind,
+            equation.commitment,
+            equation.last,
+        ]);
         for ((left, right), (x, y)) in proof.rounds.iter().zip(&equation.rounds) {
             points.extend([*left, *right]);
             scalars.extend([*x, *y]);

@@ -41,23 +41,36 @@ pub fn msm(bases: &[Affine], scalars: &[F]) -> Projective {
     let (points, halves) = split(&bases[..count], &scalars[..count]);
     let window_bits = window_bits(points.len(), 129);
     let windows = 129usize.div_ceil(window_bits);
-    let digits: Vec<Vec<i32>> = halves.iter().map(|half| signed_digits(*half, window_bits, windows)).collect();
+    let digits: Vec<Vec<i32>> = halves
+        .iter()
+        .map(|half| signed_digits(*half, window_bits, windows))
+        .collect();
     let sums = parallel::map(windows, |window| {
-        bucket_sum(&points, digits.iter().map(|digits| digits[window]), 1 << (window_bits - 1))
+        bucket_sum(
+            &points,
+            digits.iter().map(|digits| digits[window]),
+            1 << (window_bits - 1),
+        )
     });
-    sums.iter().rev().fold(Projective::zero(), |mut total, sum| {
-        for _ in 0..window_bits {
-            use ark_ff::AdditiveGroup;
-            total.double_in_place();
-        }
-        total + sum
-    })
+    sums.iter()
+        .rev()
+        .fold(Projective::zero(), |mut total, sum| {
+            for _ in 0..window_bits {
+                use ark_ff::AdditiveGroup;
+                total.double_in_place();
+            }
+            total + sum
+        })
 }
 
 /// `sum integers[i] * bases[i]` for small integers; zeros cost nothing.
 #[must_use]
 pub fn msm_small(bases: &[Affine], integers: &[i64]) -> Projective {
-    let greatest = integers.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0);
+    let greatest = integers
+        .iter()
+        .map(|value| value.unsigned_abs())
+        .max()
+        .unwrap_or(0);
     let bits = 64 - greatest.leading_zeros() as usize;
     if bits == 0 {
         return Projective::zero();
@@ -66,21 +79,38 @@ pub fn msm_small(bases: &[Affine], integers: &[i64]) -> Projective {
     // One window of the whole magnitude needs 2^bits buckets; signed digits need one bit more.
     let single = bits <= 8 && (bits <= 6 || used >= 1 << (bits - 2));
     if single {
-        return bucket_sum(bases, integers.iter().map(|value| *value as i32), greatest as usize);
+        return bucket_sum(
+            bases,
+            integers.iter().map(|value| *value as i32),
+            greatest as usize,
+        );
     }
     let window_bits = window_bits(used, bits + 1);
     let windows = (bits + 1).div_ceil(window_bits);
     let digits: Vec<Vec<i32>> = integers
         .iter()
-        .map(|value| signed_digits((*value < 0, u128::from(value.unsigned_abs())), window_bits, windows))
+        .map(|value| {
+            signed_digits(
+                (*value < 0, u128::from(value.unsigned_abs())),
+                window_bits,
+                windows,
+            )
+        })
         .collect();
-    (0..windows).rev().fold(Projective::zero(), |mut total, window| {
-        for _ in 0..window_bits {
-            use ark_ff::AdditiveGroup;
-            total.double_in_place();
-        }
-        total + bucket_sum(bases, digits.iter().map(|digits| digits[window]), 1 << (window_bits - 1))
-    })
+    (0..windows)
+        .rev()
+        .fold(Projective::zero(), |mut total, window| {
+            for _ in 0..window_bits {
+                use ark_ff::AdditiveGroup;
+                total.double_in_place();
+            }
+            total
+                + bucket_sum(
+                    bases,
+                    digits.iter().map(|digits| digits[window]),
+                    1 << (window_bits - 1),
+                )
+        })
 }
 
 /// `low[i] + challenge * high[i]` for every `i`; points beyond the shorter slice count as zero.
@@ -159,7 +189,11 @@ fn naf(value: u64) -> [i8; 66] {
 
 /// `sums[i] += terms[i]`, with one inversion.
 fn add_all(sums: &mut [Affine], terms: &[Affine]) {
-    let mut slopes: Vec<Fq> = sums.iter().zip(terms).map(|(a, b)| denominator(a, b)).collect();
+    let mut slopes: Vec<Fq> = sums
+        .iter()
+        .zip(terms)
+        .map(|(a, b)| denominator(a, b))
+        .collect();
     invert_all(&mut slopes);
     for ((sum, term), inverse) in sums.iter_mut().zip(terms).zip(&slopes) {
         *sum = add_affine(sum, term, inverse);
@@ -208,7 +242,9 @@ fn invert_all(values: &mut [Fq]) {
         prefix.push(product);
         product *= value;
     }
-    let Some(mut inverse) = product.inverse() else { return };
+    let Some(mut inverse) = product.inverse() else {
+        return;
+    };
     for (value, before) in values.iter_mut().zip(prefix).rev() {
         let next = inverse * *value;
         *value = inverse * before;
@@ -217,7 +253,11 @@ fn invert_all(values: &mut [Fq]) {
 }
 
 /// `sum digit * point` for digits of magnitude up to `buckets`.
-fn bucket_sum(points: &[Affine], digits: impl Iterator<Item = i32> + Clone, buckets: usize) -> Projective {
+fn bucket_sum(
+    points: &[Affine],
+    digits: impl Iterator<Item = i32> + Clone,
+    buckets: usize,
+) -> Projective {
     // Counting sort of the points by magnitude.
     let mut ends = vec![0u32; buckets + 1];
     for digit in digits.clone().filter(|digit| *digit != 0) {
@@ -232,7 +272,11 @@ fn bucket_sum(points: &[Affine], digits: impl Iterator<Item = i32> + Clone, buck
     for (point, digit) in points.iter().zip(digits) {
         if digit != 0 {
             let slot = &mut ends[digit.unsigned_abs() as usize];
-            sorted[*slot as usize] = if digit < 0 { Affine::new_unchecked(point.x, -point.y) } else { *point };
+            sorted[*slot as usize] = if digit < 0 {
+                Affine::new_unchecked(point.x, -point.y)
+            } else {
+                *point
+            };
             *slot += 1;
         }
     }
@@ -292,7 +336,11 @@ fn sum_segments(mut points: Vec<Affine>, ends: &[u32]) -> Vec<Affine> {
         .iter()
         .map(|length| {
             at += *length as usize;
-            if *length == 0 { Affine::zero() } else { points[at - 1] }
+            if *length == 0 {
+                Affine::zero()
+            } else {
+                points[at - 1]
+            }
         })
         .collect()
 }
@@ -305,7 +353,11 @@ fn window_bits(points: usize, bits: usize) -> usize {
 }
 
 /// Signed digits, least first, each in `-2^(window_bits-1)..=2^(window_bits-1)`.
-fn signed_digits((negative, mut magnitude): (bool, u128), window_bits: usize, windows: usize) -> Vec<i32> {
+fn signed_digits(
+    (negative, mut magnitude): (bool, u128),
+    window_bits: usize,
+    windows: usize,
+) -> Vec<i32> {
     let mut digits = Vec::with_capacity(windows);
     let (mask, half) = ((1u128 << window_bits) - 1, 1i32 << (window_bits - 1));
     for _ in 0..windows {
@@ -344,6 +396,68 @@ fn low_half(limbs: &[u64; 4]) -> u128 {
     u128::from(limbs[0]) | u128::from(limbs[1]) << 64
 }
 
+/// Multiples of one point, for many scalars: 43 signed windows of six bits.
+pub struct FixedBase {
+    windows: Vec<Vec<Affine>>,
+}
+
+const FIXED_BITS: usize = 6;
+
+impl FixedBase {
+    /// Prepares the multiples.
+    #[must_use]
+    pub fn new(base: &Affine) -> Self {
+        use ark_ff::AdditiveGroup;
+        let count = 256usize.div_ceil(FIXED_BITS);
+        let mut points = Vec::with_capacity(count << (FIXED_BITS - 1));
+        let mut window = base.into_group();
+        for _ in 0..count {
+            let mut multiple = window;
+            for _ in 0..1 << (FIXED_BITS - 1) {
+                points.push(multiple);
+                multiple += window;
+            }
+            for _ in 0..FIXED_BITS {
+                window.double_in_place();
+            }
+        }
+        let windows = to_affine(&points)
+            .chunks(1 << (FIXED_BITS - 1))
+            .map(<[Affine]>::to_vec)
+            .collect();
+        Self { windows }
+    }
+
+    /// `scalar * base`.
+    #[must_use]
+    pub fn mul(&self, scalar: &F) -> Projective {
+        let limbs = scalar.into_bigint().0;
+        let mut carry = 0;
+        let mut total = Projective::zero();
+        for (index, window) in self.windows.iter().enumerate() {
+            let bit = index * FIXED_BITS;
+            let (word, offset) = (bit / 64, bit % 64);
+            let high = limbs.get(word + 1).map_or(0, |limb| {
+                if offset == 0 {
+                    0
+                } else {
+                    limb << (64 - offset)
+                }
+            });
+            let raw = (limbs[word] >> offset | high) & ((1 << FIXED_BITS) - 1);
+            let mut digit = raw as i32 + carry;
+            carry = i32::from(digit > 1 << (FIXED_BITS - 1));
+            digit -= carry << FIXED_BITS;
+            if digit > 0 {
+                total += window[digit as usize - 1];
+            } else if digit < 0 {
+                total -= window[-digit as usize - 1];
+            }
+        }
+        total
+    }
+}
+
 /// Affine forms of many points, with one inversion.
 #[must_use]
 pub fn to_affine(points: &[Projective]) -> Vec<Affine> {
@@ -357,7 +471,11 @@ mod tests {
     use crate::random::Random;
 
     fn naive(bases: &[Affine], scalars: &[F]) -> Projective {
-        bases.iter().zip(scalars).map(|(base, scalar)| *base * scalar).sum()
+        bases
+            .iter()
+            .zip(scalars)
+            .map(|(base, scalar)| *base * scalar)
+            .sum()
     }
 
     fn bases(count: u64) -> Vec<Affine> {
@@ -386,22 +504,56 @@ mod tests {
     #[test]
     fn small_integers() {
         let bases = bases(300);
-        for (modulus, shift) in [(2i64, 0i64), (255, 127), (256, 0), (3, 1), (65_536, 32_768), (1 << 40, 1 << 39), (1, 0)] {
-            let integers: Vec<i64> =
-                (0..300i64).map(|i| (i * i * 7_919 + i * 104_729 * 65_537).rem_euclid(modulus) - shift).collect();
+        for (modulus, shift) in [
+            (2i64, 0i64),
+            (255, 127),
+            (256, 0),
+            (3, 1),
+            (65_536, 32_768),
+            (1 << 40, 1 << 39),
+            (1, 0),
+        ] {
+            let integers: Vec<i64> = (0..300i64)
+                .map(|i| (i * i * 7_919 + i * 104_729 * 65_537).rem_euclid(modulus) - shift)
+                .collect();
             let scalars: Vec<F> = integers.iter().map(|value| F::from(*value)).collect();
-            assert_eq!(msm_small(&bases, &integers), naive(&bases, &scalars), "{modulus}");
+            assert_eq!(
+                msm_small(&bases, &integers),
+                naive(&bases, &scalars),
+                "{modulus}"
+            );
+        }
+    }
+
+    #[test]
+    fn fixed_bases() {
+        let base = derive_generator(9);
+        let table = FixedBase::new(&base);
+        let mut random = Random::new("test", &[2; 32], &[]);
+        let edges = [F::zero(), F::ONE, -F::ONE, F::from(32u64), F::from(33u64)];
+        for scalar in edges.into_iter().chain((0..20).map(|_| random.scalar())) {
+            assert_eq!(table.mul(&scalar), base * scalar);
         }
     }
 
     #[test]
     fn folding() {
         let bases = bases(75);
-        for challenge in [ShortChallenge { a: u64::MAX, b: 0 }, ShortChallenge { a: 1, b: u64::MAX - 6 }, ShortChallenge { a: 0, b: 3 }] {
+        for challenge in [
+            ShortChallenge { a: u64::MAX, b: 0 },
+            ShortChallenge {
+                a: 1,
+                b: u64::MAX - 6,
+            },
+            ShortChallenge { a: 0, b: 3 },
+        ] {
             let folded = fold(&bases[..38], &bases[38..], challenge);
             for index in 0..38 {
                 let high = bases.get(38 + index).copied().unwrap_or_else(Affine::zero);
-                assert_eq!(folded[index], (bases[index] + high * challenge.scalar()).into_affine());
+                assert_eq!(
+                    folded[index],
+                    (bases[index] + high * challenge.scalar()).into_affine()
+                );
             }
         }
     }

@@ -50,7 +50,13 @@ pub fn eq_index(point: &[F], index: u64) -> F {
     point
         .iter()
         .enumerate()
-        .map(|(bit, x)| if bit < 64 && index >> bit & 1 == 1 { *x } else { F::one() - x })
+        .map(|(bit, x)| {
+            if bit < 64 && index >> bit & 1 == 1 {
+                *x
+            } else {
+                F::one() - x
+            }
+        })
         .product()
 }
 
@@ -80,7 +86,9 @@ pub fn batch_invert(values: &mut [F]) {
             product *= value;
         }
     }
-    let Some(mut inverse) = product.inverse() else { return };
+    let Some(mut inverse) = product.inverse() else {
+        return;
+    };
     for (value, before) in values.iter_mut().zip(prefix).rev() {
         if !value.is_zero() {
             let next = inverse * *value;
@@ -103,7 +111,9 @@ mod tests {
         let point = point();
         let table = eq_table(&point, F::one());
         for (index, value) in table.iter().enumerate() {
-            let bits: Vec<F> = (0..3).map(|bit| F::from((index >> bit & 1) as u64)).collect();
+            let bits: Vec<F> = (0..3)
+                .map(|bit| F::from((index >> bit & 1) as u64))
+                .collect();
             assert_eq!(*value, eq(&point, &bits));
             assert_eq!(*value, eq_index(&point, index as u64));
         }
@@ -124,6 +134,13 @@ mod tests {
     fn batch_inversion_skips_zeros() {
         let mut values = [F::from(2u64), F::zero(), F::from(7u64)];
         batch_invert(&mut values);
-        assert_eq!(values, [F::from(2u64).inverse().unwrap_or_default(), F::zero(), F::from(7u64).inverse().unwrap_or_default()]);
+        assert_eq!(
+            values,
+            [
+                F::from(2u64).inverse().unwrap_or_default(),
+                F::zero(),
+                F::from(7u64).inverse().unwrap_or_default()
+            ]
+        );
     }
 }

@@ -1,0 +1,62 @@
+//! What a proof will cost, from the circuit alone.
+
+use zkml_core::ipa::round_count;
+use zkml_graph::Graph;
+use zkml_verifier::circuit::Circuit;
+use zkml_verifier::proof::Body;
+use zkml_verifier::statement::chunk_count;
+
+/// The cost of a proof with committed input and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Bytes of the proof: exact.
+    pub proof_bytes: usize,
+    /// Points in the verifier's multi-scalar multiplication: exact.
+    pub verifier_points: usize,
+    /// Points in the prover's multi-scalar multiplications with full scalars.
+    pub prover_full_points: usize,
+    /// Cells that the prover commits with small scalars.
+    pub prover_small_cells: usize,
+    /// Cells of the trace, with padding.
+    pub trace_cells: usize,
+    /// Leaves of the fraction tree.
+    pub leaves: usize,
+    /// Greatest memory of the prover's tables in bytes, without the program itself.
+    pub prover_bytes: usize,
+    /// Bytes of the verifying key without the graph: exact.
+    pub weight_commitment_bytes: usize,
+}
+
+/// Estimates the cost of proving a graph.
+#[must_use]
+pub fn estimate(graph: &Graph, circuit: &Circuit) -> Estimate {
+    let chunks: usize = circuit.statement_lens().into_iter().map(chunk_count).sum();
+    let len = circuit.columns() + circuit.hidden_count();
+    let rounds = round_count(len);
+    let (trace_cells, leaves) = (1usize << circuit.trace_log, 1usize << circuit.leaf_log);
+    let weight_cells: usize = graph
+        .params
+        .iter()
+        .map(|param| param.outer as usize * param.inner as usize)
+        .sum();
+    let leaf_bytes = leaves * (32 * 4 + 8);
+    let master_bytes = trace_cells * (8 + 32 + 16);
+    Estimate {
+        // Header and digest, two flags, commitments.
+        proof_bytes: 8 + 32 + 2 + 32 * chunks + Body::size(circuit),
+        verifier_points: len
+            + 2
+            + circuit.rows.len()
+            + circuit.weights.rows
+            + chunks
+            + 2 * rounds
+            + 2,
+        // Pads, and every round's cross terms over what is left of the vectors.
+        prover_full_points: circuit.hidden_count() + 2 * len,
+        prover_small_cells: circuit.rows.len() * circuit.columns(),
+        trace_cells,
+        leaves,
+        prover_bytes: leaf_bytes.max(master_bytes) + trace_cells * 8 + 2 * weight_cells,
+        weight_commitment_bytes: 64 * circuit.weights.rows,
+    }
+}

@@ -1,0 +1,200 @@
+//! The prover's side of the protocol: what it answers in each stage.
+
+mod columns;
+mod fold;
+mod kernel;
+mod master;
+mod products;
+mod quadratic;
+mod tree;
+
+use self::columns::Columns;
+use self::master::Master;
+use self::products::Products;
+use self::quadratic::Quadratic;
+use self::tree::{Layer, Tree};
+use crate::trace::Trace;
+use zkml_core::F;
+use zkml_verifier::circuit::Circuit;
+use zkml_verifier::protocol::{Class, Party, Stage};
+
+/// What the prover knows, for one proof.
+pub struct Witness<'a> {
+    /// The constraint system.
+    pub circuit: &'a Circuit,
+    /// The trace.
+    pub trace: &'a Trace,
+    /// The parameters' values, row-major.
+    pub weights: &'a [Vec<i16>],
+}
+
+/// The prover, between two messages.
+pub struct Prover<'a> {
+    witness: Witness<'a>,
+    /// One pad for each hidden scalar.
+    pads: Vec<F>,
+    /// The hidden scalars so far.
+    hidden: Vec<F>,
+    /// What went over the wire: hidden scalars with their pads added.
+    wire: Vec<F>,
+    tree: Option<Tree>,
+    state: State<'a>,
+    /// The blinded factors that ended stage 6.
+    revealed: [F; 2],
+    /// Rows combined for each class of stage 5.
+    class_rows: Vec<Vec<F>>,
+    /// `sum_o factor[o] W[o]` for each parameter with a plain kernel.
+    weight_rows: Vec<Option<Vec<F>>>,
+    /// The trace with its row variables bound.
+    bound_trace: Vec<F>,
+}
+
+enum State<'a> {
+    Idle,
+    Tree,
+    Layer(Layer),
+    Quadratic(Quadratic),
+    Master(Master<'a>),
+    Columns(Columns),
+    Products(Products),
+}
+
+impl<'a> Prover<'a> {
+    /// A prover that will use the given pads, one for each hidden scalar.
+    #[must_use]
+    pub fn new(witness: Witness<'a>, pads: Vec<F>) -> Self {
+        let params = witness.weights.len();
+        Self {
+            witness,
+            pads,
+            hidden: Vec::new(),
+            wire: Vec::new(),
+            tree: None,
+            state: State::Idle,
+            revealed: [F::default(); 2],
+            class_rows: Vec::new(),
+            weight_rows: vec![None; params],
+            bound_trace: Vec::new(),
+        }
+    }
+
+    /// The masked scalars that were sent.
+    #[must_use]
+    pub fn wire(&self) -> &[F] {
+        &self.wire
+    }
+
+    /// The combination of all committed rows by the classes' multipliers.
+    #[must_use]
+    pub fn combined_row(&self, multipliers: &[F]) -> Vec<F> {
+        let mut combined = vec![F::default(); self.witness.circuit.columns()];
+        for (row, multiplier) in self.class_rows.iter().zip(multipliers) {
+            for (sum, value) in combined.iter_mut().zip(row) {
+                *sum += *multiplier * value;
+            }
+        }
+        combined
+    }
+
+    /// The pads.
+    #[must_use]
+    pub fn pads(&self) -> &[F] {
+        &self.pads
+    }
+
+    /// The two factors that [`Party::reveal`] gave.
+    #[must_use]
+    pub fn revealed(&self) -> [F; 2] {
+        self.revealed
+    }
+
+    fn start_columns(&mut self, classes: &[Class]) -> Columns {
+        self.class_rows =
+            columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
+        Columns::new(&self.class_rows, classes)
+    }
+}
+
+impl Party for Prover<'_> {
+    fn begin(&mut self, stage: Stage<'_>) {
+        let state = match stage {
+            Stage::Tree { alpha, gamma } => {
+                self.tree = Some(Tree::new(&self.witness, alpha, gamma));
+                State::Tree
+            }
+            Stage::Layer { point, lambda } => match self.tree.as_mut().and_then(Tree::next_layer) {
+                Some(halves) => State::Layer(Layer::new(halves, point, lambda)),
+                None => State::Idle,
+            },
+            Stage::Quadratic { items, rho } => {
+                self.tree = None;
+                State::Quadratic(Quadratic::new(&self.witness, items, rho))
+            }
+            Stage::Master { functional, rho } => {
+                self.tree = None;
+                State::Master(Master::new(
+                    &self.witness,
+                    functional,
+                    rho,
+                    &mut self.weight_rows,
+                ))
+            }
+            Stage::Columns { classes } => State::Columns(self.start_columns(classes)),
+            Stage::Products { products } => State::Products(Products::new(products, &self.hidden)),
+            Stage::ProductPoint { point } => {
+                if let State::Products(products) = &mut self.state {
+                    products.set_point(point);
+                }
+                return;
+            }
+        };
+        self.state = state;
+    }
+
+    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
+        match &mut self.state {
+            State::Idle => {}
+            State::Tree => {
+                if let Some(tree) = &self.tree {
+                    tree.root(out);
+                }
+            }
+            State::Layer(layer) => layer.answer(challenge, out),
+            State::Quadratic(quadratic) => quadratic.answer(challenge, out),
+            State::Master(master) => {
+                master.answer(challenge, out);
+                if let Some(bound) = master.take_bound_trace() {
+                    self.bound_trace = bound;
+                }
+            }
+            State::Columns(columns) => columns.answer(challenge, out),
+            State::Products(products) => products.answer(challenge, out),
+        }
+        for scalar in out {
+            let pad = self
+                .pads
+                .get(self.hidden.len())
+                .copied()
+                .unwrap_or_default();
+            self.hidden.push(*scalar);
+            *scalar += pad;
+            self.wire.push(*scalar);
+        }
+    }
+
+    fn private(&mut self) {
+        let pad = self
+            .pads
+            .get(self.hidden.len())
+            .copied()
+            .unwrap_or_default();
+        self.hidden.push(-pad);
+    }
+
+    fn reveal(&mut self, challenge: &F) -> [F; 2] {
+        if let State::Products(products) = &mut self.state {
+            self.revealed = products.reveal(challenge);
+        }
+        self.revealed
+    }
+}

@@ -1,0 +1,218 @@
+//! Where things are: blocks in the trace, segments in the fraction tree, weights in rows, and
+//! the number of columns.
+
+use super::{Block, Circuit, Source, log2_ceil};
+use alloc::vec;
+use alloc::vec::Vec;
+use zkml_graph::Param;
+
+/// Place of a hidden parameter among the weight rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Densely packed, row-major, from this cell on. Openings cost the verifier a field product
+    /// for each cell.
+    Packed {
+        /// First cell.
+        cell: usize,
+    },
+    /// One row for each `(chunk, output)`, chunks of a row's length, `row = first + chunk *
+    /// outer + output`. Openings cost a group operation for each row and nothing for a cell.
+    Rows {
+        /// First row.
+        first: usize,
+        /// Chunks of one output's values.
+        chunks: usize,
+    },
+}
+
+/// Where the weights are: packed parameters first, then parameters in rows.
+#[derive(Clone, Debug, Default)]
+pub struct WeightLayout {
+    /// Place of every parameter.
+    pub places: Vec<Place>,
+    /// Shapes of every parameter.
+    pub shapes: Vec<(usize, usize)>,
+    /// Cells used by packed parameters.
+    pub packed_cells: usize,
+    /// Rows used by packed parameters.
+    pub packed_rows: usize,
+    /// All rows.
+    pub rows: usize,
+    /// log2 of the columns.
+    pub columns_log: usize,
+}
+
+impl WeightLayout {
+    /// Places parameters in rows of `2^columns_log` columns. `dense[p]` says whether parameter
+    /// `p` may have rows of its own.
+    #[must_use]
+    pub fn new(params: &[Param], dense: &[bool], columns_log: usize) -> Self {
+        let columns = 1usize << columns_log;
+        let mut layout = Self {
+            columns_log,
+            places: vec![Place::Packed { cell: 0 }; params.len()],
+            ..Self::default()
+        };
+        layout.shapes = params
+            .iter()
+            .map(|param| (param.outer as usize, param.inner as usize))
+            .collect();
+        let in_rows: Vec<bool> = layout
+            .shapes
+            .iter()
+            .zip(dense)
+            .map(|((outer, inner), dense)| {
+                // A packed cell costs about a hundred-and-fiftieth of a row.
+                let rows = outer * inner.div_ceil(columns);
+                *dense && outer * inner > 150 * rows.saturating_sub(outer * inner / columns)
+            })
+            .collect();
+        for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
+            if !in_rows[index] {
+                layout.places[index] = Place::Packed {
+                    cell: layout.packed_cells,
+                };
+                layout.packed_cells += outer * inner;
+            }
+        }
+        layout.packed_rows = layout.packed_cells.div_ceil(columns);
+        layout.rows = layout.packed_rows;
+        for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
+            if in_rows[index] {
+                let chunks = inner.div_ceil(columns);
+                layout.places[index] = Place::Rows {
+                    first: layout.rows,
+                    chunks,
+                };
+                layout.rows += outer * chunks;
+            }
+        }
+        layout
+    }
+
+    /// The weights of one row, from the parameters in row-major order: the row's first column
+    /// and the run of values, for each parameter that has cells in it.
+    #[must_use]
+    pub fn row<'a>(&self, weights: &'a [Vec<i16>], row: usize) -> Vec<(usize, &'a [i16])> {
+        let columns = 1usize << self.columns_log;
+        let mut runs = Vec::new();
+        for ((place, (outer, inner)), values) in self.places.iter().zip(&self.shapes).zip(weights) {
+            match *place {
+                Place::Packed { cell } => {
+                    let (start, end) = (row * columns, (row + 1) * columns);
+                    let from = start.max(cell);
+                    let to = end.min(cell + outer * inner);
+                    if row < self.packed_rows && from < to {
+                        runs.push((from - start, &values[from - cell..to - cell]));
+                    }
+                }
+                Place::Rows { first, chunks } => {
+                    if (first..first + outer * chunks).contains(&row) {
+                        let (chunk, output) = ((row - first) / outer, (row - first) % outer);
+                        let to = ((chunk + 1) * columns).min(*inner);
+                        runs.push((
+                            0,
+                            &values[output * inner + chunk * columns..output * inner + to],
+                        ));
+                    }
+                }
+            }
+        }
+        runs
+    }
+
+    /// The boxes of true weights: `(first row, rows, columns)`, all starting at column zero.
+    #[must_use]
+    pub fn boxes(&self) -> Vec<(usize, usize, usize)> {
+        let columns = 1usize << self.columns_log;
+        let mut boxes = Vec::new();
+        let (full, rest) = (self.packed_cells / columns, self.packed_cells % columns);
+        if full > 0 {
+            boxes.push((0, full, columns));
+        }
+        if rest > 0 {
+            boxes.push((full, 1, rest));
+        }
+        for (place, (outer, inner)) in self.places.iter().zip(&self.shapes) {
+            if let Place::Rows { first, chunks } = *place {
+                for chunk in 0..chunks {
+                    boxes.push((
+                        first + chunk * outer,
+                        *outer,
+                        (inner - chunk * columns).min(columns),
+                    ));
+                }
+            }
+        }
+        boxes
+    }
+}
+
+/// Places every block in the trace, largest first; statement blocks get rows of their own.
+/// Returns log2 of the trace's length.
+pub(super) fn place_blocks(blocks: &mut [Block], columns_log: usize) -> usize {
+    let size = |block: &Block| {
+        if block.source == Source::Proof {
+            block.log
+        } else {
+            block.log.max(columns_log)
+        }
+    };
+    let mut order: Vec<usize> = (0..blocks.len()).collect();
+    order.sort_by_key(|index| core::cmp::Reverse(size(&blocks[*index])));
+    let mut end = 0u64;
+    for index in order {
+        blocks[index].offset = end;
+        end += 1 << size(&blocks[index]);
+    }
+    log2_ceil(end as usize).max(columns_log)
+}
+
+/// The rows that hold at least one true cell of a block committed in the proof, ascending.
+pub(super) fn committed_rows(blocks: &[Block], columns_log: usize) -> Vec<usize> {
+    let mut rows = Vec::new();
+    for block in blocks.iter().filter(|block| block.source == Source::Proof) {
+        let first = (block.offset >> columns_log) as usize;
+        if block.log <= columns_log {
+            rows.push(first);
+            continue;
+        }
+        for row in 0..1usize << (block.log - columns_log) {
+            let cell = row << columns_log;
+            let inside = |axis: &super::Axis| cell >> axis.shift & ((1 << axis.log) - 1) < axis.len;
+            if block.axes.iter().all(inside) {
+                rows.push(first + row);
+            }
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+/// Gives every lookup and table its segment of the fraction tree, largest first. Returns log2 of
+/// the number of leaves, at least `least`.
+pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) -> usize {
+    let lookups = circuit
+        .lookups
+        .iter()
+        .map(|lookup| circuit.blocks[lookup.domain].log);
+    let tables = circuit
+        .tables
+        .iter()
+        .map(|table| log2_ceil(table.kind.len()));
+    let sizes: Vec<usize> = lookups.chain(tables).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|index| core::cmp::Reverse(sizes[*index]));
+    let mut end = 0u64;
+    for index in order {
+        let split = circuit.lookups.len();
+        if index < split {
+            circuit.lookups[index].leaf = end;
+        } else {
+            circuit.tables[index - split].leaf = end;
+        }
+        end += 1 << sizes[index];
+    }
+    log2_ceil(end as usize).max(least).max(1)
+}

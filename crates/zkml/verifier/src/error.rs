@@ -1,0 +1,138 @@
+//! One error for each check of keys and proofs.
+
+use crate::circuit::CircuitError;
+use alloc::string::String;
+use thiserror::Error;
+use zkml_core::transcript::Aborted;
+use zkml_graph::codec::CodecError;
+
+/// Bytes that are no key, opening or proof of this version.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FormatError {
+    /// The first bytes are not those of this kind of file.
+    #[error("not a Cyborg {expected} file: it does not start with its magic bytes")]
+    Magic {
+        /// The kind expected.
+        expected: &'static str,
+    },
+    /// Another version of the format.
+    #[error("{kind} format version {got}, this program reads version {expected}")]
+    Version {
+        /// The kind of file.
+        kind: &'static str,
+        /// Version read.
+        got: u16,
+        /// Version supported.
+        expected: u16,
+    },
+    /// The bytes end within a field.
+    #[error("truncated: {field} needs {needed} bytes, {left} are left")]
+    Truncated {
+        /// The field.
+        field: &'static str,
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes left.
+        left: usize,
+    },
+    /// Bytes follow the last field.
+    #[error("{count} bytes follow the last field")]
+    Trailing {
+        /// The number.
+        count: usize,
+    },
+    /// A point is not canonical or not on the curve.
+    #[error("{field} number {index} is not a point of the group")]
+    Point {
+        /// The field.
+        field: &'static str,
+        /// Which of the field's points.
+        index: usize,
+    },
+    /// A scalar is not below the modulus.
+    #[error("{field} number {index} is not a canonical scalar")]
+    Scalar {
+        /// The field.
+        field: &'static str,
+        /// Which of the field's scalars.
+        index: usize,
+    },
+    /// A flag has an unknown value.
+    #[error("{field} has the unknown value {got}")]
+    Flag {
+        /// The field.
+        field: &'static str,
+        /// The value.
+        got: u8,
+    },
+    /// A count disagrees with the key.
+    #[error("{field}: expected {expected}, got {got}")]
+    Count {
+        /// The field.
+        field: &'static str,
+        /// What the key demands.
+        expected: usize,
+        /// What was read.
+        got: usize,
+    },
+    /// A public value is outside its tensor's range.
+    #[error("public value {index} of tensor {tensor} is outside {min}..={max}")]
+    PublicValue {
+        /// Name of the tensor.
+        tensor: String,
+        /// Position of the value.
+        index: usize,
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+    },
+    /// The graph does not decode or is not valid.
+    #[error("graph: {0}")]
+    Graph(#[from] CodecError),
+    /// The graph cannot be proven.
+    #[error("graph: {0}")]
+    Circuit(#[from] CircuitError),
+}
+
+/// A well-formed proof or key that is not accepted, or bytes that are not well formed.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum VerifyError {
+    /// The bytes are not a proof for this key's shape.
+    #[error("proof: {0}")]
+    Format(#[from] FormatError),
+    /// The proof names another verifying key.
+    #[error("the proof is for another key: it names {got}, this key is {expected}")]
+    Key {
+        /// Digest of this key, hexadecimal.
+        expected: String,
+        /// Digest in the proof.
+        got: String,
+    },
+    /// The group equation of the proof does not hold: some constraint is violated, or the
+    /// statement, key or context is not the one that was proven.
+    #[error("the proof is false for this key, statement and context")]
+    Equation,
+    /// The live verifier has gone.
+    #[error(transparent)]
+    Aborted(#[from] Aborted),
+}
+
+impl VerifyError {
+    /// Whether the bytes were well formed: the proof is false rather than unreadable.
+    #[must_use]
+    pub fn is_false_proof(&self) -> bool {
+        !matches!(self, Self::Format(_))
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}

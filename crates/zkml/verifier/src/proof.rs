@@ -1,0 +1,155 @@
+//! A proof as bytes. Every length follows from the key and the statement's flags; the bytes hold
+//! no count at all, so that there is none to lie about.
+
+use crate::circuit::Circuit;
+use crate::error::FormatError;
+use crate::statement::{Statement, Visibility};
+use crate::wire::{Reader, header, put_points, put_scalars};
+use alloc::vec::Vec;
+use zkml_core::ipa::{InnerProductProof, round_count};
+use zkml_core::{Affine, F};
+use zkml_graph::Graph;
+
+const MAGIC: &[u8; 6] = b"CYBprf";
+const VERSION: u16 = 1;
+
+/// A proof of an inference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Digest of the verifying key. (public)
+    pub key: [u8; 32],
+    /// What is proven. (public; commitments are hiding)
+    pub statement: Statement,
+    /// What proves it.
+    pub body: Body,
+}
+
+/// The part of a proof that does not depend on the statement's form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Commitments to the trace's rows. (commitment)
+    pub rows: Vec<Affine>,
+    /// Commitment to the pads. (commitment)
+    pub pads: Affine,
+    /// Hidden scalars plus their pads. (masked)
+    pub hidden: Vec<F>,
+    /// The blinded factors of the product argument. (masked)
+    pub revealed: [F; 2],
+    /// The inner-product argument. (commitments and masked responses)
+    pub inner: InnerProductProof,
+}
+
+/// Hidden scalars that are their own negated pads and take no byte.
+pub const PRIVATE_SCALARS: usize = 2;
+
+impl Body {
+    /// Appends the bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put_points(out, &self.rows);
+        put_points(out, &[self.pads]);
+        put_scalars(out, &self.hidden);
+        put_scalars(out, &self.revealed);
+        for (left, right) in &self.inner.rounds {
+            put_points(out, &[*left, *right]);
+        }
+        put_points(out, &[self.inner.last]);
+        put_scalars(out, &[self.inner.scalar, self.inner.blind]);
+    }
+
+    /// Reads the bytes of a proof for a circuit.
+    ///
+    /// # Errors
+    /// Where they are not.
+    pub fn read(circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        let rows = reader.points("trace commitment", circuit.rows.len())?;
+        let pads = one(reader.points("pad commitment", 1)?, "pad commitment")?;
+        let hidden = reader.scalars("hidden scalar", circuit.hidden_count() - PRIVATE_SCALARS)?;
+        let revealed = reader.scalars("revealed factor", 2)?;
+        let count = round_count(circuit.columns() + circuit.hidden_count());
+        let rounds = reader.points("inner product round", 2 * count)?;
+        let last = one(
+            reader.points("inner product commitment", 1)?,
+            "inner product commitment",
+        )?;
+        let responses = reader.scalars("inner product response", 2)?;
+        Ok(Self {
+            rows,
+            pads,
+            hidden,
+            revealed: [revealed[0], revealed[1]],
+            inner: InnerProductProof {
+                rounds: rounds
+                    .chunks_exact(2)
+                    .map(|pair| (pair[0], pair[1]))
+                    .collect(),
+                last,
+                scalar: responses[0],
+                blind: responses[1],
+            },
+        })
+    }
+
+    /// Number of bytes of a proof's body for a circuit.
+    #[must_use]
+    pub fn size(circuit: &Circuit) -> usize {
+        let rounds = round_count(circuit.columns() + circuit.hidden_count());
+        let points = circuit.rows.len() + 1 + 2 * rounds + 1;
+        let scalars = circuit.hidden_count() - PRIVATE_SCALARS + 2 + 2;
+        32 * (points + scalars)
+    }
+}
+
+impl Proof {
+    /// The bytes.
+    #[must_use]
+    pub fn to_bytes(&self, graph: &Graph) -> Vec<u8> {
+        let mut out = header(MAGIC, VERSION);
+        out.extend(self.key);
+        self.statement.write(graph, &mut out);
+        self.body.write(&mut out);
+        out
+    }
+
+    /// Reads the bytes of a proof for a key's graph and circuit.
+    ///
+    /// # Errors
+    /// Where they are not; the digest is left to the caller.
+    pub fn from_bytes(graph: &Graph, circuit: &Circuit, bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
+        let key = reader.array("key digest")?;
+        let statement = Statement::read(graph, circuit, &mut reader)?;
+        let body = Body::read(circuit, &mut reader)?;
+        reader.finish()?;
+        Ok(Self {
+            key,
+            statement,
+            body,
+        })
+    }
+
+    /// The key digest that proof bytes name, without anything else.
+    ///
+    /// # Errors
+    /// Where the bytes are no proof.
+    pub fn key_of(bytes: &[u8]) -> Result<[u8; 32], FormatError> {
+        Reader::new(bytes, "proof", MAGIC, VERSION)?.array("key digest")
+    }
+
+    /// The visibilities of inputs and of outputs that proof bytes state, without anything else.
+    ///
+    /// # Errors
+    /// Where the bytes are no proof.
+    pub fn visibility_of(bytes: &[u8]) -> Result<[Visibility; 2], FormatError> {
+        let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
+        reader.take("key digest", 32)?;
+        Visibility::read(&mut reader)
+    }
+}
+
+fn one(points: Vec<Affine>, field: &'static str) -> Result<Affine, FormatError> {
+    points.first().copied().ok_or(FormatError::Truncated {
+        field,
+        needed: 32,
+        left: 0,
+    })
+}

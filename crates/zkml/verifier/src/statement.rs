@@ -1,0 +1,179 @@
+//! What a proof says in public: the key, the context, and each input and output either as its
+//! values or as commitments to them.
+//!
+//! The **canonical commitment** of an input or output is to its raw integers, row-major, in
+//! chunks of [`IO_CHUNK`] elements on the first column generators, each with a fresh blind. It
+//! does not depend on the model, so that the output of one shard is the input of the next.
+
+use crate::circuit::{Circuit, IO_CHUNK};
+use crate::error::FormatError;
+use crate::wire::{Reader, put_points};
+use alloc::vec::Vec;
+use zkml_core::Affine;
+use zkml_core::labels;
+use zkml_core::transcript::Transcript;
+use zkml_graph::{Graph, Tensor};
+
+/// Whether the verifier sees values or commitments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// The values are part of the statement.
+    Public,
+    /// Only commitments are.
+    Committed,
+}
+
+/// A graph input or output in a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The values, row-major.
+    Public(Vec<i64>),
+    /// Commitments to the chunks.
+    Committed(Vec<Affine>),
+}
+
+/// The statement of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Visibility of the inputs.
+    pub input: Visibility,
+    /// Visibility of the outputs.
+    pub output: Visibility,
+    /// Graph inputs, then outputs.
+    pub tensors: Vec<Shown>,
+}
+
+impl Visibility {
+    fn from_byte(field: &'static str, byte: u8) -> Result<Self, FormatError> {
+        match byte {
+            0 => Ok(Self::Committed),
+            1 => Ok(Self::Public),
+            got => Err(FormatError::Flag { field, got }),
+        }
+    }
+
+    /// Reads the visibilities of inputs and of outputs.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<[Self; 2], FormatError> {
+        let [input, output] = reader.array("visibility")?;
+        Ok([
+            Self::from_byte("input visibility", input)?,
+            Self::from_byte("output visibility", output)?,
+        ])
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Committed => 0,
+            Self::Public => 1,
+        }
+    }
+}
+
+/// Number of chunks of a committed tensor.
+#[must_use]
+pub fn chunk_count(len: usize) -> usize {
+    len.div_ceil(IO_CHUNK)
+}
+
+impl Statement {
+    /// Appends the bytes.
+    pub fn write(&self, graph: &Graph, out: &mut Vec<u8>) {
+        out.extend([self.input.byte(), self.output.byte()]);
+        for (shown, tensor) in self.tensors.iter().zip(tensors(graph)) {
+            match shown {
+                Shown::Public(values) => {
+                    let width = value_bytes(tensor);
+                    for value in values {
+                        out.extend(&value.wrapping_sub(tensor.min).to_le_bytes()[..width]);
+                    }
+                }
+                Shown::Committed(points) => put_points(out, points),
+            }
+        }
+    }
+
+    /// Reads a statement about a graph; public values are checked against their ranges.
+    ///
+    /// # Errors
+    /// Where the bytes are no statement about this graph.
+    pub fn read(
+        graph: &Graph,
+        circuit: &Circuit,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, FormatError> {
+        let [input, output] = Visibility::read(reader)?;
+        let lens = circuit.statement_lens();
+        let mut shown = Vec::new();
+        for (position, (tensor, len)) in tensors(graph).zip(lens).enumerate() {
+            let visibility = if position < graph.inputs.len() {
+                input
+            } else {
+                output
+            };
+            shown.push(match visibility {
+                Visibility::Public => Shown::Public(read_values(tensor, len, reader)?),
+                Visibility::Committed => {
+                    Shown::Committed(reader.points("input or output commitment", chunk_count(len))?)
+                }
+            });
+        }
+        Ok(Self {
+            input,
+            output,
+            tensors: shown,
+        })
+    }
+
+    /// Absorbs key, context and statement.
+    pub fn absorb<T: Transcript + ?Sized>(
+        &self,
+        graph: &Graph,
+        key: &[u8; 32],
+        context: &[u8],
+        transcript: &mut T,
+    ) {
+        transcript.absorb(labels::KEY, key);
+        transcript.absorb(labels::CONTEXT, context);
+        let mut bytes = Vec::new();
+        self.write(graph, &mut bytes);
+        transcript.absorb(labels::STATEMENT, &bytes);
+    }
+}
+
+/// The tensors of a statement: graph inputs, then outputs.
+pub fn tensors(graph: &Graph) -> impl Iterator<Item = &Tensor> {
+    graph
+        .inputs
+        .iter()
+        .chain(&graph.outputs)
+        .map(|id| &graph.tensors[*id as usize])
+}
+
+fn value_bytes(tensor: &Tensor) -> usize {
+    let span = tensor.max.wrapping_sub(tensor.min) as u64;
+    (64 - span.leading_zeros() as usize).div_ceil(8).max(1)
+}
+
+fn read_values(
+    tensor: &Tensor,
+    len: usize,
+    reader: &mut Reader<'_>,
+) -> Result<Vec<i64>, FormatError> {
+    let width = value_bytes(tensor);
+    let bytes = reader.take("public values", len.saturating_mul(width))?;
+    let read = |(index, chunk): (usize, &[u8])| {
+        let mut word = [0; 8];
+        word[..width].copy_from_slice(chunk);
+        let value = tensor.min.wrapping_add(i64::from_le_bytes(word));
+        let fits = u64::from_le_bytes(word) <= tensor.max.wrapping_sub(tensor.min) as u64;
+        let (min, max) = (tensor.min, tensor.max);
+        fits.then_some(value)
+            .ok_or_else(|| FormatError::PublicValue {
+                tensor: tensor.name.clone(),
+                index,
+                min,
+                max,
+            })
+    };
+    bytes.chunks_exact(width).enumerate().map(read).collect()
+}
