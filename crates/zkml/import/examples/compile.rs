@@ -1,0 +1,50 @@
+//! Compiles an ONNX model on the samples of an npz file: `compile MODEL.onnx DATA.npz OUT.cyb`.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+
+use zkml_graph::codec::encode_model;
+use zkml_import::data::{Row, Samples};
+use zkml_import::{Model, Options, Sample, compile};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, data, out] = &arguments[..] else {
+        return Err("usage: compile MODEL.onnx DATA.npz OUT.cyb".into());
+    };
+    let model = Model::read(&std::fs::read(model)?)?;
+    let data = Samples::open(Path::new(data))?;
+    let names: Vec<String> = model.inputs().iter().map(|v| v.name.clone()).collect();
+    let sizes: Vec<usize> = model.inputs().iter().map(|v| v.len()).collect();
+    let outputs: Vec<String> = model.outputs().iter().map(|v| v.name.clone()).collect();
+    let output_sizes: Vec<usize> = model.outputs().iter().map(|v| v.len()).collect();
+    let mut samples = Vec::new();
+    for index in 0..data.count(&names, &sizes)? {
+        samples.push(Sample {
+            inputs: data.inputs_for(&names, &sizes, index)?,
+            label: data.labels_for(index)?.and_then(|l| l.first().copied()),
+            output: data
+                .outputs_for(&outputs, &output_sizes, index)?
+                .map(|rows| rows.into_iter().map(Row::to_f32).collect()),
+        });
+    }
+    let compiled = compile(&model, &samples, &Options::default(), &mut |_, _, _| {})?;
+    std::fs::write(out, encode_model(&compiled.graph, &compiled.weights)?)?;
+    let mut stdout = std::io::stdout();
+    for node in &compiled.graph.nodes {
+        let tensor = &compiled.graph.tensors[node.output as usize];
+        let (shape, range) = (&tensor.shape, (tensor.min, tensor.max));
+        writeln!(
+            stdout,
+            "{}: {shape:?} in {range:?} at 2^-{}",
+            node.name, tensor.scale
+        )?;
+    }
+    writeln!(
+        stdout,
+        "{}",
+        serde_json::to_string_pretty(&compiled.report)?
+    )?;
+    Ok(())
+}

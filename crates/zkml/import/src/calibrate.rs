@@ -1,0 +1,99 @@
+//! What calibration samples show of every value: its range and a sample of its elements.
+
+use rayon::prelude::*;
+
+use crate::array::{Array, Data};
+use crate::error::ImportError;
+use crate::model::Model;
+
+/// Elements kept per value over all calibration samples.
+const KEPT: usize = 1 << 14;
+
+/// Range of a value and some of its elements.
+#[derive(Clone, Debug)]
+pub(crate) struct Range {
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    pub(crate) kept: Vec<f32>,
+}
+
+impl Range {
+    /// A range known without calibration.
+    pub(crate) fn known(min: f64, max: f64) -> Self {
+        Self {
+            min,
+            max,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Mean square of the elements.
+    pub(crate) fn mean_square(&self) -> f64 {
+        if self.kept.is_empty() {
+            let bound = self.min.abs().max(self.max.abs());
+            return bound * bound / 3.0;
+        }
+        let sum: f64 = self.kept.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        sum / self.kept.len() as f64
+    }
+
+    fn include(&mut self, array: &Array, quota: usize) {
+        let mut see = |values: &mut dyn Iterator<Item = f32>, len: usize| {
+            let every = len.div_ceil(quota).max(1);
+            for (i, v) in values.filter(|v| v.is_finite()).enumerate() {
+                self.min = self.min.min(f64::from(v));
+                self.max = self.max.max(f64::from(v));
+                if i % every == 0 {
+                    self.kept.push(v);
+                }
+            }
+        };
+        match &array.data {
+            Data::F32(v) => see(&mut v.iter().copied(), v.len()),
+            Data::I64(v) => see(&mut v.iter().map(|&x| x as f32), v.len()),
+            Data::Bool(v) => see(&mut v.iter().map(|&x| f32::from(u8::from(x))), v.len()),
+        }
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.kept.extend(other.kept);
+        self
+    }
+}
+
+/// Ranges of all values, by number.
+pub(crate) type Stats = Vec<Option<Range>>;
+
+/// Runs the float model on the samples.
+pub(crate) fn calibrate(model: &Model, samples: &[Vec<Array>]) -> Result<Stats, ImportError> {
+    let values = model.ir.values.len();
+    let quota = (KEPT / samples.len().max(1)).max(16);
+    samples
+        .par_iter()
+        .map(|inputs| {
+            let mut stats: Stats = vec![None; values];
+            model.execute(inputs.clone(), &mut |id, array| {
+                let range = stats[id].get_or_insert(Range {
+                    min: f64::INFINITY,
+                    max: f64::NEG_INFINITY,
+                    kept: Vec::new(),
+                });
+                range.include(array, quota);
+            })?;
+            Ok(stats)
+        })
+        .try_reduce(
+            || vec![None; values],
+            |a, b| {
+                Ok(a.into_iter()
+                    .zip(b)
+                    .map(|(a, b)| match (a, b) {
+                        (Some(a), Some(b)) => Some(a.merge(b)),
+                        (a, b) => a.or(b),
+                    })
+                    .collect())
+            },
+        )
+}

@@ -1,0 +1,87 @@
+//! Pooling over spatial axes.
+
+use super::{Context, Fault, Inputs, need};
+use crate::array::{Array, count, for_each_index, strides};
+use crate::geometry::{Window, windows};
+use crate::ir::Node;
+
+pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, _: Context) -> Result<Vec<Array>, Fault> {
+    let op = node.op.as_str();
+    if !matches!(
+        op,
+        "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool"
+    ) {
+        return Err(Fault::Unknown);
+    }
+    let x = need(inputs, 0)?;
+    if x.shape.len() < 3 {
+        return Err(Fault::Invalid(format!(
+            "shape {:?} has no spatial axes",
+            x.shape
+        )));
+    }
+    let spatial = &x.shape[2..];
+    let windows = if op.starts_with("Global") {
+        spatial
+            .iter()
+            .map(|&n| Window {
+                input: n,
+                kernel: n,
+                stride: 1,
+                dilation: 1,
+                pad: (0, 0),
+                output: 1,
+            })
+            .collect()
+    } else {
+        windows(node, spatial, None)?
+    };
+    if node.outputs.len() > 1 && node.output(1).is_some() {
+        return Err(Fault::Unsupported(
+            "the indices of a MaxPool are not supported".into(),
+        ));
+    }
+    let average = op.ends_with("AveragePool");
+    let include_pad = node.int("count_include_pad", 0) != 0;
+    let mut shape = x.shape[..2].to_vec();
+    shape.extend(windows.iter().map(|w| w.output));
+    let mut out = vec![0.0; count(&shape)?];
+    let input = x.floats()?;
+    let in_plane: usize = spatial.iter().product();
+    let out_plane: usize = shape[2..].iter().product();
+    if out.is_empty() || in_plane == 0 {
+        return Err("an empty plane".into());
+    }
+    let kernel: Vec<usize> = windows.iter().map(|w| w.kernel).collect();
+    let steps = strides(spatial);
+    let mut taps: Vec<(f32, Vec<usize>)> = Vec::with_capacity(out_plane);
+    for_each_index(&shape[2..], |o| {
+        let mut positions = Vec::new();
+        for_each_index(&kernel, |k| {
+            let position = windows.iter().enumerate().try_fold(0, |p, (axis, window)| {
+                window.tap(o[axis], k[axis]).map(|i| p + i * steps[axis])
+            });
+            positions.extend(position);
+        });
+        let divisor: usize = windows
+            .iter()
+            .zip(o)
+            .map(|(w, &o)| w.divisor(o, include_pad))
+            .product();
+        taps.push((divisor as f32, positions));
+    });
+    for (plane, out) in input
+        .chunks_exact(in_plane)
+        .zip(out.chunks_exact_mut(out_plane))
+    {
+        for (o, (divisor, positions)) in out.iter_mut().zip(&taps) {
+            let values = positions.iter().map(|&p| plane[p]);
+            *o = if average {
+                values.sum::<f32>() / divisor
+            } else {
+                values.fold(f32::NEG_INFINITY, f32::max)
+            };
+        }
+    }
+    Ok(vec![Array::f32(shape, out)])
+}

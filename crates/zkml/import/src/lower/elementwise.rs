@@ -1,0 +1,189 @@
+//! Functions of one variable: fused into the stage of the sum before them.
+
+use super::emit::Target;
+use super::expr::{Expr, Spread};
+use super::{Lowering, Refusal, Stored, Value};
+use crate::calibrate::Range;
+use crate::float::{clip_bounds, function_kind};
+use crate::ir::{Node, ValueId};
+use crate::onnx::tensor::element;
+use zkml_graph::FunctionKind;
+
+/// `range` after a function.
+pub(super) fn map_range(range: &Range, f: impl Fn(f64) -> f64) -> Range {
+    let kept: Vec<f32> = range.kept.iter().map(|&x| f(f64::from(x)) as f32).collect();
+    let (a, b) = (f(range.min), f(range.max));
+    let fold =
+        |start: f64, g: fn(f64, f64) -> f64| kept.iter().map(|&x| f64::from(x)).fold(start, g);
+    Range {
+        min: fold(a.min(b), f64::min),
+        max: fold(a.max(b), f64::max),
+        kept: kept.clone(),
+    }
+}
+
+impl Lowering<'_> {
+    pub(super) fn lower_elementwise(&mut self, node: &Node) -> Option<Result<(), Refusal>> {
+        if let Some(kind) = function_kind(node) {
+            return Some(self.function(node, kind));
+        }
+        Some(match node.op.as_str() {
+            "Relu" => self.clamp(node, Some(0.0), None),
+            "Clip" => {
+                if node
+                    .inputs
+                    .iter()
+                    .skip(1)
+                    .flatten()
+                    .any(|&v| self.ir.constant(v).is_none())
+                {
+                    return Some(Err("bounds that depend on the input".into()));
+                }
+                let (low, high) = clip_bounds(
+                    node,
+                    self.constant_array(node, 1),
+                    self.constant_array(node, 2),
+                );
+                let finite = |v: f32| v.is_finite().then_some(f64::from(v));
+                self.clamp(node, finite(low), finite(high))
+            }
+            "Neg" => self.scaled(node, -1.0),
+            "Identity" | "Dropout" => self.alias(node),
+            "Cast" => match node.int("to", 0) as i32 {
+                element::FLOAT | element::DOUBLE | element::FLOAT16 | element::BFLOAT16 => {
+                    self.alias(node)
+                }
+                element::INT64 | element::INT32 if self.is_integer(node) => self.alias(node),
+                to => Err(format!("a cast of an activation to element type {to}").into()),
+            },
+            _ => return None,
+        })
+    }
+
+    /// Whether the calibration saw only integers in a node's input.
+    fn is_integer(&self, node: &Node) -> bool {
+        node.input(0)
+            .and_then(|id| self.stats[id].as_ref())
+            .is_some_and(|r| r.kept.iter().all(|v| v.fract() == 0.0))
+            && node
+                .input(0)
+                .is_some_and(|id| self.ir.integer.contains(&id))
+    }
+
+    pub(super) fn alias(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (_, value) = self.input(node, 0)?;
+        self.set(node, value)
+    }
+
+    /// The sum that an elementwise function reads, and the layout that its result keeps.
+    fn operand(&mut self, node: &Node) -> Result<(ValueId, Expr, Value), Refusal> {
+        let (id, value) = self.input(node, 0)?;
+        if value.view.is_bijective() {
+            let expr = match &value.source {
+                Stored::Pending(expr) => expr.clone(),
+                Stored::Tensor(tensor) => self.copy_of(*tensor),
+            };
+            return Ok((id, expr, value));
+        }
+        let name = value.name.clone();
+        let (expr, view) = self.pending(value, id)?;
+        Ok((
+            id,
+            expr.clone(),
+            Value {
+                source: Stored::Pending(expr),
+                view,
+                name,
+            },
+        ))
+    }
+
+    fn function(&mut self, node: &Node, kind: FunctionKind) -> Result<(), Refusal> {
+        let (id, expr, value) = self.operand(node)?;
+        let out = node.output(0).ok_or(Refusal::Follows)?;
+        let (before, after) = (self.range(id)?, self.range(out)?);
+        let target = Target::Function {
+            kind,
+            before: &before,
+            after: &after,
+        };
+        let tensor = self.emit(expr, &node.name, target)?;
+        self.set_tensor(node, tensor, value.view)
+    }
+
+    /// `clamp(x, low, high)`.
+    pub(super) fn clamp(
+        &mut self,
+        node: &Node,
+        low: Option<f64>,
+        high: Option<f64>,
+    ) -> Result<(), Refusal> {
+        let (_, expr, value) = self.operand(node)?;
+        let out = node.output(0).ok_or(Refusal::Follows)?;
+        let range = self.range(out)?;
+        let bits = self.bits.activation;
+        let tensor = self.emit(
+            expr,
+            &node.name,
+            Target::Clamp {
+                low,
+                high,
+                range: &range,
+                bits,
+            },
+        )?;
+        self.set_tensor(node, tensor, value.view)
+    }
+
+    /// `factor * x` with a public factor.
+    pub(super) fn scaled(&mut self, node: &Node, factor: f64) -> Result<(), Refusal> {
+        let (id, value) = self.input(node, 0)?;
+        let (expr, view) = self.pending(value, id)?;
+        let by = Spread {
+            axes: vec![],
+            values: vec![factor as f32],
+            secret: false,
+            name: node.name.clone(),
+        };
+        let expr = self.multiply(expr, &by, id, node)?;
+        self.set_pending(node, expr, view)
+    }
+
+    /// A pending sum times a constant; `id` says which range the sum has.
+    pub(super) fn multiply(
+        &mut self,
+        mut expr: Expr,
+        by: &Spread,
+        id: ValueId,
+        node: &Node,
+    ) -> Result<Expr, Refusal> {
+        if expr.multiply(by).is_ok() {
+            return Ok(expr);
+        }
+        let mut copy = self.restart(expr, id, node)?;
+        match copy.multiply(by) {
+            Ok(()) => Ok(copy),
+            Err(_) => Err("a factor that no sum can take".into()),
+        }
+    }
+
+    /// Makes a pending sum a tensor, and begins another from it.
+    pub(super) fn restart(
+        &mut self,
+        expr: Expr,
+        id: ValueId,
+        node: &Node,
+    ) -> Result<Expr, Refusal> {
+        let range = self.range(id)?;
+        let bits = self.bits.activation;
+        let tensor = self.emit(
+            expr,
+            &node.name,
+            Target::Value {
+                range: &range,
+                bits,
+            },
+        )?;
+        Ok(self.copy_of(tensor))
+    }
+}

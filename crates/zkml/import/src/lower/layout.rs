@@ -1,0 +1,564 @@
+//! Operators that move elements: views where possible, exact copies where not.
+
+use super::expr::{Body, Expr, Item, Term};
+use super::view::{Atom, View, layout};
+use super::{Lowering, Refusal, Stored, Value, everywhere};
+use crate::array::Array;
+use crate::float::{Fault, pad_amounts, permutation, slice_ranges, split_lengths};
+use crate::ir::Node;
+
+/// Most single rows that a Gather or a reflecting Pad may copy.
+const MAX_ROWS: usize = 256;
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unknown => "the operator is not supported".into(),
+            Fault::Unsupported(reason) | Fault::Invalid(reason) => Self::Unsupported(reason),
+        }
+    }
+}
+
+impl Lowering<'_> {
+    pub(super) fn lower_layout(&mut self, node: &Node) -> Option<Result<(), Refusal>> {
+        Some(match node.op.as_str() {
+            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(node),
+            "Transpose" => self.transpose(node),
+            "Slice" => self.slice(node),
+            "Split" => self.split(node),
+            "Concat" => self.concat(node),
+            "Expand" => self.expand(node),
+            "Tile" => self.tile(node),
+            "Pad" => self.pad(node),
+            "Gather" => self.gather(node),
+            "DepthToSpace" | "SpaceToDepth" => self.space(node),
+            _ => return None,
+        })
+    }
+
+    fn out_shape(&self, node: &Node) -> Result<Vec<usize>, Refusal> {
+        self.logical_shape(node.output(0).ok_or(Refusal::Follows)?)
+    }
+
+    fn reshape(&mut self, node: &Node) -> Result<(), Refusal> {
+        let shape = self.out_shape(node)?;
+        let (id, value) = self.input(node, 0)?;
+        if let Some(view) = value.view.reshape(&shape) {
+            return self.set(node, Value { view, ..value });
+        }
+        let name = value.name.clone();
+        let (tensor, view) = self.store(value, id)?;
+        let (tensor, view) = self.contiguous(tensor, &view)?;
+        let view = match view.reshape(&shape) {
+            Some(view) => Value {
+                source: Stored::Tensor(tensor),
+                view,
+                name,
+            },
+            None => self.reshaped(tensor, &shape, name)?,
+        };
+        self.set(node, view)
+    }
+
+    /// A copy of a row-major tensor in another shape.
+    fn reshaped(
+        &mut self,
+        tensor: zkml_graph::TensorId,
+        shape: &[usize],
+        name: String,
+    ) -> Result<Value, Refusal> {
+        let groups: Vec<Vec<usize>> = shape.iter().map(|&e| vec![e]).collect();
+        let (storage, view) = View::grouped(&groups);
+        let copy = Expr::single(
+            storage,
+            Item::Reshape {
+                tensor,
+                factor: 1.0,
+            },
+        );
+        let tensor = self.exact(copy, &name)?;
+        Ok(Value {
+            source: Stored::Tensor(tensor),
+            view,
+            name,
+        })
+    }
+
+    /// The value with one stored axis for each logical axis of extent above 1.
+    pub(super) fn regrouped(&mut self, value: Value, id: usize) -> Result<Value, Refusal> {
+        let name = value.name.clone();
+        let (tensor, view) = self.store(value, id)?;
+        if view.axes.iter().all(|a| a.len() <= 1) && view.is_simple() {
+            return Ok(Value {
+                source: Stored::Tensor(tensor),
+                view,
+                name,
+            });
+        }
+        let shape = view.shape();
+        let (tensor, view) = self.contiguous(tensor, &view)?;
+        match view.reshape(&shape) {
+            Some(view) if view.axes.iter().all(|a| a.len() <= 1) && view.is_simple() => Ok(Value {
+                source: Stored::Tensor(tensor),
+                view,
+                name,
+            }),
+            _ => self.reshaped(tensor, &shape, name),
+        }
+    }
+
+    fn transpose(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (_, value) = self.input(node, 0)?;
+        let permutation = permutation(node, value.view.axes.len())?;
+        let view = value.view.transpose(&permutation);
+        self.set(node, Value { view, ..value })
+    }
+
+    /// Slices of one value: `(axis, start, step, length)` for each, one after another.
+    fn cut(
+        &mut self,
+        value: &Value,
+        id: usize,
+        cuts: &[(usize, usize, usize, usize)],
+    ) -> Result<Value, Refusal> {
+        let apply = |view: &View| {
+            cuts.iter()
+                .try_fold(view.clone(), |v, &(axis, start, step, n)| {
+                    v.slice(axis, start, step, n)
+                })
+        };
+        let name = value.name.clone();
+        let (tensor, view) = self.store(value.clone(), id)?;
+        if let Some(view) = apply(&view) {
+            return Ok(Value {
+                source: Stored::Tensor(tensor),
+                view,
+                name,
+            });
+        }
+        let stored = Value {
+            source: Stored::Tensor(tensor),
+            view,
+            name,
+        };
+        let value = self.regrouped(stored, id)?;
+        match apply(&value.view) {
+            Some(view) => Ok(Value { view, ..value }),
+            None => Err("a slice of this layout".into()),
+        }
+    }
+
+    fn slice(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (id, value) = self.input(node, 0)?;
+        let shape = value.view.shape();
+        let arrays: Vec<Option<&Array>> = (0..5)
+            .map(|i| {
+                if i == 0 {
+                    None
+                } else {
+                    self.constant_array(node, i)
+                }
+            })
+            .collect();
+        let ranges = slice_ranges(&shape, &arrays)?;
+        let mut cuts = Vec::new();
+        for (axis, &(start, step, length)) in ranges.iter().enumerate() {
+            if length == 0 {
+                return Err("an empty slice".into());
+            }
+            let step = match (usize::try_from(step), length) {
+                (Ok(step), _) => step,
+                (Err(_), 1) => 1,
+                _ => return Err("a slice with a negative step".into()),
+            };
+            cuts.push((axis, start, step, length));
+        }
+        let value = self.cut(&value, id, &cuts)?;
+        self.set(node, value)
+    }
+
+    fn split(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (id, value) = self.input(node, 0)?;
+        let (tensor, view) = self.store(value, id)?;
+        let value = Value {
+            source: Stored::Tensor(tensor),
+            view,
+            name: node.name.clone(),
+        };
+        let shape = value.view.shape();
+        let axis = crate::array::axis(node.int("axis", 0), shape.len())?;
+        let lengths = split_lengths(node, self.constant_array(node, 1), shape[axis])?;
+        let mut start = 0;
+        for (index, length) in lengths.into_iter().enumerate() {
+            let part = self.cut(&value, id, &[(axis, start, 1, length)])?;
+            self.set_at(node, index, part)?;
+            start += length;
+        }
+        Ok(())
+    }
+
+    fn concat(&mut self, node: &Node) -> Result<(), Refusal> {
+        let shape = self.out_shape(node)?;
+        let axis = crate::array::axis(node.int("axis", 0), shape.len())?;
+        let groups: Vec<Vec<usize>> = shape.iter().map(|&e| vec![e]).collect();
+        let (storage, view) = View::grouped(&groups);
+        let to = layout(&groups);
+        let Some(&(out, _)) = to[axis].first() else {
+            return self.alias(node);
+        };
+        let mut terms = Vec::new();
+        let mut start = 0;
+        for index in 0..node.inputs.len() {
+            let id = node.input(index).ok_or("an input is missing")?;
+            let extent = self.logical_shape(id)?[axis];
+            let mut region = Expr::everywhere(&storage);
+            region[out] = (start, extent);
+            start += extent;
+            if extent == 0 {
+                continue;
+            }
+            if let Some(constant) = self.ir.constant(id).cloned() {
+                let mut piece = shape.clone();
+                piece[axis] = extent;
+                let (_, local) = View::grouped(&groups_of(&piece, &to));
+                let name = self.ir.values[id].name.clone();
+                let values = super::combine::expanded(&constant.array, &piece);
+                let array = Array::f32(piece, values);
+                let mut term =
+                    self.constant_term(&array, &local, region.clone(), constant.secret, &name);
+                if extent == 1 {
+                    renumber(&mut term, out);
+                }
+                terms.push(term);
+                continue;
+            }
+            let value = self.take(id)?;
+            let (tensor, piece) = self.store(value, id)?;
+            let mut local = to.clone();
+            if extent == 1 {
+                local[axis] = vec![];
+            } else {
+                local[axis] = vec![(out, extent)];
+            }
+            terms.push(Term {
+                region,
+                item: self.read(tensor, &piece, &local)?,
+            });
+        }
+        self.set_pending(
+            node,
+            Expr {
+                shape: storage,
+                body: Body::Affine(terms),
+            },
+            view,
+        )
+    }
+
+    fn expand(&mut self, node: &Node) -> Result<(), Refusal> {
+        let shape = self.out_shape(node)?;
+        let (id, value) = self.input(node, 0)?;
+        if value.view.shape() == shape {
+            return self.set(node, value);
+        }
+        let (tensor, view) = self.store(value, id)?;
+        self.set_tensor(node, tensor, view.broadcast(&shape))
+    }
+
+    fn tile(&mut self, node: &Node) -> Result<(), Refusal> {
+        let shape = self.out_shape(node)?;
+        let (tensor, mut view) = {
+            let (_, tensor, view) = self.input_tensor(node, 0)?;
+            (tensor, view)
+        };
+        for (axis, (&to, from)) in shape.iter().zip(view.shape()).enumerate() {
+            if to != from {
+                let repeat = Atom {
+                    extent: to / from,
+                    axis: None,
+                    stride: 0,
+                };
+                view.axes[axis].insert(0, repeat);
+            }
+        }
+        self.set_tensor(node, tensor, view)
+    }
+
+    fn pad(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (id, value) = self.input(node, 0)?;
+        let shape = value.view.shape();
+        let arrays: Vec<Option<&Array>> = (0..4)
+            .map(|i| {
+                if i == 0 {
+                    None
+                } else {
+                    self.constant_array(node, i)
+                }
+            })
+            .collect();
+        let pads = pad_amounts(node, &arrays, shape.len())?;
+        let mut cuts = Vec::new();
+        for (axis, &(before, after)) in pads.iter().enumerate() {
+            if before < 0 || after < 0 {
+                let start = (-before).max(0) as usize;
+                let length = shape[axis] as i64 - start as i64 + after.min(0);
+                let length = usize::try_from(length).ok().filter(|&l| l > 0);
+                cuts.push((axis, start, 1, length.ok_or("pads that leave nothing")?));
+            }
+        }
+        let mut value = self.cut(&value, id, &cuts)?;
+        let constant = self.constant_array(node, 2).and_then(Array::scalar);
+        let fill = constant.unwrap_or(node.float("value", 0.0));
+        if !matches!(node.text("mode"), "" | "constant") {
+            let mode = node.text("mode").to_owned();
+            for (axis, &(before, after)) in pads.iter().enumerate() {
+                let pads = (before.max(0) as usize, after.max(0) as usize);
+                value = self.pad_rows(value, id, axis, pads, &mode)?;
+            }
+            return self.set(node, value);
+        }
+        if !fill.is_finite() {
+            return Err(format!("padding with {fill}").into());
+        }
+        let pad_all = |view: &View| {
+            pads.iter()
+                .enumerate()
+                .try_fold(view.clone(), |v, (axis, &(b, a))| {
+                    v.pad(axis, b.max(0) as usize, a.max(0) as usize)
+                })
+        };
+        let padded = match pad_all(&value.view) {
+            Some(view) => view,
+            None => {
+                value = self.regrouped(value, id)?;
+                match pad_all(&value.view) {
+                    Some(view) => view,
+                    None => return self.pad_units(node, value, id, &pads, fill),
+                }
+            }
+        };
+        let (tensor, _) = self.store(value, id)?;
+        if fill == 0.0 {
+            return self.set_tensor(node, tensor, padded);
+        }
+        let (mut expr, view) = self.copy_view(tensor, &padded)?;
+        self.fill(&mut expr, &view, &pads, fill);
+        self.set_pending(node, expr, view)
+    }
+
+    /// Padding where an axis of extent 1 is padded, which has no stored axis.
+    fn pad_units(
+        &mut self,
+        node: &Node,
+        value: Value,
+        id: usize,
+        pads: &[(i64, i64)],
+        fill: f32,
+    ) -> Result<(), Refusal> {
+        let (tensor, from) = self.store(value, id)?;
+        let shape = self.out_shape(node)?;
+        let groups: Vec<Vec<usize>> = shape.iter().map(|&e| vec![e]).collect();
+        let (storage, view) = View::grouped(&groups);
+        let mut region = Expr::everywhere(&storage);
+        let mut to = layout(&groups);
+        for ((axis, &(before, _)), extent) in pads.iter().enumerate().zip(from.shape()) {
+            if let Some(slot) = to[axis].first_mut() {
+                region[slot.0] = (before.max(0) as usize, extent);
+                slot.1 = extent;
+            }
+            to[axis].retain(|t| t.1 > 1);
+        }
+        let item = self.read(tensor, &from, &to)?;
+        let mut expr = Expr {
+            shape: storage,
+            body: Body::Affine(vec![Term { region, item }]),
+        };
+        self.fill(&mut expr, &view, pads, fill);
+        self.set_pending(node, expr, view)
+    }
+
+    /// Adds `fill` outside the padded box.
+    fn fill(&self, expr: &mut Expr, view: &View, pads: &[(i64, i64)], fill: f32) {
+        if fill == 0.0 {
+            return;
+        }
+        let mut inside = Expr::everywhere(&expr.shape);
+        for (atoms, &(before, after)) in view.axes.iter().zip(pads) {
+            if let Some(axis) = atoms.first().and_then(|a| a.axis)
+                && (before > 0 || after > 0)
+            {
+                let (before, after) = (before.max(0) as usize, after.max(0) as usize);
+                inside[axis] = (before, expr.shape[axis] - before - after);
+            }
+        }
+        let value = f64::from(fill);
+        let all = everywhere(&expr.shape, Item::Constant(value));
+        if let Body::Affine(terms) = &mut expr.body {
+            terms.push(all);
+            terms.push(Term {
+                region: inside,
+                item: Item::Constant(-value),
+            });
+        }
+    }
+
+    /// Padding that repeats rows: each padded row is a copy of its own.
+    fn pad_rows(
+        &mut self,
+        value: Value,
+        id: usize,
+        axis: usize,
+        (before, after): (usize, usize),
+        mode: &str,
+    ) -> Result<Value, Refusal> {
+        if before == 0 && after == 0 {
+            return Ok(value);
+        }
+        let n = value.view.shape()[axis] as i64;
+        let rows: Vec<i64> = (-(before as i64)..n + after as i64)
+            .map(|i| match mode {
+                "edge" => i.clamp(0, n - 1),
+                "reflect" if i < 0 => -i,
+                "reflect" if i >= n => 2 * (n - 1) - i,
+                _ => i.rem_euclid(n),
+            })
+            .collect();
+        if rows.iter().any(|r| !(0..n).contains(r)) {
+            return Err(format!("mode {mode:?} with pads beyond the extent").into());
+        }
+        let rows: Vec<usize> = rows.into_iter().map(|r| r as usize).collect();
+        self.rows(value, id, axis, &rows)
+    }
+
+    /// The given rows of an axis: runs of consecutive rows are copied together.
+    fn rows(
+        &mut self,
+        value: Value,
+        id: usize,
+        axis: usize,
+        rows: &[usize],
+    ) -> Result<Value, Refusal> {
+        let value = self.regrouped(value, id)?;
+        let name = value.name.clone();
+        let (tensor, from) = self.store(value, id)?;
+        let mut shape = from.shape();
+        shape[axis] = rows.len();
+        let groups: Vec<Vec<usize>> = shape.iter().map(|&e| vec![e]).collect();
+        let (storage, view) = View::grouped(&groups);
+        let to = layout(&groups);
+        let mut terms = Vec::new();
+        let mut at = 0;
+        while at < rows.len() {
+            let mut length = 1;
+            while at + length < rows.len() && rows[at + length] == rows[at] + length {
+                length += 1;
+            }
+            let part = from
+                .slice(axis, rows[at], 1, length)
+                .ok_or("rows of this layout")?;
+            let mut region = Expr::everywhere(&storage);
+            let mut local = to.clone();
+            if let Some(&(out, _)) = to[axis].first() {
+                region[out] = (at, length);
+                local[axis] = if length == 1 {
+                    vec![]
+                } else {
+                    vec![(out, length)]
+                };
+            }
+            terms.push(Term {
+                region,
+                item: self.read(tensor, &part, &local)?,
+            });
+            at += length;
+            if terms.len() > MAX_ROWS {
+                return Err(format!("more than {MAX_ROWS} separate rows").into());
+            }
+        }
+        let expr = Expr {
+            shape: storage,
+            body: Body::Affine(terms),
+        };
+        let tensor = self.exact(expr, &name)?;
+        Ok(Value {
+            source: Stored::Tensor(tensor),
+            view,
+            name,
+        })
+    }
+
+    fn gather(&mut self, node: &Node) -> Result<(), Refusal> {
+        if node.input(0).is_some_and(|v| self.ir.constant(v).is_some()) {
+            return Err("a table looked up by an activation (an embedding)".into());
+        }
+        let Some(indices) = self.constant_array(node, 1).cloned() else {
+            return Err("indices that depend on the input".into());
+        };
+        let shape = self.out_shape(node)?;
+        let (id, value) = self.input(node, 0)?;
+        let from = value.view.shape();
+        let axis = crate::array::axis(node.int("axis", 0), from.len())?;
+        let n = from[axis] as i64;
+        let rows: Vec<usize> = indices
+            .ints()?
+            .iter()
+            .map(|&i| (if i < 0 { i + n } else { i }) as usize)
+            .collect();
+        let step = match rows[..] {
+            [a, b, ..] if b > a => b - a,
+            _ => 1,
+        };
+        let even = rows.windows(2).all(|w| w[1] == w[0] + step);
+        let value = match rows.first() {
+            Some(&first) if even => self.cut(&value, id, &[(axis, first, step, rows.len())])?,
+            Some(_) => self.rows(value, id, axis, &rows)?,
+            None => return Err("an empty selection".into()),
+        };
+        let view = value.view.reshape(&shape).ok_or("indices of this shape")?;
+        self.set(node, Value { view, ..value })
+    }
+
+    fn space(&mut self, node: &Node) -> Result<(), Refusal> {
+        let shape = self.out_shape(node)?;
+        let (id, value) = self.input(node, 0)?;
+        let b = node.int("blocksize", 1) as usize;
+        let from = value.view.shape();
+        let (n, c, h, w) = (from[0], from[1], from[2], from[3]);
+        let (cut, order): (Vec<usize>, [usize; 6]) = match (node.op.as_str(), node.text("mode")) {
+            ("DepthToSpace", "CRD") => (vec![n, c / (b * b), b, b, h, w], [0, 1, 4, 2, 5, 3]),
+            ("DepthToSpace", _) => (vec![n, b, b, c / (b * b), h, w], [0, 3, 4, 1, 5, 2]),
+            _ => (vec![n, c, h / b, b, w / b, b], [0, 3, 5, 1, 2, 4]),
+        };
+        let value = match value.view.reshape(&cut) {
+            Some(_) => value,
+            None => self.regrouped(value, id)?,
+        };
+        let view = value
+            .view
+            .reshape(&cut)
+            .and_then(|v| v.transpose(&order).reshape(&shape))
+            .ok_or("a layout that is not supported")?;
+        self.set(node, Value { view, ..value })
+    }
+}
+
+/// One stored axis for each axis of the output that exists there, for a piece of a concatenation.
+fn groups_of(piece: &[usize], to: &[Vec<(usize, usize)>]) -> Vec<Vec<usize>> {
+    piece
+        .iter()
+        .zip(to)
+        .map(|(&e, t)| if t.is_empty() { vec![] } else { vec![e] })
+        .collect()
+}
+
+/// A term made without an output axis of extent 1: later axes move up by one.
+fn renumber(term: &mut Term, without: usize) {
+    let shift = |axis: &mut usize| {
+        if *axis >= without {
+            *axis += 1;
+        }
+    };
+    if let Item::Bias { outer_axes, .. } = &mut term.item {
+        outer_axes.iter_mut().for_each(shift);
+    }
+}

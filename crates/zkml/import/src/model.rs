@@ -1,0 +1,218 @@
+//! The float model as users see it: reading, its interface, running it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::array::Array;
+use crate::error::ImportError;
+use crate::float::{Context, Fault, exec};
+use crate::ir::{Ir, ValueId};
+use crate::prepare::{Prepared, placeholder, prepare};
+
+/// A graph input or output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ValueInfo {
+    /// Name in the ONNX graph.
+    pub name: String,
+    /// Shape as in the ONNX graph, the batch axis included; a symbolic batch is 1.
+    pub shape: Vec<usize>,
+}
+
+impl ValueInfo {
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether an extent is zero.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A float model, read from ONNX and checked.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) ir: Ir,
+    pub(crate) prepared: Prepared,
+    pub(crate) input_types: Vec<i32>,
+    inputs: Vec<ValueInfo>,
+    outputs: Vec<ValueInfo>,
+}
+
+impl Model {
+    /// Reads an ONNX file, as PyTorch's exporters write it: operator sets 11 to 24, weights inside
+    /// the file, fixed shapes (a symbolic leading axis is a batch of 1).
+    ///
+    /// Operators that cannot be proven do not fail here: [`Model::inspect`] lists them.
+    ///
+    /// # Errors
+    /// For bytes that are not a model, versions, element types, external data, and shapes or
+    /// attributes that contradict their operator.
+    pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+        let (mut ir, declared) = crate::onnx::read::read(bytes)?;
+        let prepared = prepare(&mut ir, &declared)?;
+        if prepared.unsupported.is_empty() {
+            crate::rewrite::rewrite(&mut ir);
+        }
+        let info = |ids: &[ValueId]| {
+            ids.iter()
+                .map(|&id| ValueInfo {
+                    name: ir.values[id].name.clone(),
+                    shape: ir.values[id].shape.clone().unwrap_or_default(),
+                })
+                .collect()
+        };
+        let (inputs, outputs) = (info(&ir.inputs), info(&ir.outputs));
+        Ok(Self {
+            ir,
+            prepared,
+            input_types: declared.input_types,
+            inputs,
+            outputs,
+        })
+    }
+
+    /// Name of the graph.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.ir.name
+    }
+
+    /// What the model takes, in order.
+    #[must_use]
+    pub fn inputs(&self) -> &[ValueInfo] {
+        &self.inputs
+    }
+
+    /// What the model yields, in order.
+    #[must_use]
+    pub fn outputs(&self) -> &[ValueInfo] {
+        &self.outputs
+    }
+
+    /// Runs the model in float32. `inputs`: one row-major array for each of [`Model::inputs`].
+    ///
+    /// # Errors
+    /// For wrong counts or sizes, NaN or infinite inputs, and for nodes that cannot be run.
+    pub fn run(&self, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, ImportError> {
+        let arrays = self.arrays(inputs)?;
+        self.execute(arrays, &mut |_, _| {})
+    }
+
+    /// Checks inputs and gives them the model's shapes and element kinds.
+    pub(crate) fn arrays(&self, inputs: &[Vec<f32>]) -> Result<Vec<Array>, ImportError> {
+        if inputs.len() != self.inputs.len() {
+            return Err(ImportError::InputCount {
+                expected: self.inputs.len(),
+                got: inputs.len(),
+            });
+        }
+        let mut arrays = Vec::with_capacity(inputs.len());
+        for ((info, &kind), values) in self.inputs.iter().zip(&self.input_types).zip(inputs) {
+            if values.len() != info.len() {
+                return Err(ImportError::ArraySize {
+                    name: info.name.clone(),
+                    shape: info.shape.clone(),
+                    expected: info.len(),
+                    got: values.len(),
+                });
+            }
+            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+                return Err(ImportError::NotFinite {
+                    tensor: info.name.clone(),
+                    index,
+                    got: values[index],
+                });
+            }
+            let mut array = placeholder(&info.name, kind, info.shape.clone())?;
+            match &mut array.data {
+                crate::array::Data::F32(v) => v.copy_from_slice(values),
+                crate::array::Data::I64(v) => {
+                    v.iter_mut()
+                        .zip(values)
+                        .for_each(|(a, &b)| *a = b.round() as i64);
+                }
+                crate::array::Data::Bool(v) => {
+                    v.iter_mut().zip(values).for_each(|(a, &b)| *a = b != 0.0);
+                }
+            }
+            arrays.push(array);
+        }
+        Ok(arrays)
+    }
+
+    /// Runs the model, showing every value that depends on an input to `observe`.
+    pub(crate) fn execute(
+        &self,
+        inputs: Vec<Array>,
+        observe: &mut dyn FnMut(ValueId, &Array),
+    ) -> Result<Vec<Vec<f32>>, ImportError> {
+        if !self.prepared.unsupported.is_empty() {
+            return Err(ImportError::Unsupported(self.prepared.unsupported.clone()));
+        }
+        let ir = &self.ir;
+        let context = Context {
+            opset: ir.opset,
+            shapes_only: false,
+        };
+        let mut last_use = vec![0; ir.values.len()];
+        for (index, node) in ir.nodes.iter().enumerate() {
+            node.inputs
+                .iter()
+                .flatten()
+                .for_each(|&v| last_use[v] = index);
+        }
+        ir.outputs.iter().for_each(|&v| last_use[v] = usize::MAX);
+        let mut live: Vec<Option<Arc<Array>>> = ir
+            .values
+            .iter()
+            .map(|v| v.constant.as_ref().map(|c| c.array.clone()))
+            .collect();
+        for (&id, array) in ir.inputs.iter().zip(inputs) {
+            observe(id, &array);
+            live[id] = Some(Arc::new(array));
+        }
+        for (index, node) in ir.nodes.iter().enumerate() {
+            let arguments: Vec<Option<&Array>> = node
+                .inputs
+                .iter()
+                .map(|v| v.and_then(|v| live[v].as_deref()))
+                .collect();
+            let results = exec(node, &arguments, context).map_err(|fault| ImportError::Node {
+                node: node.name.clone(),
+                operator: node.op.clone(),
+                reason: match fault {
+                    Fault::Unknown => "the operator is not supported".into(),
+                    Fault::Unsupported(reason) | Fault::Invalid(reason) => reason,
+                },
+            })?;
+            for (output, array) in node.outputs.iter().zip(results) {
+                if let Some(output) = *output {
+                    observe(output, &array);
+                    live[output] = Some(Arc::new(array));
+                }
+            }
+            for &input in node.inputs.iter().flatten() {
+                if last_use[input] == index {
+                    live[input] = None;
+                }
+            }
+        }
+        ir.outputs
+            .iter()
+            .map(|&id| {
+                live[id]
+                    .as_ref()
+                    .map(|a| a.to_floats())
+                    .ok_or_else(|| ImportError::UnknownValue {
+                        node: "(graph output)".into(),
+                        value: ir.values[id].name.clone(),
+                    })
+            })
+            .collect()
+    }
+}

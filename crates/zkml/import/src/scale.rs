@@ -1,0 +1,134 @@
+//! Choosing power-of-two scales: where rounding and saturation together lose least.
+
+use crate::calibrate::Range;
+
+/// A window of consecutive integers at a scale: the real value behind `v` is `v * 2^-scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) scale: i32,
+    pub(crate) min: i64,
+    /// The window has `2^bits` integers.
+    pub(crate) bits: u8,
+}
+
+impl Window {
+    pub(crate) fn max(&self) -> i64 {
+        self.min + (1 << self.bits) - 1
+    }
+}
+
+/// `2^exponent`.
+pub(crate) fn exp2(exponent: i32) -> f64 {
+    f64::from(exponent).exp2()
+}
+
+/// Largest scale at which `magnitude` is at most `limit`.
+pub(crate) fn fit(magnitude: f64, limit: f64) -> i32 {
+    if magnitude > 0.0 && magnitude.is_finite() {
+        ((limit / magnitude).log2().floor() as i32).clamp(-60, 60)
+    } else {
+        0
+    }
+}
+
+/// Mean squared error of the kept elements in a window.
+fn error(range: &Range, window: Window) -> f64 {
+    let factor = exp2(window.scale);
+    let (low, high) = (window.min as f64, window.max() as f64);
+    let sum: f64 = range
+        .kept
+        .iter()
+        .map(|&x| {
+            let x = f64::from(x) * factor;
+            let e = (x.round().clamp(low, high) - x) / factor;
+            e * e
+        })
+        .sum();
+    sum / range.kept.len().max(1) as f64
+}
+
+/// The window of `2^bits` integers that represents a range best, at no finer scale than `finest`.
+/// `floor`: values below it need no representation (ReLU).
+pub(crate) fn choose(range: &Range, bits: u8, finest: i32, floor: Option<f64>) -> Window {
+    let low = floor.map_or(range.min, |f| range.min.max(f)).min(range.max);
+    let (low, high) = match floor {
+        // Zero is what padding and dead units yield.
+        Some(f) if low >= f => (f.min(range.max), range.max),
+        _ => (low, range.max),
+    };
+    let size = (1i64 << bits) as f64;
+    let span = (high - low).max(1e-30);
+    let coarse = if high - low > 0.0 {
+        fit(span, size - 1.0)
+    } else {
+        fit(high.abs().max(1e-9), size / 2.0 - 1.0)
+    };
+    let mut best: Option<(f64, Window)> = None;
+    for scale in [coarse, coarse - 1, coarse + 1] {
+        let scale = scale.min(finest);
+        let factor = exp2(scale);
+        let from_low = (low * factor).floor() as i64;
+        let from_high = (high * factor).ceil() as i64 - (1 << bits) + 1;
+        let middle = from_low + (from_high - from_low) / 2;
+        let mut starts = match floor {
+            Some(f) => vec![(f * factor).round() as i64],
+            None if range.min >= 0.0 && from_low < 1 << bits => vec![0, from_low],
+            None => vec![middle, from_low, from_high],
+        };
+        starts.dedup();
+        for min in starts {
+            let window = Window { scale, min, bits };
+            let clipped = (low * factor).round() < min as f64
+                || (high * factor).round() > window.max() as f64;
+            if range.kept.is_empty() && clipped {
+                continue;
+            }
+            let mut lost = error(range, window);
+            // Samples not seen here reach further: what just fits is not worth the finest scale.
+            if clipped {
+                lost *= 1.25;
+            }
+            if best.as_ref().is_none_or(|(e, _)| lost < *e * 0.999) {
+                best = Some((lost, window));
+            }
+        }
+    }
+    best.map_or(
+        Window {
+            scale: coarse.min(finest),
+            min: -(1 << (bits - 1)),
+            bits,
+        },
+        |b| b.1,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(values: &[f32]) -> Range {
+        Range {
+            min: values.iter().copied().fold(f32::INFINITY, f32::min).into(),
+            max: values
+                .iter()
+                .copied()
+                .fold(f32::NEG_INFINITY, f32::max)
+                .into(),
+            kept: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn windows_hold_what_was_seen() {
+        let unsigned = choose(&range(&[0.0, 0.2, 0.5, 1.9, 3.9]), 8, 40, None);
+        assert_eq!((unsigned.scale, unsigned.min), (6, 0));
+        let signed = choose(&range(&[-1.0, -0.3, 0.2, 0.99]), 8, 40, None);
+        assert_eq!(signed.scale, 6);
+        assert!(signed.min <= -64 && signed.max() >= 63);
+        let coarse = choose(&range(&[-1.0, 1.0]), 8, 3, None);
+        assert_eq!(coarse.scale, 3);
+        let zero = choose(&range(&[0.0, 0.0]), 8, 20, Some(0.0));
+        assert_eq!(zero.min, 0);
+    }
+}
