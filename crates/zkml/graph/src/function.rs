@@ -13,7 +13,7 @@
 
 use alloc::vec::Vec;
 
-use crate::elementary;
+use crate::elementary::{self, Precision, QUICK_BITS};
 use crate::real::Real;
 use crate::types::{Function, FunctionKind};
 
@@ -60,15 +60,31 @@ impl Function {
             FunctionKind::Log if undefined => self.out_min,
             FunctionKind::Rsqrt if undefined => self.out_max,
             FunctionKind::Reciprocal if x.is_zero() => self.out_max,
-            kind => value(kind, x, u, self.in_scale)
-                .scale(i32::from(self.out_scale))
-                .round(),
+            kind @ (FunctionKind::Gelu | FunctionKind::Erf) => {
+                self.in_two_steps(|precision| value(kind, x, u, self.in_scale, precision))
+            }
+            kind => self.round(value(kind, x, u, self.in_scale, Precision::Full)),
         }
+    }
+
+    fn round(&self, value: Real) -> i64 {
+        value.scale(i32::from(self.out_scale)).round()
+    }
+
+    /// Rounds a quick value where its error cannot matter, else a precise one (Ziv's strategy).
+    fn in_two_steps(&self, compute: impl Fn(Precision) -> Real) -> i64 {
+        let quick = compute(Precision::Quick);
+        let error = quick.scale(-QUICK_BITS);
+        let rounded = self.round(quick.sub(error));
+        if rounded == self.round(quick.add(error)) {
+            return rounded;
+        }
+        self.round(compute(Precision::Full))
     }
 }
 
-/// `f(x)` for `x = u * 2^-in_scale`.
-fn value(kind: FunctionKind, x: Real, u: i64, in_scale: i8) -> Real {
+/// `f(x)` for `x = u * 2^-in_scale`; only the slowest functions know a quicker way.
+fn value(kind: FunctionKind, x: Real, u: i64, in_scale: i8, precision: Precision) -> Real {
     let negative = x.is_negative();
     match kind {
         FunctionKind::Identity => x,
@@ -91,10 +107,10 @@ fn value(kind: FunctionKind, x: Real, u: i64, in_scale: i8) -> Real {
             .mul(parameter(gamma)),
         FunctionKind::Selu { gamma, .. } => x.mul(parameter(gamma)),
         FunctionKind::Softplus => elementary::softplus(x),
-        FunctionKind::Gelu => elementary::gelu(x),
+        FunctionKind::Gelu => elementary::gelu(x, precision),
         FunctionKind::GeluTanh => elementary::gelu_tanh(x),
         FunctionKind::Silu => x.mul(elementary::sigmoid(x)),
-        FunctionKind::Erf => elementary::erf(x),
+        FunctionKind::Erf => elementary::erf(x, precision),
         FunctionKind::Exp => elementary::exp(x),
         FunctionKind::Log => elementary::log(x),
         FunctionKind::Sqrt => x.sqrt(),

@@ -13,6 +13,7 @@
 //! | [`bounds`] | the proved range of every accumulator |
 //! | [`validate`] | what a well-formed graph is |
 //! | [`codec`] | graphs and weights as bytes |
+//! | `real`, `elementary` | floating point on integers, and `exp`, `log`, `erf`, .. to 100 bits |
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 

@@ -192,22 +192,12 @@ impl Real {
             return Self::ZERO;
         }
         let divisor = other.mantissa;
-        // One integer bit, then 128 fractional bits by long division.
-        let mut rest = self.mantissa;
-        let integer = u128::from(rest >= divisor);
-        if integer == 1 {
-            rest -= divisor;
-        }
-        let mut fraction = 0_u128;
-        for _ in 0..128 {
-            let carry = rest >> 127;
-            rest <<= 1;
-            fraction <<= 1;
-            if carry == 1 || rest >= divisor {
-                rest = rest.wrapping_sub(divisor);
-                fraction |= 1;
-            }
-        }
+        // One integer bit, then 128 fractional bits.
+        let integer = u128::from(self.mantissa >= divisor);
+        let rest = self.mantissa - integer * divisor;
+        let (high, rest) = divide_limb(rest, divisor);
+        let (low, rest) = divide_limb(rest, divisor);
+        let fraction = u128::from(high) << 64 | u128::from(low);
         let exponent = self.exponent - other.exponent - 128;
         let negative = self.negative != other.negative;
         let mut quotient = Self::from_wide(negative, integer, fraction, exponent);
@@ -275,6 +265,22 @@ impl Real {
             _ => 0,
         }
     }
+}
+
+/// Quotient and remainder of `rest * 2^64` by `divisor`, for `rest < divisor` and a divisor with
+/// its top bit set (Knuth, algorithm D).
+fn divide_limb(rest: u128, divisor: u128) -> (u64, u128) {
+    const LOW: u128 = u64::MAX as u128;
+    let (high, low) = (divisor >> 64, divisor & LOW);
+    // At most two too large: the divisor's low limb is missing.
+    let mut quotient = (rest / high).min(LOW);
+    let mut partial = rest - quotient * high;
+    while partial <= LOW && quotient * low > partial << 64 {
+        quotient -= 1;
+        partial += high;
+    }
+    let rest = (partial << 64).wrapping_sub(quotient * low);
+    (u64::try_from(quotient).unwrap_or(u64::MAX), rest)
 }
 
 /// The 256-bit product, `(high, low)`.
