@@ -466,9 +466,9 @@ impl Lowering<'_> {
             };
             maps.push(zkml_graph::View { tensor, map });
         }
-        let range = maps.iter().fold((i64::MIN, i64::MIN), |r, v| {
+        let range = maps.iter().fold((i64::MAX, i64::MIN), |r, v| {
             let t = self.tensor(v.tensor);
-            (r.0.max(t.min), r.1.max(t.max))
+            (r.0.min(t.min), r.1.max(t.max))
         });
         let power = self.range(out)?.mean_square();
         let [a, b] = &maps[..] else {

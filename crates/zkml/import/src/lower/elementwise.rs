@@ -7,7 +7,10 @@ use crate::calibrate::Range;
 use crate::float::{clip_bounds, function_kind};
 use crate::ir::{Node, ValueId};
 use crate::onnx::tensor::element;
-use zkml_graph::FunctionKind;
+use zkml_graph::{Function, FunctionKind, Stage};
+
+/// Least divisor, as a share of the greatest.
+const MIN_DIVISOR: f64 = 1.0 / 4096.0;
 
 /// `range` after a function.
 pub(super) fn map_range(range: &Range, f: impl Fn(f64) -> f64) -> Range {
@@ -48,6 +51,7 @@ impl Lowering<'_> {
                 self.clamp(node, finite(low), finite(high))
             }
             "Neg" => self.scaled(node, -1.0),
+            "Sign" => self.sign(node),
             "Identity" | "Dropout" => self.alias(node),
             "Cast" => match node.int("to", 0) as i32 {
                 element::FLOAT | element::DOUBLE | element::FLOAT16 | element::BFLOAT16 => {
@@ -101,6 +105,9 @@ impl Lowering<'_> {
     fn function(&mut self, node: &Node, kind: FunctionKind) -> Result<(), Refusal> {
         let (id, expr, value) = self.operand(node)?;
         let out = node.output(0).ok_or(Refusal::Follows)?;
+        if kind == FunctionKind::Reciprocal || kind == FunctionKind::Rsqrt {
+            self.bounded_away(id)?;
+        }
         let (before, after) = (self.range(id)?, self.range(out)?);
         let target = Target::Function {
             kind,
@@ -108,6 +115,41 @@ impl Lowering<'_> {
             after: &after,
         };
         let tensor = self.emit(expr, &node.name, target)?;
+        self.set_tensor(node, tensor, value.view)
+    }
+
+    /// Refuses divisors that come so close to zero that no table can hold their reciprocals.
+    fn bounded_away(&self, id: ValueId) -> Result<(), Refusal> {
+        let range = self.range(id)?;
+        let far = range.min.abs().max(range.max.abs());
+        let near = range
+            .kept
+            .iter()
+            .fold(far, |m, &x| m.min(f64::from(x.abs())));
+        let one_sign = range.min > 0.0 || range.max < 0.0;
+        if one_sign && near >= far * MIN_DIVISOR {
+            return Ok(());
+        }
+        Err("a division by values that reach zero".into())
+    }
+
+    /// The integers clamped to -1, 0 and 1, at a scale of one.
+    fn sign(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (_, expr, value) = self.operand(node)?;
+        let function = Function {
+            kind: FunctionKind::Identity,
+            in_scale: 0,
+            out_scale: 0,
+            out_min: -1,
+            out_max: 1,
+        };
+        let stage = Stage::Requant {
+            shift: 0,
+            domain_min: -1,
+            domain_bits: 2,
+            function,
+        };
+        let tensor = self.emit_stage(expr, &node.name, stage, (-1, 1), 0)?;
         self.set_tensor(node, tensor, value.view)
     }
 
