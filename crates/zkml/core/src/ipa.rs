@@ -14,9 +14,9 @@
 //! until someone sums it up.
 
 use crate::field::{F, dot};
-use crate::group::{Affine, Projective, ShortChallenge, compress};
+use crate::group::{Affine, ShortChallenge, compress};
 use crate::labels;
-use crate::msm::{fold, msm, to_affine};
+use crate::msm::{FixedBase, fold, msm, msm_many, to_affine};
 use crate::random::Random;
 use crate::transcript::{Aborted, Transcript};
 use alloc::vec;
@@ -92,15 +92,18 @@ pub fn prove<T: Transcript + ?Sized>(
     let weight = transcript.challenge(labels::IPA_VALUE)?;
     let mut generators = bases.generators.to_vec();
     let mut rounds = Vec::new();
-    let cross = |a: &[F], generators: &[Affine], b: &[F], blind: F| -> Projective {
-        msm(generators, a) + msm(&[bases.value, bases.blind], &[weight * dot(a, b), blind])
-    };
+    let (value, hiding) = (FixedBase::new(&bases.value), FixedBase::new(&bases.blind));
+    let carried = |inner: F, blind: &F| value.mul(&(weight * inner)) + hiding.mul(blind);
     while a.len() > 1 {
         let half = a.len().div_ceil(2);
         let rest = a.len() - half;
         let (left_blind, right_blind) = (random.scalar(), random.scalar());
-        let left = cross(&a[..rest], &generators[half..], &b[half..], left_blind);
-        let right = cross(&a[half..], &generators[..rest], &b[..rest], right_blind);
+        let cross = msm_many(&[
+            (&generators[half..], &a[..rest]),
+            (&generators[..rest], &a[half..]),
+        ]);
+        let left = cross[0] + carried(dot(&a[..rest], &b[half..]), &left_blind);
+        let right = cross[1] + carried(dot(&a[half..], &b[..rest]), &right_blind);
         let points = to_affine(&[left, right]);
         let (x, inverse, challenge) = round_challenge(transcript, &points[0], &points[1])?;
         rounds.push((points[0], points[1]));

@@ -12,7 +12,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{BigInteger, Field, PrimeField, Zero};
+use ark_ff::{Field, PrimeField, Zero};
 use ark_pallas::PallasConfig;
 
 /// A multi-scalar multiplication: ours, or a host's.
@@ -34,83 +34,129 @@ impl Msm for Native {
 /// `sum scalars[i] * bases[i]` for full scalars.
 #[must_use]
 pub fn msm(bases: &[Affine], scalars: &[F]) -> Projective {
-    let count = bases.len().min(scalars.len());
-    if count == 0 {
-        return Projective::zero();
-    }
-    let (points, halves) = split(&bases[..count], &scalars[..count]);
-    let window_bits = window_bits(points.len(), 129);
-    let windows = 129usize.div_ceil(window_bits);
-    let digits: Vec<Vec<i32>> = halves
-        .iter()
-        .map(|half| signed_digits(*half, window_bits, windows))
-        .collect();
-    let sums = parallel::map(windows, |window| {
-        bucket_sum(
-            &points,
-            digits.iter().map(|digits| digits[window]),
-            1 << (window_bits - 1),
-        )
-    });
-    sums.iter()
-        .rev()
-        .fold(Projective::zero(), |mut total, sum| {
-            for _ in 0..window_bits {
-                use ark_ff::AdditiveGroup;
-                total.double_in_place();
-            }
-            total + sum
-        })
+    msm_many(&[(bases, scalars)]).pop().unwrap_or_default()
 }
 
-/// `sum integers[i] * bases[i]` for small integers; zeros cost nothing.
+/// Several independent sums at once, for full scalars: they share their inversions.
 #[must_use]
-pub fn msm_small(bases: &[Affine], integers: &[i64]) -> Projective {
-    let greatest = integers
+pub fn msm_many(sums: &[(&[Affine], &[F])]) -> Vec<Projective> {
+    let split: Vec<(Vec<Affine>, Vec<(bool, u128)>)> = sums
         .iter()
-        .map(|value| value.unsigned_abs())
-        .max()
-        .unwrap_or(0);
-    let bits = 64 - greatest.leading_zeros() as usize;
-    if bits == 0 {
-        return Projective::zero();
+        .map(|(bases, scalars)| split(bases, scalars))
+        .collect();
+    let mut shapes = Vec::new();
+    let mut tasks = Vec::new();
+    for (points, halves) in &split {
+        let bits = halves
+            .iter()
+            .map(|(_, half)| 129 - half.leading_zeros() as usize)
+            .max()
+            .unwrap_or(1);
+        let window_bits = window_bits(points.len(), bits);
+        let windows = bits.div_ceil(window_bits);
+        shapes.push((window_bits, windows));
+        let mut digits = vec![Vec::with_capacity(points.len()); windows];
+        for half in halves {
+            signed_digits(*half, window_bits, &mut digits);
+        }
+        tasks.extend(digits.into_iter().map(|digits| Task {
+            points,
+            digits,
+            buckets: 1 << (window_bits - 1),
+        }));
     }
-    let used = integers.iter().filter(|value| **value != 0).count();
-    // One window of the whole magnitude needs 2^bits buckets; signed digits need one bit more.
-    let single = bits <= 8 && (bits <= 6 || used >= 1 << (bits - 2));
-    if single {
-        return bucket_sum(
-            bases,
-            integers.iter().map(|value| *value as i32),
-            greatest as usize,
-        );
-    }
-    let window_bits = window_bits(used, bits + 1);
-    let windows = (bits + 1).div_ceil(window_bits);
-    let digits: Vec<Vec<i32>> = integers
-        .iter()
-        .map(|value| {
+    recombine(&shapes, &bucket_sums(&tasks))
+}
+
+/// `sum rows[r][i] * bases[i]` for every row of small integers; zeros cost nothing.
+#[must_use]
+pub fn msm_small(bases: &[Affine], rows: &[&[i64]]) -> Vec<Projective> {
+    let prepared = parallel::map(rows.len(), |row| {
+        let integers = rows[row];
+        let greatest = integers
+            .iter()
+            .map(|value| value.unsigned_abs())
+            .max()
+            .unwrap_or(0);
+        let used = integers.iter().filter(|value| **value != 0).count();
+        // Signed digits need one bit more than the magnitude, unless it is one window.
+        let bits = 65 - greatest.leading_zeros() as usize;
+        let window_bits = window_bits(used, bits);
+        let windows = bits.div_ceil(window_bits);
+        let mut digits = vec![Vec::with_capacity(integers.len()); windows];
+        for value in integers {
             signed_digits(
                 (*value < 0, u128::from(value.unsigned_abs())),
                 window_bits,
-                windows,
-            )
-        })
-        .collect();
-    (0..windows)
-        .rev()
-        .fold(Projective::zero(), |mut total, window| {
-            for _ in 0..window_bits {
-                use ark_ff::AdditiveGroup;
-                total.double_in_place();
-            }
-            total
-                + bucket_sum(
-                    bases,
-                    digits.iter().map(|digits| digits[window]),
-                    1 << (window_bits - 1),
-                )
-        })
+                &mut digits,
+            );
+        }
+        (window_bits, digits)
+    });
+    let mut shapes = Vec::new();
+    let mut tasks = Vec::new();
+    for (window_bits, digits) in prepared {
+        shapes.push((window_bits, digits.len()));
+        tasks.extend(digits.into_iter().map(|digits| Task {
+            points: bases,
+            digits,
+            buckets: 1 << (window_bits - 1),
+        }));
+    }
+    recombine(&shapes, &bucket_sums(&tasks))
+}
+
+/// One window of one sum: `sum digits[i] * points[i]`, digits up to `buckets` in magnitude.
+struct Task<'a> {
+    points: &'a [Affine],
+    digits: Vec<i32>,
+    buckets: usize,
+}
+
+/// Points that share their inversions: enough to make them cheap, few enough for the cache.
+const BATCH_POINTS: usize = 4096;
+
+/// The sum of every task, in batches.
+fn bucket_sums(tasks: &[Task<'_>]) -> Vec<Projective> {
+    let total: usize = tasks.iter().map(|task| task.digits.len()).sum();
+    let batch = BATCH_POINTS.min(total.div_ceil(parallel::threads()).max(1));
+    let mut ranges = Vec::new();
+    let (mut start, mut size) = (0, 0);
+    for (index, task) in tasks.iter().enumerate() {
+        size += task.digits.len();
+        if size >= batch || index + 1 == tasks.len() {
+            ranges.push(start..index + 1);
+            (start, size) = (index + 1, 0);
+        }
+    }
+    parallel::map(ranges.len(), |index| {
+        bucket_batch(&tasks[ranges[index].clone()])
+    })
+    .concat()
+}
+
+/// Adds up the windows of every sum, from the highest.
+fn recombine(shapes: &[(usize, usize)], windows: &[Projective]) -> Vec<Projective> {
+    use ark_ff::AdditiveGroup;
+    let mut rest = windows;
+    let mut totals = Vec::with_capacity(shapes.len());
+    for (window_bits, count) in shapes {
+        let (here, after) = rest.split_at(*count);
+        rest = after;
+        totals.push(
+            here.iter()
+                .rev()
+                .fold(Projective::zero(), |mut total, sum| {
+                    if !total.is_zero() {
+                        for _ in 0..*window_bits {
+                            total.double_in_place();
+                        }
+                    }
+                    total + sum
+                }),
+        );
+    }
+    totals
 }
 
 /// `low[i] + challenge * high[i]` for every `i`; points beyond the shorter slice count as zero.
@@ -131,6 +177,14 @@ pub fn fold(low: &[Affine], high: &[Affine], challenge: ShortChallenge) -> Vec<A
 
 /// `challenge * point` for every point: one double-and-add over all of them at once.
 fn scale_all(points: &[Affine], challenge: ShortChallenge) -> Vec<Affine> {
+    if points.len() < LEAST_PAIRS {
+        return to_affine(
+            &points
+                .iter()
+                .map(|point| scale_one(point, challenge))
+                .collect::<Vec<Projective>>(),
+        );
+    }
     // Odd multiples 1, 3, 5, 7 of every point, for a signed window of four bits.
     let mut doubles = points.to_vec();
     add_all(&mut doubles, points);
@@ -166,6 +220,31 @@ fn scale_all(points: &[Affine], challenge: ShortChallenge) -> Vec<Affine> {
         }
     }
     sums
+}
+
+fn scale_one(point: &Affine, challenge: ShortChallenge) -> Projective {
+    use ark_ff::AdditiveGroup;
+    let double = *point + *point;
+    let mut multiples = vec![point.into_group()];
+    for step in 0..3 {
+        multiples.push(multiples[step] + double);
+    }
+    let odd = to_affine(&multiples);
+    let (plain, turned) = (naf(challenge.a), naf(challenge.b));
+    let mut sum = Projective::zero();
+    for bit in (0..plain.len()).rev() {
+        sum.double_in_place();
+        for (digit, endomorphism) in [(plain[bit], false), (turned[bit], true)] {
+            if digit != 0 {
+                let mut term = odd[digit.unsigned_abs() as usize / 2];
+                if endomorphism {
+                    term.x *= PallasConfig::ENDO_COEFFS[0];
+                }
+                sum += if digit < 0 { -term } else { term };
+            }
+        }
+    }
+    sum
 }
 
 /// Non-adjacent form of width 4: 66 digits, odd or zero, in -7..=7.
@@ -252,16 +331,17 @@ fn invert_all(values: &mut [Fq]) {
     }
 }
 
-/// `sum digit * point` for digits of magnitude up to `buckets`.
-fn bucket_sum(
-    points: &[Affine],
-    digits: impl Iterator<Item = i32> + Clone,
-    buckets: usize,
-) -> Projective {
-    // Counting sort of the points by magnitude.
-    let mut ends = vec![0u32; buckets + 1];
-    for digit in digits.clone().filter(|digit| *digit != 0) {
-        ends[digit.unsigned_abs() as usize] += 1;
+/// The sums of a batch of tasks.
+fn bucket_batch(tasks: &[Task<'_>]) -> Vec<Projective> {
+    // Counting sort of all points by task and magnitude.
+    let slots: usize = tasks.iter().map(|task| task.buckets + 1).sum();
+    let mut ends = vec![0u32; slots];
+    let mut first = 0;
+    for task in tasks {
+        for digit in task.digits.iter().filter(|digit| **digit != 0) {
+            ends[first + digit.unsigned_abs() as usize] += 1;
+        }
+        first += task.buckets + 1;
     }
     let mut total = 0;
     for end in &mut ends {
@@ -269,33 +349,53 @@ fn bucket_sum(
         *end = total - *end;
     }
     let mut sorted = vec![Affine::zero(); total as usize];
-    for (point, digit) in points.iter().zip(digits) {
-        if digit != 0 {
-            let slot = &mut ends[digit.unsigned_abs() as usize];
-            sorted[*slot as usize] = if digit < 0 {
-                Affine::new_unchecked(point.x, -point.y)
-            } else {
-                *point
-            };
-            *slot += 1;
+    first = 0;
+    for task in tasks {
+        for (point, digit) in task.points.iter().zip(&task.digits) {
+            if *digit != 0 {
+                let slot = &mut ends[first + digit.unsigned_abs() as usize];
+                sorted[*slot as usize] = if *digit < 0 {
+                    Affine::new_unchecked(point.x, -point.y)
+                } else {
+                    *point
+                };
+                *slot += 1;
+            }
         }
+        first += task.buckets + 1;
     }
-    // Now ends[k] is the end of bucket k.
-    let sums = sum_segments(sorted, &ends);
-    let (mut running, mut total) = (Projective::zero(), Projective::zero());
-    for sum in sums.iter().skip(1).rev() {
-        if !sum.is_zero() {
-            running += sum;
-        }
-        if !running.is_zero() {
-            total += running;
-        }
-    }
-    total
+    // Now every slot holds the end of its segment.
+    let lengths = sum_segments(&mut sorted, &ends);
+    let (mut from, mut slot) = (0, 0);
+    tasks
+        .iter()
+        .map(|task| {
+            let lengths = &lengths[slot..slot + task.buckets + 1];
+            slot += task.buckets + 1;
+            let end = from + lengths.iter().sum::<u32>() as usize;
+            let (mut running, mut total) = (Projective::zero(), Projective::zero());
+            let mut at = end;
+            for length in lengths[1..].iter().rev() {
+                for point in &sorted[at - *length as usize..at] {
+                    running += point;
+                }
+                at -= *length as usize;
+                if !running.is_zero() {
+                    total += running;
+                }
+            }
+            from = end;
+            total
+        })
+        .collect()
 }
 
-/// The sum of every segment of `points`; segment `k` ends at `ends[k]`.
-fn sum_segments(mut points: Vec<Affine>, ends: &[u32]) -> Vec<Affine> {
+/// Fewer pairs than this are not worth an inversion.
+const LEAST_PAIRS: usize = 64;
+
+/// Shortens every segment of `points`, keeping its sum, until most have one point; segment `k`
+/// ends at `ends[k]`. Returns the new lengths; the segments stay in order, without gaps.
+fn sum_segments(points: &mut [Affine], ends: &[u32]) -> Vec<u32> {
     let mut lengths: Vec<u32> = Vec::with_capacity(ends.len());
     let mut start = 0;
     for end in ends {
@@ -303,7 +403,12 @@ fn sum_segments(mut points: Vec<Affine>, ends: &[u32]) -> Vec<Affine> {
         start = *end;
     }
     let mut slopes = Vec::new();
-    while lengths.iter().any(|length| *length > 1) {
+    while lengths
+        .iter()
+        .map(|length| *length as usize / 2)
+        .sum::<usize>()
+        >= LEAST_PAIRS
+    {
         slopes.clear();
         let mut at = 0;
         for length in &lengths {
@@ -316,10 +421,8 @@ fn sum_segments(mut points: Vec<Affine>, ends: &[u32]) -> Vec<Affine> {
         let (mut from, mut to) = (0, 0);
         let mut inverses = slopes.iter();
         for length in &mut lengths {
-            for _ in 0..*length / 2 {
-                if let Some(inverse) = inverses.next() {
-                    points[to] = add_affine(&points[from], &points[from + 1], inverse);
-                }
+            for inverse in inverses.by_ref().take(*length as usize / 2) {
+                points[to] = add_affine(&points[from], &points[from + 1], inverse);
                 from += 2;
                 to += 1;
             }
@@ -331,18 +434,7 @@ fn sum_segments(mut points: Vec<Affine>, ends: &[u32]) -> Vec<Affine> {
             *length = length.div_ceil(2);
         }
     }
-    let mut at = 0;
     lengths
-        .iter()
-        .map(|length| {
-            at += *length as usize;
-            if *length == 0 {
-                Affine::zero()
-            } else {
-                points[at - 1]
-            }
-        })
-        .collect()
 }
 
 /// The window that minimises additions: `windows * (points + 2.5 * buckets)`.
@@ -352,24 +444,23 @@ fn window_bits(points: usize, bits: usize) -> usize {
         .unwrap_or(8)
 }
 
-/// Signed digits, least first, each in `-2^(window_bits-1)..=2^(window_bits-1)`.
+/// Appends the signed digits of an integer to each window's list, least window first; each digit
+/// is in `-2^(window_bits-1)..=2^(window_bits-1)`.
 fn signed_digits(
     (negative, mut magnitude): (bool, u128),
     window_bits: usize,
-    windows: usize,
-) -> Vec<i32> {
-    let mut digits = Vec::with_capacity(windows);
+    windows: &mut [Vec<i32>],
+) {
     let (mask, half) = ((1u128 << window_bits) - 1, 1i32 << (window_bits - 1));
-    for _ in 0..windows {
+    for window in windows {
         let mut digit = (magnitude & mask) as i32;
         magnitude >>= window_bits;
         if digit > half {
             digit -= half * 2;
             magnitude += 1;
         }
-        digits.push(if negative { -digit } else { digit });
+        window.push(if negative { -digit } else { digit });
     }
-    digits
 }
 
 /// Halves every scalar: `k P = k1 P + k2 phi(P)` with `k1`, `k2` below 2^128 in magnitude.
@@ -377,19 +468,104 @@ fn split(bases: &[Affine], scalars: &[F]) -> (Vec<Affine>, Vec<(bool, u128)>) {
     let mut points = Vec::with_capacity(2 * bases.len());
     let mut halves = Vec::with_capacity(2 * bases.len());
     for (base, scalar) in bases.iter().zip(scalars) {
-        let bits = scalar.into_bigint();
-        if bits.num_bits() <= 127 {
-            points.push(*base);
-            halves.push((false, low_half(&bits.0)));
+        let limbs = scalar.into_bigint().0;
+        points.push(*base);
+        if limbs[2] == 0 && limbs[3] == 0 {
+            halves.push((false, low_half(&limbs)));
             continue;
         }
-        let ((positive1, k1), (positive2, k2)) = PallasConfig::scalar_decomposition(*scalar);
-        points.push(*base);
-        halves.push((!positive1, low_half(&k1.into_bigint().0)));
-        points.push(PallasConfig::endomorphism_affine(base));
-        halves.push((!positive2, low_half(&k2.into_bigint().0)));
+        let (k1, k2) = decompose(&limbs);
+        points.push(Affine::new_unchecked(
+            base.x * PallasConfig::ENDO_COEFFS[0],
+            base.y,
+        ));
+        halves.extend([k1, k2]);
     }
     (points, halves)
+}
+
+/// `2^382 a / r` and `2^382 b / r`, rounded down, for the short lattice basis `(-a, b)`,
+/// `(-a - b, -a)` of the endomorphism's eigenvalue modulo the order `r`.
+const A_OVER_ORDER: [u64; 4] = [
+    0x52a568b65c85c76d,
+    0xd86bf7a9a1203e95,
+    0x8cb12792ffffffff,
+    0x49e69d1640a89953,
+];
+const B_OVER_ORDER: [u64; 4] = [
+    0xb1a27161e7e62937,
+    0xd86bf7a9a0f9da22,
+    0x7fcae1c700000000,
+    0x49e69d1640f04915,
+];
+const A: u128 = 98231058071100081932162823354453065728;
+const B: u128 = 98231058071186745657228807397848383489;
+
+/// `k = k1 + k2 lambda`, with signs and magnitudes below 2^127 (Gallant, Lambert, Vanstone 2001):
+/// subtracts the nearest lattice vector, up to a rounding error far below one.
+fn decompose(k: &[u64; 4]) -> ((bool, u128), (bool, u128)) {
+    let x = scaled_quotient(k, &A_OVER_ORDER);
+    let y = scaled_quotient(k, &B_OVER_ORDER);
+    // k1 = k - x a - y (a + b) and k2 = x b - y a, modulo 2^256 in two's complement.
+    let k1 = subtract(&subtract(k, &product(x, A)), &product(y, A + B));
+    let k2 = subtract(&product(x, B), &product(y, A));
+    (sign_magnitude(&k1), sign_magnitude(&k2))
+}
+
+/// `round(k c / 2^382)`, below 2^128.
+fn scaled_quotient(k: &[u64; 4], c: &[u64; 4]) -> u128 {
+    let mut wide = [0u64; 8];
+    for (i, left) in k.iter().enumerate() {
+        let mut carry = 0u128;
+        for (j, right) in c.iter().enumerate() {
+            let sum = u128::from(*left) * u128::from(*right) + u128::from(wide[i + j]) + carry;
+            wide[i + j] = sum as u64;
+            carry = sum >> 64;
+        }
+        wide[i + 4] = carry as u64;
+    }
+    let high = u128::from(wide[6]) | u128::from(wide[7]) << 64;
+    (high << 2 | u128::from(wide[5] >> 62)) + u128::from(wide[5] >> 61 & 1)
+}
+
+/// The product of two 128-bit integers.
+fn product(a: u128, b: u128) -> [u64; 4] {
+    let (a, b) = ([a as u64, (a >> 64) as u64], [b as u64, (b >> 64) as u64]);
+    let mut wide = [0u64; 4];
+    for (i, left) in a.iter().enumerate() {
+        let mut carry = 0u128;
+        for (j, right) in b.iter().enumerate() {
+            let sum = u128::from(*left) * u128::from(*right) + u128::from(wide[i + j]) + carry;
+            wide[i + j] = sum as u64;
+            carry = sum >> 64;
+        }
+        wide[i + 2] = carry as u64;
+    }
+    wide
+}
+
+/// The difference modulo 2^256.
+fn subtract(a: &[u64; 4], b: &[u64; 4]) -> [u64; 4] {
+    let mut out = [0; 4];
+    let mut borrow = false;
+    for ((out, left), right) in out.iter_mut().zip(a).zip(b) {
+        let (first, under) = left.overflowing_sub(*right);
+        let (second, again) = first.overflowing_sub(u64::from(borrow));
+        *out = second;
+        borrow = under || again;
+    }
+    out
+}
+
+/// Whether a two's complement integer is negative, and its magnitude.
+fn sign_magnitude(limbs: &[u64; 4]) -> (bool, u128) {
+    let negative = limbs[3] >> 63 == 1;
+    let magnitude = if negative {
+        subtract(&[0; 4], limbs)
+    } else {
+        *limbs
+    };
+    (negative, low_half(&magnitude))
 }
 
 fn low_half(limbs: &[u64; 4]) -> u128 {
@@ -518,8 +694,8 @@ mod tests {
                 .collect();
             let scalars: Vec<F> = integers.iter().map(|value| F::from(*value)).collect();
             assert_eq!(
-                msm_small(&bases, &integers),
-                naive(&bases, &scalars),
+                msm_small(&bases, &[&integers]),
+                [naive(&bases, &scalars)],
                 "{modulus}"
             );
         }
