@@ -38,6 +38,8 @@ pub const PRODUCTS: &str = "products";
 pub const REVEALED: &str = "revealed factors";
 /// Combines all linear constraints.
 pub const CONSTRAINTS: &str = "constraints";
+/// Keeps the pads' commitment apart from the commitments to rows.
+pub const SEPARATION: &str = "separation";
 /// Binds the value of an inner product to its generator.
 pub const IPA_VALUE: &str = "inner product value";
 /// Cross terms of a round of the inner-product argument.

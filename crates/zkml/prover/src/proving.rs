@@ -219,9 +219,10 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
 
     let mut prover = Prover::new(witness, pads);
     let reduced = run(circuit, weight_bits, statement, &mut prover, transcript)?;
-    let blind = combined_blind(circuit, &reduced, &blinds, secrets) + pad_blind;
+    let separation = reduced.separation;
+    let blind = combined_blind(circuit, &reduced, &blinds, secrets) + separation * pad_blind;
     let mut vector = prover.combined_row(&reduced.multipliers);
-    vector.extend(prover.pads());
+    vector.extend(prover.pads().iter().map(|pad| separation * pad));
     let mut bases = generators.columns;
     bases.extend(generators.pads);
     let bases = Bases {

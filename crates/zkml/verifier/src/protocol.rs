@@ -16,7 +16,11 @@
 //! 5. **Columns.** `t`, `V` and the bias functional are inner products over rows of committed
 //!    matrices: one sum-check over the columns, down to one column point for all of them.
 //! 6. **Products.** All product constraints, by one sum-check, blinded by a random product.
-//! 7. **Combination** of all linear constraints to one inner product with columns and pads.
+//! 7. **Combination** of all linear constraints to one inner product with columns and pads. One
+//!    argument opens both, and nothing forces a prover to keep rows off the pads' generators or
+//!    the pads' commitment off the columns'. So that commitment enters times a last challenge
+//!    `zeta`, and the demand is `zeta <row, eq> + <zeta pads, u> = zeta v`: what was committed on
+//!    the wrong generators meets `zeta^0` or `zeta^2` and must cancel by itself.
 
 use crate::circuit::{Circuit, IO_CHUNK, Place, QuadShape};
 use crate::kernel::{
@@ -148,14 +152,17 @@ pub trait Party {
 }
 
 /// The inner-product statement that a proof comes down to: the combination of committed rows by
-/// `classes` and `multipliers`, followed by the pads, has inner product `value` with
-/// `coefficients`.
+/// `classes` and `multipliers`, plus `separation` times the pads, has inner product `value` with
+/// `coefficients`: columns first, then pads.
 pub struct Reduced {
     /// The inner products over rows.
     pub classes: Vec<Class>,
     /// Factor of each class in the combination.
     pub multipliers: Vec<F>,
-    /// The public vector: `eq` of the column point, then one factor for each pad.
+    /// Factor of the commitment to the pads.
+    pub separation: F,
+    /// The public vector: `separation` times `eq` of the column point, then one factor for each
+    /// pad.
     pub coefficients: Vec<F>,
     /// The inner product.
     pub value: F,
@@ -456,12 +463,17 @@ pub fn run<P: Party, T: Transcript + ?Sized>(
         .iter()
         .map(|class| dot(&class.values, &coefficients))
         .collect();
+    let separation = run.transcript.challenge(labels::SEPARATION)?;
+    for coefficient in &mut coefficients {
+        *coefficient *= separation;
+    }
     coefficients.append(&mut pads);
     Ok(Reduced {
         classes,
         multipliers,
+        separation,
         coefficients,
-        value,
+        value: separation * value,
         ledger: run.ledger,
     })
 }

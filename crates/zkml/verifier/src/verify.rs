@@ -227,7 +227,7 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
             add(point, scale * factor);
         }
     }
-    add(&body.pads, scale);
+    add(&body.pads, scale * reduced.separation);
     for ((left, right), (x, y)) in body.inner.rounds.iter().zip(&argument.rounds) {
         add(left, *x);
         add(right, *y);

@@ -1,9 +1,6 @@
 //! True statements are accepted, for every kind of node and both visibilities.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Maker, mlp};
+use crate::maker::{Maker, mlp};
 use zkml_prover::{Request, check, keygen, prove, trace::Trace};
 use zkml_verifier::{VerifierKey, Visibility, verify};
 

@@ -3,10 +3,10 @@
 use zkml_graph::*;
 
 /// A pseudo-random sequence, the same everywhere.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn roll(&mut self, min: i64, max: i64) -> i64 {
+    pub(crate) fn roll(&mut self, min: i64, max: i64) -> i64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -15,14 +15,14 @@ impl Dice {
     }
 }
 
-pub struct Maker {
-    pub graph: Graph,
-    pub dice: Dice,
-    pub weights: Weights,
+pub(crate) struct Maker {
+    pub(crate) graph: Graph,
+    pub(crate) dice: Dice,
+    pub(crate) weights: Weights,
 }
 
 impl Maker {
-    pub fn new(name: &str, shape: &[u32], min: i64, max: i64) -> Self {
+    pub(crate) fn new(name: &str, shape: &[u32], min: i64, max: i64) -> Self {
         let input = Tensor {
             name: "x".into(),
             shape: shape.to_vec(),
@@ -46,7 +46,7 @@ impl Maker {
         }
     }
 
-    pub fn tensor(&mut self, shape: &[u32], min: i64, max: i64) -> TensorId {
+    pub(crate) fn tensor(&mut self, shape: &[u32], min: i64, max: i64) -> TensorId {
         let id = self.graph.tensors.len() as u32;
         self.graph.tensors.push(Tensor {
             name: format!("t{id}"),
@@ -58,7 +58,7 @@ impl Maker {
         id
     }
 
-    pub fn param(&mut self, outer: u32, inner: u32) -> ParamId {
+    pub(crate) fn param(&mut self, outer: u32, inner: u32) -> ParamId {
         let id = self.graph.params.len() as u32;
         self.graph.params.push(Param {
             name: format!("w{id}"),
@@ -72,13 +72,13 @@ impl Maker {
         id
     }
 
-    pub fn node(&mut self, op: Op, output: TensorId) {
+    pub(crate) fn node(&mut self, op: Op, output: TensorId) {
         let name = format!("node{}", self.graph.nodes.len());
         self.graph.nodes.push(Node { name, op, output });
     }
 
     /// Fits an exact output's range to the accumulator's bounds.
-    pub fn exact(&mut self, shape: &[u32], terms: Vec<Term>) -> TensorId {
+    pub(crate) fn exact(&mut self, shape: &[u32], terms: Vec<Term>) -> TensorId {
         let output = self.tensor(shape, 0, 0);
         self.node(
             Op::Affine {
@@ -95,7 +95,7 @@ impl Maker {
         output
     }
 
-    pub fn relu(&mut self, shape: &[u32], terms: Vec<Term>, shift: u8) -> TensorId {
+    pub(crate) fn relu(&mut self, shape: &[u32], terms: Vec<Term>, shift: u8) -> TensorId {
         let output = self.tensor(shape, 0, 255);
         self.node(
             Op::Affine {
@@ -107,12 +107,12 @@ impl Maker {
         output
     }
 
-    pub fn shape(&self, tensor: TensorId) -> Vec<u32> {
+    pub(crate) fn shape(&self, tensor: TensorId) -> Vec<u32> {
         self.graph.tensors[tensor as usize].shape.clone()
     }
 
     /// A dense layer over all elements of a tensor, with bias.
-    pub fn dense(&mut self, from: TensorId, outputs: u32) -> Vec<Term> {
+    pub(crate) fn dense(&mut self, from: TensorId, outputs: u32) -> Vec<Term> {
         let inner = self.shape(from);
         let param = self.param(outputs, inner.iter().product());
         let bias = self.param(outputs, 2);
@@ -147,18 +147,18 @@ impl Maker {
         ]
     }
 
-    pub fn input(&mut self) -> Vec<i64> {
+    pub(crate) fn input(&mut self) -> Vec<i64> {
         let Tensor { min, max, .. } = self.graph.tensors[0];
         let count = self.shape(0).iter().product::<u32>();
         (0..count).map(|_| self.dice.roll(min, max)).collect()
     }
 }
 
-pub fn relu(shift: u8) -> Stage {
+pub(crate) fn relu(shift: u8) -> Stage {
     requant(shift, 0, 0, 255)
 }
 
-pub fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Stage {
+pub(crate) fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Stage {
     let function = Function {
         kind: FunctionKind::Identity,
         in_scale: 4,
@@ -175,7 +175,7 @@ pub fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Stage 
 }
 
 /// Two dense layers.
-pub fn mlp() -> Maker {
+pub(crate) fn mlp() -> Maker {
     let mut maker = Maker::new("mlp", &[20], -128, 127);
     let terms = maker.dense(0, 33);
     let hidden = maker.relu(&[33], terms, 9);

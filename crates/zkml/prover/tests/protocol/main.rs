@@ -1,0 +1,13 @@
+//! The protocol as a whole, from outside: true statements are accepted, false ones are not, and
+//! nothing that a proof carries depends on what it hides.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`maker`] | small models made by hand |
+//! | [`complete`] | a model for every kind of node, proven and verified |
+//! | [`mixed_generators`] | a forger who commits on generators that are not its own |
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod complete;
+mod maker;
+mod mixed_generators;
