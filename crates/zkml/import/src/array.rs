@@ -1,7 +1,5 @@
 //! Dense arrays of the float model: row-major, slowest axis first.
 
-use crate::error::ImportError;
-
 /// Most elements that one array may have.
 pub(crate) const MAX_ELEMENTS: usize = 1 << 27;
 
@@ -204,30 +202,5 @@ impl Array {
             Data::Bool(v) => Data::Bool(pick(v, positions)),
         };
         Self { shape, data }
-    }
-
-    /// An array of zeros with this array's element type.
-    pub(crate) fn zeros_like(&self, shape: Vec<usize>) -> Result<Self, String> {
-        let n = count(&shape)?;
-        let data = match &self.data {
-            Data::F32(_) => Data::F32(vec![0.0; n]),
-            Data::I64(_) => Data::I64(vec![0; n]),
-            Data::Bool(_) => Data::Bool(vec![false; n]),
-        };
-        Ok(Self { shape, data })
-    }
-
-    /// Refuses NaN and infinities.
-    pub(crate) fn check_finite(&self, name: &str) -> Result<(), ImportError> {
-        if let Data::F32(v) = &self.data
-            && let Some(index) = v.iter().position(|x| !x.is_finite())
-        {
-            return Err(ImportError::NotFinite {
-                tensor: name.into(),
-                index,
-                got: v[index],
-            });
-        }
-        Ok(())
     }
 }

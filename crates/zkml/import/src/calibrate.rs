@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::array::{Array, Data};
 use crate::error::ImportError;
+use crate::ir::ValueId;
 use crate::model::Model;
 
 /// Elements kept per value over all calibration samples.
@@ -66,34 +67,68 @@ impl Range {
 /// Ranges of all values, by number.
 pub(crate) type Stats = Vec<Option<Range>>;
 
+/// Adds one value of one sample.
+fn include(stats: &mut Stats, id: ValueId, array: &Array, quota: usize) {
+    let range = stats[id].get_or_insert(Range {
+        min: f64::INFINITY,
+        max: f64::NEG_INFINITY,
+        kept: Vec::new(),
+    });
+    range.include(array, quota);
+}
+
+/// A value without a finite element counts as zero.
+fn finished(mut stats: Stats) -> Stats {
+    for range in stats.iter_mut().flatten() {
+        if !(range.min.is_finite() && range.max.is_finite()) {
+            *range = Range {
+                min: 0.0,
+                max: 0.0,
+                kept: vec![0.0],
+            };
+        }
+    }
+    stats
+}
+
+fn quota(samples: usize) -> usize {
+    (KEPT / samples.max(1)).max(16)
+}
+
+/// Runs the float model on the samples, as far as it can be run.
+pub(crate) fn calibrate_leniently(model: &Model, samples: &[Vec<Array>]) -> Stats {
+    let mut stats: Stats = vec![None; model.ir.values.len()];
+    for inputs in samples {
+        model.execute_leniently(inputs.clone(), &mut |id, array| {
+            include(&mut stats, id, array, quota(samples.len()));
+        });
+    }
+    finished(stats)
+}
+
 /// Runs the float model on the samples.
 pub(crate) fn calibrate(model: &Model, samples: &[Vec<Array>]) -> Result<Stats, ImportError> {
     let values = model.ir.values.len();
-    let quota = (KEPT / samples.len().max(1)).max(16);
-    samples
+    let stats = samples
         .par_iter()
         .map(|inputs| {
             let mut stats: Stats = vec![None; values];
             model.execute(inputs.clone(), &mut |id, array| {
-                let range = stats[id].get_or_insert(Range {
-                    min: f64::INFINITY,
-                    max: f64::NEG_INFINITY,
-                    kept: Vec::new(),
-                });
-                range.include(array, quota);
+                include(&mut stats, id, array, quota(samples.len()));
             })?;
-            Ok(stats)
+            Ok::<Stats, ImportError>(stats)
         })
         .try_reduce(
             || vec![None; values],
             |a, b| {
-                Ok(a.into_iter()
-                    .zip(b)
-                    .map(|(a, b)| match (a, b) {
+                let pairs = a.into_iter().zip(b);
+                Ok(pairs
+                    .map(|pair| match pair {
                         (Some(a), Some(b)) => Some(a.merge(b)),
                         (a, b) => a.or(b),
                     })
                     .collect())
             },
-        )
+        )?;
+    Ok(finished(stats))
 }

@@ -75,7 +75,7 @@ const MAX_CALIBRATION: usize = 256;
 /// Widths that the search tries after the first.
 const WIDER: [u8; 2] = [10, 12];
 
-fn check(options: &Options) -> Result<(), ImportError> {
+pub(crate) fn check(options: &Options) -> Result<(), ImportError> {
     let fraction = |option, value: f64| {
         if (0.0..=1.0).contains(&value) {
             return Ok(());
@@ -126,6 +126,10 @@ pub fn compile(
     check(options)?;
     if samples.is_empty() {
         return Err(ImportError::NoSamples);
+    }
+    if !model.prepared.unsupported.is_empty() {
+        // All that cannot be proven, not only what cannot be run.
+        model.sketch(options)?;
     }
     let (seen, unseen): (Vec<_>, Vec<_>) = samples
         .iter()

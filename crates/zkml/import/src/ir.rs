@@ -51,6 +51,8 @@ pub(crate) struct Node {
     pub(crate) outputs: Vec<Option<ValueId>>,
     /// A function of one variable that replaces the operator: the result of a rewrite.
     pub(crate) fused: Option<FunctionKind>,
+    /// Name and operator of the node that this one was taken out of.
+    pub(crate) origin: Option<(String, String)>,
 }
 
 impl Node {
@@ -118,12 +120,5 @@ impl Ir {
     /// The constant behind a value, where it is one.
     pub(crate) fn constant(&self, value: ValueId) -> Option<&Constant> {
         self.values[value].constant.as_ref()
-    }
-
-    /// The constant array of input `index` of a node.
-    pub(crate) fn constant_input(&self, node: &Node, index: usize) -> Option<&Array> {
-        node.input(index)
-            .and_then(|v| self.constant(v))
-            .map(|c| c.array.as_ref())
     }
 }

@@ -24,6 +24,7 @@ pub mod data;
 mod error;
 mod float;
 mod geometry;
+mod inspect;
 mod ir;
 mod lower;
 mod model;
@@ -36,6 +37,7 @@ mod scale;
 
 pub use compile::{Compiled, Options, ReluProof, Sample, compile};
 pub use error::{ImportError, Unsupported};
+pub use inspect::{Inspection, NodeInfo};
 pub use model::{Model, ValueInfo};
 pub use quantize::{dequantize, quantize};
 pub use report::AccuracyReport;

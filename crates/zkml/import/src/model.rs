@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::array::Array;
 use crate::error::ImportError;
 use crate::float::{Context, Fault, exec};
-use crate::ir::{Ir, ValueId};
+use crate::ir::{Ir, Node, ValueId};
 use crate::prepare::{Prepared, placeholder, prepare};
 
 /// A graph input or output.
@@ -55,9 +55,7 @@ impl Model {
     pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
         let (mut ir, declared) = crate::onnx::read::read(bytes)?;
         let prepared = prepare(&mut ir, &declared)?;
-        if prepared.unsupported.is_empty() {
-            crate::rewrite::rewrite(&mut ir);
-        }
+        crate::rewrite::rewrite(&mut ir);
         let info = |ids: &[ValueId]| {
             ids.iter()
                 .map(|&id| ValueInfo {
@@ -154,6 +152,38 @@ impl Model {
         if !self.prepared.unsupported.is_empty() {
             return Err(ImportError::Unsupported(self.prepared.unsupported.clone()));
         }
+        let live = self.walk(inputs, observe, false)?;
+        let outputs = self.ir.outputs.iter();
+        outputs
+            .map(|&id| {
+                live[id]
+                    .as_ref()
+                    .map(|a| a.to_floats())
+                    .ok_or_else(|| ImportError::UnknownValue {
+                        node: "(graph output)".into(),
+                        value: self.ir.values[id].name.clone(),
+                    })
+            })
+            .collect()
+    }
+
+    /// Runs what can be run: nodes that cannot yield zeros where their shape is known.
+    pub(crate) fn execute_leniently(
+        &self,
+        inputs: Vec<Array>,
+        observe: &mut dyn FnMut(ValueId, &Array),
+    ) {
+        // Faults are listed by whoever lowers the model.
+        drop(self.walk(inputs, observe, true));
+    }
+
+    /// Runs the nodes in order; returns the values still held at the end, the outputs among them.
+    fn walk(
+        &self,
+        inputs: Vec<Array>,
+        observe: &mut dyn FnMut(ValueId, &Array),
+        lenient: bool,
+    ) -> Result<Vec<Option<Arc<Array>>>, ImportError> {
         let ir = &self.ir;
         let context = Context {
             opset: ir.opset,
@@ -182,14 +212,11 @@ impl Model {
                 .iter()
                 .map(|v| v.and_then(|v| live[v].as_deref()))
                 .collect();
-            let results = exec(node, &arguments, context).map_err(|fault| ImportError::Node {
-                node: node.name.clone(),
-                operator: node.op.clone(),
-                reason: match fault {
-                    Fault::Unknown => "the operator is not supported".into(),
-                    Fault::Unsupported(reason) | Fault::Invalid(reason) => reason,
-                },
-            })?;
+            let results = match exec(node, &arguments, context) {
+                Ok(results) => results,
+                Err(_) if lenient => zeros(ir, node),
+                Err(fault) => return Err(node_error(node, fault)),
+            };
             for (output, array) in node.outputs.iter().zip(results) {
                 if let Some(output) = *output {
                     observe(output, &array);
@@ -202,17 +229,31 @@ impl Model {
                 }
             }
         }
-        ir.outputs
-            .iter()
-            .map(|&id| {
-                live[id]
-                    .as_ref()
-                    .map(|a| a.to_floats())
-                    .ok_or_else(|| ImportError::UnknownValue {
-                        node: "(graph output)".into(),
-                        value: ir.values[id].name.clone(),
-                    })
-            })
-            .collect()
+        Ok(live)
+    }
+}
+
+/// Zeros of the shapes that a node's outputs are known to have; none where one is unknown.
+fn zeros(ir: &Ir, node: &Node) -> Vec<Array> {
+    let zero = |output: &Option<ValueId>| {
+        let shape = output.and_then(|o| ir.values[o].shape.clone())?;
+        let n = shape.iter().product();
+        Some(Array::f32(shape, vec![0.0; n]))
+    };
+    node.outputs
+        .iter()
+        .map(zero)
+        .collect::<Option<Vec<_>>>()
+        .unwrap_or_default()
+}
+
+fn node_error(node: &Node, fault: Fault) -> ImportError {
+    ImportError::Node {
+        node: node.name.clone(),
+        operator: node.op.clone(),
+        reason: match fault {
+            Fault::Unknown => "the operator is not supported".into(),
+            Fault::Unsupported(reason) | Fault::Invalid(reason) => reason,
+        },
     }
 }

@@ -264,6 +264,7 @@ impl Builder<'_> {
             inputs: inputs.iter().map(|&v| Some(v)).collect(),
             outputs: vec![Some(output)],
             fused: None,
+            origin: Some((of.name.clone(), of.op.clone())),
         });
         output
     }

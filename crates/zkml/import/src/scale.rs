@@ -124,8 +124,7 @@ mod tests {
         let unsigned = choose(&range(&[0.0, 0.2, 0.5, 1.9, 3.9]), 8, 40, None);
         assert_eq!((unsigned.scale, unsigned.min), (6, 0));
         let signed = choose(&range(&[-1.0, -0.3, 0.2, 0.99]), 8, 40, None);
-        assert_eq!(signed.scale, 6);
-        assert!(signed.min <= -64 && signed.max() >= 63);
+        assert_eq!((signed.scale, signed.min), (7, -128));
         let coarse = choose(&range(&[-1.0, 1.0]), 8, 3, None);
         assert_eq!(coarse.scale, 3);
         let zero = choose(&range(&[0.0, 0.0]), 8, 20, Some(0.0));

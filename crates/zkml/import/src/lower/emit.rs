@@ -16,6 +16,8 @@ use crate::scale::{Window, choose, exp2, fit};
 const FACTOR_BITS: i32 = 14;
 /// Widest span, in bits, of a tensor that is kept without rounding.
 const EXACT_SPAN_BITS: u32 = 14;
+/// Most bits of a hidden constant.
+const MAX_BIAS_BITS: i32 = 40;
 /// Most bits that a stage can drop.
 const MAX_SHIFT: i32 = 40;
 /// Widest table.
@@ -421,6 +423,27 @@ impl Lowering<'_> {
                 }
             }
         }
+        // A hidden constant must fit its digits, and leave room for the rest of the sum.
+        let digits = (MAX_BIAS_BITS / i32::from(bits)).max(1) * i32::from(bits);
+        let cap = terms
+            .iter()
+            .filter_map(|t| match &t.item {
+                Item::Bias { rows, .. } => {
+                    let peak = rows.iter().fold(0f64, |m, &b| m.max(f64::from(b.abs())));
+                    (peak > 0.0).then(|| fit(peak, exp2(digits - 1) * 0.9))
+                }
+                _ => None,
+            })
+            .min()
+            .unwrap_or(i32::MAX);
+        let (first, last) = (
+            if first == i32::MAX {
+                first
+            } else {
+                first.min(cap)
+            },
+            last.min(cap),
+        );
         if first == i32::MAX {
             // Only public terms, or weights that are all zero.
             let weighted = terms.iter().any(|t| {
@@ -433,10 +456,12 @@ impl Lowering<'_> {
                 )
             });
             let exact = terms.iter().filter_map(|t| self.exact_scale(&t.item)).max();
-            return Ok(match (weighted, exact) {
-                (true, _) | (false, None) => exact.unwrap_or(0).max(12),
-                (false, Some(exact)) => exact,
-            });
+            let scale = if weighted {
+                exact.unwrap_or(0).max(12)
+            } else {
+                exact.unwrap_or(12)
+            };
+            return Ok((scale + constant_bits(terms, scale)).min(cap.max(scale)));
         }
         let mut best = (f64::INFINITY, first);
         for scale in first..=last {
@@ -634,6 +659,19 @@ impl Lowering<'_> {
         self.weights.push(cells);
         id
     }
+}
+
+/// Bits to add to a scale so that constants are exact, or a little finer than the rest.
+fn constant_bits(terms: &[Term], scale: i32) -> i32 {
+    const MOST: i32 = 4;
+    let needed = |item: &Item| match item {
+        Item::Bias { .. } => MOST,
+        Item::Constant(value) => (0..MOST)
+            .find(|&b| (value * exp2(scale + b)).fract() == 0.0)
+            .unwrap_or(MOST),
+        _ => 0,
+    };
+    terms.iter().map(|t| needed(&t.item)).max().unwrap_or(0)
 }
 
 fn narrow(values: &[usize]) -> Vec<u32> {

@@ -120,22 +120,6 @@ impl Expr {
         }
     }
 
-    /// Whether the accumulator has hidden factors.
-    pub(crate) fn has_weights(&self) -> bool {
-        match &self.body {
-            Body::Affine(terms) => terms.iter().any(|t| {
-                matches!(
-                    &t.item,
-                    Item::Tensor {
-                        factor: Factor::Hidden { .. },
-                        ..
-                    }
-                )
-            }),
-            Body::Product { .. } => false,
-        }
-    }
-
     /// Multiplies by a constant.
     pub(crate) fn multiply(&mut self, by: &Spread) -> Result<(), NeedsTensor> {
         let shape = self.shape.clone();

@@ -135,11 +135,15 @@ pub(crate) fn lower(
     for node in &ir.nodes {
         match lowering.node(node) {
             Ok(()) | Err(Refusal::Follows) => {}
-            Err(Refusal::Unsupported(reason)) => problems.push(Unsupported {
-                node: node.name.clone(),
-                operator: node.op.clone(),
-                reason,
-            }),
+            Err(Refusal::Unsupported(reason)) => {
+                let own = || (node.name.clone(), node.op.clone());
+                let (node, operator) = node.origin.clone().unwrap_or_else(own);
+                problems.push(Unsupported {
+                    node,
+                    operator,
+                    reason,
+                });
+            }
             Err(Refusal::Failed(error)) => return Err(error),
         }
     }

@@ -11,12 +11,12 @@ use crate::error::ImportError;
 use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
 
 /// Greatest size of a model file.
-pub const MAX_FILE_BYTES: u64 = 1 << 31;
+pub(crate) const MAX_FILE_BYTES: u64 = 1 << 31;
 /// Most nodes of a model.
 const MAX_NODES: usize = 1 << 16;
 /// Operator sets whose semantics the importer implements.
 const OPSETS: std::ops::RangeInclusive<i64> = 11..=24;
-const IR_VERSIONS: std::ops::RangeInclusive<i64> = 4..=13;
+const IR_VERSIONS: std::ops::RangeInclusive<i64> = 4..=14;
 
 /// What reading yields beside the model: element types and shapes that the file declares.
 pub(crate) struct Declared {
@@ -163,7 +163,7 @@ fn check_versions(model: &ModelProto) -> Result<i64, ImportError> {
     if !IR_VERSIONS.contains(&model.ir_version) {
         return Err(ImportError::Version {
             field: "ir_version",
-            expected: "4 to 13",
+            expected: "4 to 14",
             got: model.ir_version,
         });
     }
@@ -287,6 +287,7 @@ fn node(proto: &NodeProto, names: &mut Names) -> Result<Node, ImportError> {
         inputs,
         outputs,
         fused: None,
+        origin: None,
     })
 }
 
