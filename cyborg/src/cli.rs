@@ -1,0 +1,351 @@
+//! The commands and flags: one definition gives parsing, help and errors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Verifiable AI inference: import a model, quantise it, prove an inference of it, verify.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cyborg",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 done or valid, 1 a well-formed proof or key that is false, \
+                  2 bad usage or input.\n\n\
+                  Example:\n  cyborg model inspect model.onnx"
+)]
+pub(crate) struct Cli {
+    /// Print the result as one line of JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import, quantise, run and evaluate models
+    #[command(subcommand, arg_required_else_help = true)]
+    Model(ModelCommand),
+    /// Make keys, prove inferences, verify proofs
+    #[command(subcommand, arg_required_else_help = true)]
+    Zk(ZkCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Show a model's operators, shapes and cost, and what of it can be proven
+    #[command(after_help = "Example:\n  cyborg model inspect model.onnx")]
+    Inspect(Inspect),
+    /// Turn an ONNX model into an exact integer model, and report the accuracy it keeps
+    #[command(
+        after_help = "Example:\n  cyborg model compile model.onnx --calibrate samples.npz -o model.cyb"
+    )]
+    Compile(Compile),
+    /// Run an integer model on one sample
+    #[command(after_help = "Example:\n  cyborg model run model.cyb --input samples.npz --index 3")]
+    Run(Run),
+    /// Measure accuracy, agreement with the float model, latency and throughput over a data set
+    #[command(after_help = "Example:\n  cyborg model eval model.cyb --data samples.npz")]
+    Eval(Eval),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// ONNX model, or integer model made by `cyborg model compile`
+    #[arg(value_name = "MODEL", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// ONNX model, as PyTorch exports it
+    #[arg(value_name = "M.onnx", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Samples that show the range of every activation (.npz or .json)
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) calibrate: PathBuf,
+    /// Where to write the integer model
+    #[arg(short, long, value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    /// Bits of every weight (8 by default)
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub(crate) weight_bits: Option<u8>,
+    /// Bits of every activation (8 by default)
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(4..=12))]
+    pub(crate) activation_bits: Option<u8>,
+    /// Use these widths as they are; otherwise wider ones are tried where accuracy is missed
+    #[arg(long)]
+    pub(crate) fixed_bits: bool,
+    /// Least agreement with the float model that is accepted, in percent of samples
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) min_agreement: Option<f64>,
+    /// Greatest loss of accuracy that is accepted, in percentage points, where there are labels
+    #[arg(long, value_name = "POINTS", value_parser = percent)]
+    pub(crate) max_loss: Option<f64>,
+    /// How ReLU is proven
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) relu: Relu,
+}
+
+/// How ReLU is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Relu {
+    /// By a table, together with rounding and saturation
+    #[default]
+    Lookup,
+    /// By the bits of the accumulator
+    Bits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Integer model
+    #[arg(value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) sample: Sample,
+    /// Write the output's integers as JSON, in the form that `cyborg zk verify --output` reads
+    #[arg(short, long, value_name = "Y.json", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// One sample of a file.
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// Samples (.npz or .json); arrays named as the model's inputs, or `inputs`
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) input: PathBuf,
+    /// Which sample, from 0
+    #[arg(long, value_name = "I", default_value_t = 0)]
+    pub(crate) index: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    /// Integer model
+    #[arg(value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Samples (.npz or .json), with `labels` and the float model's `outputs` where there are any
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ZkCommand {
+    /// Make the prover's key (secret) and the verifier's key (with a proof about itself)
+    #[command(after_help = "Example:\n  cyborg zk keygen model.cyb --out keys")]
+    Keygen(Keygen),
+    /// Prove one inference; what is not made public stays hidden
+    #[command(
+        after_help = "Example:\n  cyborg zk prove --key keys/prover.key --input samples.npz --index 3 \\\n    \
+                      --context 00ff --public-output --out answer.proof"
+    )]
+    Prove(Prove),
+    /// Verify a proof from the verifier's key alone
+    #[command(
+        after_help = "Example:\n  cyborg zk verify --key keys/verifier.key --proof answer.proof --context 00ff"
+    )]
+    Verify(Verify),
+    /// Verify a verifier's key: the proof about itself
+    #[command(after_help = "Example:\n  cyborg zk check-key keys/verifier.key")]
+    CheckKey(CheckKey),
+    /// Show what a key or a proof contains: its statement, sizes and soundness
+    #[command(after_help = "Example:\n  cyborg zk inspect answer.proof")]
+    Inspect(InspectZk),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// Integer model
+    #[arg(value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Folder for `prover.key` (secret) and `verifier.key`; made where it is missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The prover's key
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) sample: Sample,
+    /// Bytes that the proof is bound to, such as a task's id; the verifier must name the same
+    #[arg(long, value_name = "HEX", default_value = "", value_parser = hex_bytes, hide_default_value = true)]
+    pub(crate) context: Context,
+    /// Show the input in the proof instead of committing to it
+    #[arg(long)]
+    pub(crate) public_input: bool,
+    /// Show the output in the proof instead of committing to it
+    #[arg(long)]
+    pub(crate) public_output: bool,
+    /// Where to write the proof
+    #[arg(
+        long,
+        value_name = "P.proof",
+        value_hint = ValueHint::FilePath,
+        required_unless_present = "connect",
+        conflicts_with = "connect"
+    )]
+    pub(crate) out: Option<PathBuf>,
+    /// Where to write the opening of the commitments (secret); beside the proof by default
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) opening_out: Option<PathBuf>,
+    /// Prove to a live verifier (`cyborg zk verify --listen`), who alone is convinced
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) connect: Option<String>,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+}
+
+/// How long a live session may be silent.
+#[derive(Debug, Args)]
+pub(crate) struct Patience {
+    /// Longest silence of the other side of a live session, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub(crate) timeout: u64,
+}
+
+impl Patience {
+    /// The flag as a duration.
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The verifier's key
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    /// The proof
+    #[arg(
+        long,
+        value_name = "P.proof",
+        value_hint = ValueHint::FilePath,
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
+    pub(crate) proof: Option<PathBuf>,
+    /// Take a proof from a live prover (`cyborg zk prove --connect`) instead of a file
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+    /// Bytes that the proof must be bound to
+    #[arg(long, value_name = "HEX", default_value = "", value_parser = hex_bytes, hide_default_value = true)]
+    pub(crate) context: Context,
+    /// Samples (.npz or .json): the proof must be about this input
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) input: Option<PathBuf>,
+    /// Which sample of `--input` and `--output`, from 0; a file with one output needs none
+    #[arg(long, value_name = "I", default_value_t = 0)]
+    pub(crate) index: usize,
+    /// Outputs (.npz or .json): the proof must be about this output
+    #[arg(long, value_name = "Y.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Opening of the proof's commitments: they must hold what it says
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) opening: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckKey {
+    /// The verifier's key
+    #[arg(value_name = "verifier.key", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectZk {
+    /// A prover's key, a verifier's key, a proof or an opening
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The verifier's key, to read a proof's statement with; the proof itself is not verified
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// Longest context, in bytes.
+pub(crate) const MAX_CONTEXT_BYTES: usize = 1024;
+
+/// The bytes that a proof is bound to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Context(pub(crate) Vec<u8>);
+
+fn hex_bytes(text: &str) -> Result<Context, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return Err("an odd number of hexadecimal digits".to_owned());
+    }
+    if digits.len() / 2 > MAX_CONTEXT_BYTES {
+        return Err(format!("more than {MAX_CONTEXT_BYTES} bytes"));
+    }
+    let digit = |byte: u8| (byte as char).to_digit(16).map(|value| value as u8);
+    let bytes: Option<Vec<u8>> = digits
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect();
+    bytes
+        .map(Context)
+        .ok_or_else(|| "not hexadecimal".to_owned())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("not a percentage between 0 and 100".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent_and_every_command_shows_an_example() {
+        fn walk(command: &clap::Command) {
+            if command.has_subcommands() {
+                command
+                    .get_subcommands()
+                    .filter(|child| child.get_name() != "help")
+                    .for_each(walk);
+                return;
+            }
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example:\n  cyborg "),
+                "{}",
+                command.get_name()
+            );
+        }
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        walk(&command);
+    }
+
+    #[test]
+    fn contexts_are_hexadecimal() {
+        assert_eq!(hex_bytes("00fF"), Ok(Context(vec![0, 255])));
+        assert_eq!(hex_bytes("0x01"), Ok(Context(vec![1])));
+        assert_eq!(hex_bytes(""), Ok(Context(vec![])));
+        for wrong in ["0", "0g", "é", "+1", &"00".repeat(MAX_CONTEXT_BYTES + 1)] {
+            assert!(hex_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+}

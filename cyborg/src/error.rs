@@ -1,0 +1,94 @@
+//! Failures, their one line on standard error, and the program's exit status.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::report::print_json;
+
+/// Exit status of a well-formed proof or key that is false.
+pub(crate) const FALSE: u8 = 1;
+/// Exit status of bad usage or input.
+pub(crate) const BAD_INPUT: u8 = 2;
+
+/// Why a command failed. Every message names the file it is about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A proof or key that reads well and is false.
+    #[error("{file}: {problem}")]
+    False { file: String, problem: String },
+    /// A file whose content cannot be used.
+    #[error("{file}: {problem}")]
+    Input { file: String, problem: String },
+    /// A sample file that cannot be used; names the file itself.
+    #[error("{0}")]
+    Data(#[from] zkml_import::data::DataError),
+    /// Flags that do not go together, or a value out of range.
+    #[error("{flag}: {problem}")]
+    Usage { flag: &'static str, problem: String },
+    /// The operating system refused.
+    #[error("{file}: {action}: {source}")]
+    Io {
+        file: String,
+        action: &'static str,
+        source: io::Error,
+    },
+    /// A file larger than anything of its kind.
+    #[error("{file}: more than the {limit} bytes that are read")]
+    TooLarge { file: String, limit: u64 },
+}
+
+impl Failure {
+    /// A file whose content cannot be used.
+    pub(crate) fn input(file: &Path, problem: impl Display) -> Self {
+        Self::Input {
+            file: file.display().to_string(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// A proof or key that is false.
+    pub(crate) fn is_false(file: &Path, problem: impl Display) -> Self {
+        Self::False {
+            file: file.display().to_string(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// A refusal of the operating system.
+    pub(crate) fn io(file: &Path, action: &'static str, source: io::Error) -> Self {
+        Self::Io {
+            file: file.display().to_string(),
+            action,
+            source,
+        }
+    }
+
+    /// The program's exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::False { .. } => FALSE,
+            _ => BAD_INPUT,
+        }
+    }
+
+    /// One line on standard error, and with `--json` an object on standard output.
+    pub(crate) fn print(&self, json: bool) {
+        let message = self
+            .to_string()
+            .lines()
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join(" ");
+        if json {
+            let mut object = json!({ "error": message });
+            if matches!(self, Self::False { .. }) {
+                object["valid"] = false.into();
+            }
+            print_json(&object);
+        }
+        eprintln!("error: {message}");
+    }
+}

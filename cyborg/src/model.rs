@@ -1,0 +1,58 @@
+//! `cyborg model …`: import, quantise, run and evaluate models.
+//!
+//! | module | content |
+//! |---|---|
+//! | `compile` | ONNX to an integer model, with its accuracy report |
+//! | `inspect` | what a model holds, costs, and what of it can be proven |
+//! | `cost` | what a graph costs to run and to prove |
+//! | `eval` | one sample, or a whole data set |
+//! | `score` | accuracy and agreement |
+//! | `values` | samples to integers and back |
+
+mod compile;
+mod cost;
+mod eval;
+mod inspect;
+mod score;
+mod values;
+
+use std::path::Path;
+
+use zkml_graph::codec::decode_model;
+use zkml_graph::{Graph, Weights};
+
+pub(crate) use inspect::describe_graph;
+pub(crate) use values::{Ports, shown};
+
+use crate::cli::ModelCommand;
+use crate::error::Failure;
+use crate::files;
+use crate::report::Report;
+
+/// Largest model read, in bytes: protobuf's own limit.
+const MAX_MODEL_BYTES: u64 = (1 << 31) - 1;
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &ModelCommand) -> Result<Report, Failure> {
+    match command {
+        ModelCommand::Inspect(arguments) => inspect::run(arguments),
+        ModelCommand::Compile(arguments) => compile::run(arguments),
+        ModelCommand::Run(arguments) => eval::run(arguments),
+        ModelCommand::Eval(arguments) => eval::eval(arguments),
+    }
+}
+
+/// Reads a model of either kind.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    files::read(path, MAX_MODEL_BYTES)
+}
+
+/// Reads an integer model.
+pub(crate) fn load(path: &Path) -> Result<(Graph, Weights), Failure> {
+    decode(path, &read(path)?)
+}
+
+/// Decodes an integer model; `path` is for messages.
+fn decode(path: &Path, content: &[u8]) -> Result<(Graph, Weights), Failure> {
+    decode_model(content).map_err(|error| Failure::input(path, error))
+}

@@ -1,0 +1,50 @@
+//! Bars on standard error, and only where that is a terminal.
+
+use std::io::{self, IsTerminal};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar that disappears when it is dropped.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar with a name for the whole work.
+    pub(crate) fn new(work: &'static str) -> Self {
+        let bar = if io::stderr().is_terminal() {
+            ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} % {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(work);
+        Self(bar)
+    }
+
+    /// `done` of `total` steps of a named stage.
+    pub(crate) fn stage(&self, stage: &str, done: u64, total: u64) {
+        if self.0.is_hidden() {
+            return;
+        }
+        self.0.set_length(total.max(1));
+        self.0.set_position(done);
+        if self.0.message() != stage {
+            self.0.set_message(stage.to_owned());
+        }
+    }
+}
+
+impl Progress {
+    /// A step of unknown length.
+    pub(crate) fn step(&self, step: &str) {
+        self.0.set_message(step.to_owned());
+        self.0.tick();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

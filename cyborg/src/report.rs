@@ -1,0 +1,81 @@
+//! What a command has to say: text for people, JSON for programs, from one definition.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+/// The result of a command.
+#[derive(Default)]
+pub(crate) struct Report {
+    text: Vec<String>,
+    json: Map<String, Value>,
+}
+
+impl Report {
+    /// A field for both readers: the text shows `label  shown`, the JSON has `key: value`.
+    pub(crate) fn field(
+        &mut self,
+        key: &str,
+        value: impl Into<Value>,
+        label: &str,
+        shown: impl std::fmt::Display,
+    ) -> &mut Self {
+        self.json.insert(key.to_owned(), value.into());
+        self.line(format!("{label:<24} {shown}"))
+    }
+
+    /// A field for programs only.
+    pub(crate) fn json(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
+        self.json.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// A line for people only.
+    pub(crate) fn line(&mut self, line: impl Into<String>) -> &mut Self {
+        self.text.push(line.into());
+        self
+    }
+
+    /// Prints the text, or the JSON on one line.
+    pub(crate) fn print(self, json: bool) {
+        if json {
+            print_json(&Value::Object(self.json));
+        } else {
+            print_line(&self.text.join("\n"));
+        }
+    }
+}
+
+/// Prints a value on one line of standard output.
+pub(crate) fn print_json(value: &Value) {
+    print_line(&value.to_string());
+}
+
+/// A reader that went away (`cyborg … | head`) is no error.
+fn print_line(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Bytes as people read them.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{:.1} KB", count as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.1} GB", count as f64 / 1e9),
+    }
+}
+
+/// Seconds as people read them.
+pub(crate) fn seconds(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

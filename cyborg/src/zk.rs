@@ -1,0 +1,48 @@
+//! `cyborg zk …`: keys, proofs and their verification, all from files.
+//!
+//! | module | content |
+//! |---|---|
+//! | `keygen` | a model's two keys |
+//! | `prove` | one inference |
+//! | `verify` | a proof, from the verifier's key alone |
+//! | `claims` | what `--input`, `--output` and `--opening` say about a proof |
+//! | `live` | interactive proofs over TCP |
+//! | `inspect` | what a file contains |
+
+mod claims;
+mod inspect;
+mod keygen;
+mod live;
+mod prove;
+mod verify;
+
+use std::path::Path;
+
+use zkml_verifier::VerifierKey;
+
+use crate::cli::ZkCommand;
+use crate::error::Failure;
+use crate::files;
+use crate::report::Report;
+
+/// Largest key read, in bytes.
+const MAX_KEY_BYTES: u64 = 1 << 32;
+/// Largest proof or opening read, in bytes. Public inputs and outputs are part of a proof.
+const MAX_PROOF_BYTES: u64 = 1 << 28;
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &ZkCommand) -> Result<Report, Failure> {
+    match command {
+        ZkCommand::Keygen(arguments) => keygen::run(arguments),
+        ZkCommand::Prove(arguments) => prove::run(arguments),
+        ZkCommand::Verify(arguments) => verify::run(arguments),
+        ZkCommand::CheckKey(arguments) => verify::check_key(arguments),
+        ZkCommand::Inspect(arguments) => inspect::run(arguments),
+    }
+}
+
+/// Reads a verifier's key. That its proof about itself holds is not checked.
+fn verifier_key(path: &Path) -> Result<VerifierKey, Failure> {
+    VerifierKey::from_bytes(&files::read(path, MAX_KEY_BYTES)?)
+        .map_err(|error| Failure::input(path, error))
+}

@@ -1,0 +1,162 @@
+//! `cyborg zk prove`: one inference, proven.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+use zkml_import::data::Samples;
+use zkml_prover::{Opening, ProveError, Proved, ProverKey, Request, prove_live};
+use zkml_verifier::Visibility;
+
+use super::{MAX_KEY_BYTES, live};
+use crate::cli::Prove;
+use crate::error::Failure;
+use crate::files::{self, Output, Secrecy};
+use crate::model::{Ports, shown};
+use crate::report::{Report, bytes, hex, seconds};
+
+/// Where the opening goes: beside the proof, or where the user says. A live proof has no file, so
+/// that its opening is kept only where a file is named.
+fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
+    if arguments.public_input && arguments.public_output {
+        return match arguments.opening_out {
+            None => Ok(None),
+            Some(_) => {
+                let problem = "input and output are public, so there is nothing to open".to_owned();
+                Err(Failure::Usage {
+                    flag: "--opening-out",
+                    problem,
+                })
+            }
+        };
+    }
+    let path = match (&arguments.opening_out, &arguments.out) {
+        (Some(path), _) => Some(path.clone()),
+        (None, Some(proof)) => Some(proof.with_extension("opening")),
+        (None, None) => None,
+    };
+    Ok(path)
+}
+
+/// Proves, and writes the proof and, where something is committed, its opening.
+pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
+    let opening_path = opening_path(arguments)?;
+    let proof_out = arguments
+        .out
+        .as_deref()
+        .map(|path| Output::new(path, Secrecy::Public))
+        .transpose()?;
+    let opening_out = opening_path
+        .as_deref()
+        .map(|path| Output::new(path, Secrecy::Secret))
+        .transpose()?;
+    if opening_path.is_some() && opening_path == arguments.out {
+        let problem = "the proof and its opening need different names".to_owned();
+        return Err(Failure::Usage {
+            flag: "--out",
+            problem,
+        });
+    }
+
+    let key_bytes = Zeroizing::new(files::read(&arguments.key, MAX_KEY_BYTES)?);
+    let key =
+        ProverKey::from_bytes(&key_bytes).map_err(|error| Failure::input(&arguments.key, error))?;
+    drop(key_bytes);
+    let samples = Samples::open(&arguments.sample.input)?;
+    let inputs = Ports::inputs(key.graph()).sample(&samples, arguments.sample.index)?;
+    let visibility = |public| {
+        if public {
+            Visibility::Public
+        } else {
+            Visibility::Committed
+        }
+    };
+    let request = Request {
+        inputs: &inputs,
+        context: &arguments.context.0,
+        input: visibility(arguments.public_input),
+        output: visibility(arguments.public_output),
+    };
+    let failed = |error| Failure::input(&arguments.key, error);
+    let start = Instant::now();
+    let proved = match &arguments.connect {
+        None => zkml_prover::prove(&key, &request).map_err(failed)?,
+        Some(address) => prove_to(address, arguments, &key, &request)?,
+    };
+    let elapsed = start.elapsed().as_secs_f64();
+
+    let opening_bytes = proved.opening.as_ref().map(Opening::to_bytes);
+    let mut outputs: Vec<(&Output, &[u8])> = Vec::new();
+    if let Some(out) = &proof_out {
+        outputs.push((out, &proved.proof));
+    }
+    if let (Some(out), Some(bytes)) = (&opening_out, &opening_bytes) {
+        outputs.push((out, bytes));
+    }
+    files::write(&outputs)?;
+
+    let ports = Ports::outputs(key.graph());
+    let (lines, values) = shown(&ports, &proved.outputs);
+    let mut report = Report::default();
+    report.field("key", hex(&key.digest()), "key", hex(&key.digest()));
+    lines.into_iter().for_each(|line| {
+        report.line(line);
+    });
+    report.json("outputs", values);
+    let size = proved.proof.len();
+    report.json("proof_bytes", size);
+    if let Some(out) = &proof_out {
+        let path = out.path().display().to_string();
+        report.field(
+            "proof",
+            path.clone(),
+            "proof",
+            format!("{path} ({})", bytes(size as u64)),
+        );
+    }
+    if let Some(address) = &arguments.connect {
+        let shown = format!("accepted by {address} ({})", bytes(size as u64));
+        report.field("accepted_by", address.as_str(), "proof", shown);
+    }
+    if let Some(out) = &opening_out {
+        let path = out.path().display().to_string();
+        report.field(
+            "opening",
+            path.clone(),
+            "opening",
+            format!("{path} (secret)"),
+        );
+    }
+    report.field("seconds", elapsed, "time", seconds(elapsed));
+    Ok(report)
+}
+
+/// Proves to a live verifier and waits for its verdict.
+fn prove_to(
+    address: &str,
+    arguments: &Prove,
+    key: &ProverKey,
+    request: &Request<'_>,
+) -> Result<Proved, Failure> {
+    let session_failed = |error| Failure::Input {
+        file: address.to_owned(),
+        problem: format!("{error}"),
+    };
+    let session = live::Prover::connect(address, &key.digest(), arguments.patience.duration())
+        .map_err(session_failed)?;
+    let (verdict, proved) = session
+        .run(|transcript| {
+            let proved = prove_live(key, request, transcript)?;
+            Ok((proved.proof.clone(), proved))
+        })
+        .map_err(session_failed)?
+        .map_err(|error: ProveError| Failure::input(&arguments.key, error))?;
+    if verdict.valid {
+        return Ok(proved);
+    }
+    let problem = format!("the verifier says: {}", verdict.message);
+    Err(Failure::False {
+        file: address.to_owned(),
+        problem,
+    })
+}

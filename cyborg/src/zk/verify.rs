@@ -1,0 +1,180 @@
+//! `cyborg zk verify` and `check-key`: from the verifier's key, without model or network.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use zkml_verifier::{Shown, Statement, VerifierKey, VerifyError, Visibility};
+
+use super::claims::Claims;
+use super::{MAX_PROOF_BYTES, live, verifier_key};
+use crate::cli::{CheckKey, Verify};
+use crate::error::Failure;
+use crate::files;
+use crate::model::{Ports, shown};
+use crate::report::{Report, bytes, hex, seconds};
+
+/// Verifies a proof and what the user says it is about.
+pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
+    let start = Instant::now();
+    let key = verifier_key(&arguments.key)?;
+    let claims = Claims::read(arguments, key.graph())?;
+    let mut report = Report::default();
+    // The name under which failures are reported, and what verification said.
+    let (source, outcome) = match (&arguments.proof, &arguments.listen) {
+        (Some(path), _) => {
+            let proof = files::read(path, MAX_PROOF_BYTES)?;
+            (
+                path.clone(),
+                zkml_verifier::verify(&key, &proof, &arguments.context.0),
+            )
+        }
+        (None, Some(address)) => (
+            PathBuf::from(address),
+            listen(address, arguments, &key, &mut report)?,
+        ),
+        (None, None) => {
+            let problem = "a proof or --listen is needed".to_owned();
+            return Err(Failure::Usage {
+                flag: "--proof",
+                problem,
+            });
+        }
+    };
+    let statement = outcome.map_err(|error| {
+        if error.is_false_proof() {
+            Failure::is_false(&source, error)
+        } else {
+            Failure::input(&source, error)
+        }
+    })?;
+    let elapsed = start.elapsed().as_secs_f64();
+    let opened = claims.check(arguments, key.graph(), &statement)?;
+
+    report.field("valid", true, "proof", "valid");
+    report.field("key", hex(&key.digest()), "key", hex(&key.digest()));
+    report.field(
+        "context",
+        hex(&arguments.context.0),
+        "context",
+        match hex(&arguments.context.0) {
+            text if text.is_empty() => "(empty)".to_owned(),
+            text => text,
+        },
+    );
+    for (key_name, label, ports, visibility, values) in [
+        (
+            "input",
+            "input",
+            Ports::inputs(key.graph()),
+            statement.input,
+            &opened.inputs,
+        ),
+        (
+            "output",
+            "output",
+            Ports::outputs(key.graph()),
+            statement.output,
+            &opened.outputs,
+        ),
+    ] {
+        let text = visibility_name(visibility);
+        report.field(&format!("{key_name}_visibility"), text, label, text);
+        if let Some(values) = values {
+            let (lines, list) = shown(&ports, values);
+            report.json(&format!("{key_name}s"), list);
+            if key_name == "output" {
+                lines.into_iter().for_each(|line| {
+                    report.line(line);
+                });
+            }
+        }
+    }
+    if !claims.checked().is_empty() {
+        let names = claims.checked();
+        let shown = names.join(", ");
+        report.field("checked", names, "also checked", shown);
+    }
+    report.field("seconds", elapsed, "time", seconds(elapsed));
+    Ok(report)
+}
+
+/// Takes a proof from a live prover.
+fn listen(
+    address: &str,
+    arguments: &Verify,
+    key: &VerifierKey,
+    report: &mut Report,
+) -> Result<Result<Statement, VerifyError>, Failure> {
+    let failed = |source| Failure::Io {
+        file: address.to_owned(),
+        action: "cannot listen",
+        source,
+    };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    // With port 0 the system chooses; whoever started this must learn what.
+    eprintln!("listening on {}", listener.local_addr().map_err(failed)?);
+    let session = live::serve(
+        &listener,
+        key,
+        &arguments.context.0,
+        arguments.patience.duration(),
+        |error| {
+            eprintln!("note: a session ended without a proof: {error}");
+        },
+    )
+    .map_err(failed)?;
+    let shown = format!(
+        "{} drawn live, {} of proof",
+        session.challenges,
+        bytes(session.proof_bytes as u64)
+    );
+    report.field("challenges", session.challenges, "challenges", shown);
+    report.json("proof_bytes", session.proof_bytes);
+    Ok(session.outcome)
+}
+
+/// A visibility in words.
+pub(super) fn visibility_name(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Public => "public",
+        Visibility::Committed => "committed",
+    }
+}
+
+/// The public values of inputs or outputs, where they are public.
+pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
+    tensors
+        .iter()
+        .map(|shown| match shown {
+            Shown::Public(values) => Some(values.clone()),
+            Shown::Committed(_) => None,
+        })
+        .collect()
+}
+
+/// The parts of a statement that are about inputs and about outputs.
+pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
+    statement
+        .tensors
+        .split_at(inputs.min(statement.tensors.len()))
+}
+
+/// Verifies the proof that a verifier's key brings about itself.
+pub(super) fn check_key(arguments: &CheckKey) -> Result<Report, Failure> {
+    let start = Instant::now();
+    let key = verifier_key(&arguments.key)?;
+    key.check()
+        .map_err(|error| Failure::is_false(&arguments.key, error))?;
+    let elapsed = start.elapsed().as_secs_f64();
+    let mut report = Report::default();
+    report.field(
+        "valid",
+        true,
+        "key",
+        "valid: weights in range, padding zero",
+    );
+    report.field("key", hex(&key.digest()), "digest", hex(&key.digest()));
+    report.field("seconds", elapsed, "time", seconds(elapsed));
+    Ok(report)
+}

@@ -1,0 +1,84 @@
+//! The README's commands, run in order as a new user would, and what it says they print.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use common::{Folder, TestResult};
+
+/// A command of the README and the output shown below it.
+#[derive(Debug, Default)]
+struct Example {
+    command: String,
+    shown: Vec<String>,
+}
+
+/// The commands that start with `$ cyborg` in the README's console blocks.
+fn examples(text: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut inside = false;
+    let mut continued = false;
+    let mut ours = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+            ours = false;
+        } else if inside && let Some(command) = line.strip_prefix("$ ") {
+            ours = command.starts_with("cyborg ");
+            continued = command.ends_with('\\');
+            if ours {
+                let command = command.trim_end_matches('\\').to_owned();
+                examples.push(Example {
+                    command,
+                    shown: Vec::new(),
+                });
+            }
+        } else if inside
+            && ours
+            && let Some(example) = examples.last_mut()
+        {
+            if continued {
+                continued = line.ends_with('\\');
+                example.command.push_str(line.trim_end_matches('\\'));
+            } else {
+                example.shown.push(line.to_owned());
+            }
+        }
+    }
+    examples
+}
+
+#[test]
+fn every_command_works_and_prints_what_it_shows() -> TestResult {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()?;
+    let examples = examples(&fs::read_to_string(root.join("README.md"))?);
+    assert!(examples.len() >= 9, "every command is shown: {examples:?}");
+    let folder = Folder::new()?;
+    fs::create_dir(folder.path("tests"))?;
+    symlink(root.join("tests/data"), folder.path("tests/data"))?;
+    for Example { command, shown } in examples {
+        let (line, comment) = command.split_once('#').unwrap_or((&command, ""));
+        let status = if comment.contains("exits with 1") {
+            1
+        } else {
+            0
+        };
+        let line = line.trim().strip_prefix("cyborg ").ok_or("no command")?;
+        let done = folder.cyborg(line)?;
+        assert_eq!(done.status, Some(status), "{command}: {done:?}");
+        let printed = format!("{}{}", done.stdout, done.stderr);
+        for line in shown.iter().filter(|line| !line.trim().is_empty()) {
+            // Numbers depend on the machine; what is left of a wide gap does not.
+            let label = line.split("  ").next().unwrap_or_default();
+            assert!(
+                printed.contains(label),
+                "{command}: no `{label}` in\n{printed}"
+            );
+        }
+    }
+    Ok(())
+}
