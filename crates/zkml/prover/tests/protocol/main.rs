@@ -3,7 +3,8 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`maker`] | small models made by hand |
+//! | [`maker`] | what models made by hand are made with |
+//! | [`models`], [`widths`] | the models |
 //! | [`complete`] | a model for every kind of node, proven and verified |
 //! | [`mixed_generators`] | a forger who commits on generators that are not its own |
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -11,3 +12,5 @@
 mod complete;
 mod maker;
 mod mixed_generators;
+mod models;
+mod widths;

@@ -22,7 +22,7 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
-    pub(crate) fn new(name: &str, shape: &[u32], min: i64, max: i64) -> Self {
+    pub(crate) fn new(seed: u64, shape: &[u32], min: i64, max: i64) -> Self {
         let input = Tensor {
             name: "x".into(),
             shape: shape.to_vec(),
@@ -31,7 +31,7 @@ impl Maker {
             scale: 4,
         };
         let graph = Graph {
-            name: name.into(),
+            name: "test".into(),
             weight_bits: 8,
             tensors: vec![input],
             params: Vec::new(),
@@ -41,7 +41,7 @@ impl Maker {
         };
         Self {
             graph,
-            dice: Dice(7),
+            dice: Dice(seed),
             weights: Weights::default(),
         }
     }
@@ -65,8 +65,9 @@ impl Maker {
             outer,
             inner,
         });
+        let half = 1 << (self.graph.weight_bits - 1);
         let values = (0..outer * inner)
-            .map(|_| self.dice.roll(-128, 127) as i16)
+            .map(|_| self.dice.roll(-half, half - 1) as i16)
             .collect();
         self.weights.0.push(values);
         id
@@ -147,10 +148,98 @@ impl Maker {
         ]
     }
 
-    pub(crate) fn input(&mut self) -> Vec<i64> {
-        let Tensor { min, max, .. } = self.graph.tensors[0];
-        let count = self.shape(0).iter().product::<u32>();
-        (0..count).map(|_| self.dice.roll(min, max)).collect()
+    /// Another graph input.
+    pub(crate) fn another_input(&mut self, shape: &[u32], min: i64, max: i64) -> TensorId {
+        let tensor = self.tensor(shape, min, max);
+        self.graph.inputs.push(tensor);
+        tensor
+    }
+
+    /// Random values for every graph input, the ends of the range among them.
+    pub(crate) fn inputs(&mut self) -> Vec<Vec<i64>> {
+        let tensors = self.graph.inputs.clone();
+        let mut one = |id: TensorId| {
+            let Tensor { min, max, .. } = self.graph.tensors[id as usize];
+            let count = self.shape(id).iter().product::<u32>();
+            let mut values: Vec<i64> = (0..count).map(|_| self.dice.roll(min, max)).collect();
+            values[0] = min;
+            if let Some(last) = values.last_mut() {
+                *last = max;
+            }
+            values
+        };
+        tensors.into_iter().map(&mut one).collect()
+    }
+
+    /// Rescales a sum to signed bytes.
+    pub(crate) fn rescale(&mut self, shape: &[u32], terms: Vec<Term>, shift: u8) -> TensorId {
+        let output = self.tensor(shape, -128, 127);
+        let stage = requant(shift, -128, -128, 127);
+        self.node(Op::Affine { terms, stage }, output);
+        output
+    }
+
+    /// `out = max(a, b)` over two views.
+    pub(crate) fn max(&mut self, shape: &[u32], a: View, b: View) -> TensorId {
+        let range = |view: &View| &self.graph.tensors[view.tensor as usize];
+        let (min, max) = (
+            range(&a).min.min(range(&b).min),
+            range(&a).max.max(range(&b).max),
+        );
+        let output = self.tensor(shape, min, max);
+        self.node(Op::Max { a, b }, output);
+        output
+    }
+
+    /// A term over the whole output.
+    pub(crate) fn whole(&self, shape: &[u32], source: Source) -> Term {
+        Term {
+            region: shape.iter().map(|len| (0, *len)).collect(),
+            source,
+        }
+    }
+}
+
+/// The output axis itself.
+pub(crate) fn out(axis: u32) -> AxisMap {
+    at(0, Some((axis, 1)), None)
+}
+
+/// An index of the sum.
+pub(crate) fn sum(dim: u32) -> AxisMap {
+    at(0, None, Some((dim, 1)))
+}
+
+pub(crate) fn at(offset: i64, out: Option<(u32, u32)>, inner: Option<(u32, u32)>) -> AxisMap {
+    AxisMap { offset, out, inner }
+}
+
+/// A tensor read with maps and a public factor.
+pub(crate) fn read(tensor: TensorId, inner: &[u32], map: Vec<AxisMap>, factor: i64) -> Source {
+    Source::Tensor {
+        tensor,
+        inner: inner.to_vec(),
+        map,
+        weight: Weight::Public(factor),
+    }
+}
+
+/// A tensor read with maps and a hidden factor.
+pub(crate) fn weigh(
+    tensor: TensorId,
+    inner: &[u32],
+    map: Vec<AxisMap>,
+    param: ParamId,
+    outer_axes: &[u32],
+) -> Source {
+    Source::Tensor {
+        tensor,
+        inner: inner.to_vec(),
+        map,
+        weight: Weight::Param {
+            param,
+            outer_axes: outer_axes.to_vec(),
+        },
     }
 }
 
@@ -158,9 +247,27 @@ pub(crate) fn relu(shift: u8) -> Stage {
     requant(shift, 0, 0, 255)
 }
 
+/// Rescales and clamps to eight bits.
 pub(crate) fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Stage {
+    table(
+        shift,
+        domain_min,
+        8,
+        FunctionKind::Identity,
+        (out_min, out_max),
+    )
+}
+
+/// Rescales and applies a function to `2^bits` arguments.
+pub(crate) fn table(
+    shift: u8,
+    domain_min: i64,
+    domain_bits: u8,
+    kind: FunctionKind,
+    (out_min, out_max): (i64, i64),
+) -> Stage {
     let function = Function {
-        kind: FunctionKind::Identity,
+        kind,
         in_scale: 4,
         out_scale: 4,
         out_min,
@@ -169,18 +276,7 @@ pub(crate) fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) ->
     Stage::Requant {
         shift,
         domain_min,
-        domain_bits: 8,
+        domain_bits,
         function,
     }
-}
-
-/// Two dense layers.
-pub(crate) fn mlp() -> Maker {
-    let mut maker = Maker::new("mlp", &[20], -128, 127);
-    let terms = maker.dense(0, 33);
-    let hidden = maker.relu(&[33], terms, 9);
-    let terms = maker.dense(hidden, 5);
-    let output = maker.exact(&[5], terms);
-    maker.graph.outputs = vec![output];
-    maker
 }

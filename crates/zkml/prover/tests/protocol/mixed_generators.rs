@@ -104,7 +104,7 @@ impl Party for Forger<'_> {
 
 /// `relu`-like without hidden weights, so that the forger stays short: `y = clamp(3 x / 2)`.
 fn tripled() -> Maker {
-    let mut maker = Maker::new("tripled", &[256], -60, 60);
+    let mut maker = Maker::new(5, &[256], -60, 60);
     let output = maker.tensor(&[256], -200, 200);
     let term = Term {
         region: vec![(0, 256)],
@@ -133,7 +133,7 @@ fn tripled() -> Maker {
 /// committed or public: the forger would prove `f(x + 1) = y + 1` instead of `f(x) = y`.
 fn forge(shift: i64) -> Result<Statement, VerifyError> {
     let mut maker = tripled();
-    let claimed = maker.input();
+    let claimed = maker.inputs().swap_remove(0);
     let inputs: Vec<i64> = claimed.iter().map(|x| x.min(&59) + shift).collect();
     let keys = keygen(maker.graph.clone(), maker.weights.clone(), &mut |_| ()).unwrap();
     let circuit = keys.prover.circuit();
