@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    cyborg_tests::decoders::samples(bytes);
+    let _ = cyborg_tests::decoders::samples(bytes);
 });

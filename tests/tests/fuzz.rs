@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cyborg_tests::decoders::{DECODERS, Decoder};
@@ -11,23 +11,28 @@ use cyborg_tests::mutate::Mutator;
 type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The committed seeds of a decoder, in the order of their names.
-fn seeds(decoder: &Decoder) -> TestResult<Vec<Vec<u8>>> {
+fn seeds(decoder: &Decoder) -> TestResult<Vec<(PathBuf, Vec<u8>)>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(decoder.name);
-    let mut paths = Vec::new();
+        .join("..")
+        .join(decoder.seeds);
+    let mut seeds = Vec::new();
     for entry in fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
-        paths.push(entry?.path());
+        let path = entry?.path();
+        let extension = path.extension().unwrap_or_default();
+        if path.is_file() && (decoder.extension.is_empty() || extension == decoder.extension) {
+            let bytes = fs::read(&path)?;
+            seeds.push((path, bytes));
+        }
     }
-    paths.sort();
-    Ok(paths.iter().map(fs::read).collect::<Result<_, _>>()?)
+    seeds.sort();
+    Ok(seeds)
 }
 
 fn budget() -> Duration {
     let seconds = std::env::var("CYBORG_FUZZ_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(2))
+    Duration::from_secs(seconds.unwrap_or(1))
 }
 
 #[test]
@@ -35,11 +40,13 @@ fn every_seed_is_accepted() -> TestResult {
     for decoder in DECODERS {
         let seeds = seeds(decoder)?;
         assert!(!seeds.is_empty(), "{} has no seeds", decoder.name);
-        for (index, seed) in seeds.iter().enumerate() {
+        for (path, seed) in &seeds {
             assert!(
                 (decoder.decode)(seed),
-                "{}: seed {index} is refused",
-                decoder.name
+                "{} refuses its seed {}; after a change of format: \
+                 cargo run --release -p cyborg-tests --example seeds",
+                decoder.name,
+                path.display()
             );
         }
     }
@@ -69,8 +76,8 @@ fn mutations_of_the_seeds_never_panic() -> TestResult {
         let start = Instant::now();
         let mut runs = 0_u64;
         while start.elapsed() < budget() {
-            let mut bytes = seeds[mutator.below(seeds.len())].clone();
-            let other = &seeds[mutator.below(seeds.len())];
+            let mut bytes = seeds[mutator.below(seeds.len())].1.clone();
+            let (_, other) = &seeds[mutator.below(seeds.len())];
             mutator.mutate(&mut bytes, other);
             let outcome = catch_unwind(AssertUnwindSafe(|| (decoder.decode)(&bytes)));
             if outcome.is_err() {

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("zkml-engine", 3),
     ("zkml-import", 3),
     ("zkml-prover", 3),
+    ("zkml-wasm", 3),
     ("cyborg", 6),
     ("cyborg-bench", 6),
     ("cyborg-tests", 7),

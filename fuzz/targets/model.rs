@@ -1,0 +1,6 @@
+//! Integer models: graphs with weights.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = cyborg_tests::decoders::model(bytes);
+});

@@ -1,0 +1,6 @@
+//! Openings of commitments.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = cyborg_tests::decoders::opening(bytes);
+});

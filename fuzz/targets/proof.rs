@@ -1,0 +1,6 @@
+//! Proofs, under one key.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = cyborg_tests::decoders::proof(bytes);
+});

@@ -1,0 +1,6 @@
+//! Provers' keys.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = cyborg_tests::decoders::prover_key(bytes);
+});

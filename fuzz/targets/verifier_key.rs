@@ -1,0 +1,6 @@
+//! Verifiers' keys, with their proof about themselves.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = cyborg_tests::decoders::verifier_key(bytes);
+});
