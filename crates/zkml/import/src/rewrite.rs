@@ -25,6 +25,62 @@ pub(crate) fn rewrite(ir: &mut Ir) {
     fuse(ir);
     take_apart(ir);
     drop_dead(ir);
+    pool_last(ir);
+}
+
+/// A maximum and a function that never decreases commute: the function comes first, where it
+/// shares the rounding of the sum before it.
+fn pool_last(ir: &mut Ir) {
+    let mut uses = vec![0; ir.values.len()];
+    ir.nodes
+        .iter()
+        .flat_map(|n| n.inputs.iter().flatten())
+        .for_each(|&v| uses[v] += 1);
+    ir.outputs.iter().for_each(|&v| uses[v] += 1);
+    for first in 0..ir.nodes.len() {
+        let pool = &ir.nodes[first];
+        let (Some(x), Some(pooled)) = (pool.input(0), pool.output(0)) else {
+            continue;
+        };
+        if pool.op != "MaxPool" || uses[x] != 1 || uses[pooled] != 1 {
+            continue;
+        }
+        let second = ir
+            .nodes
+            .iter()
+            .position(|n| n.input(0) == Some(pooled) && never_decreases(n));
+        let Some(second) = second else { continue };
+        let Some(out) = ir.nodes[second].output(0) else {
+            continue;
+        };
+        // The function now acts on the larger array; the value between them changes its meaning.
+        let shape = ir.values[x].shape.clone();
+        let between = ir.values.len();
+        let name = format!("{}.early", ir.values[out].name);
+        ir.values.push(Value {
+            name,
+            constant: None,
+            shape,
+        });
+        uses.push(1);
+        let function = &mut ir.nodes[second];
+        function.inputs[0] = Some(x);
+        function.outputs = vec![Some(between)];
+        let pool = &mut ir.nodes[first];
+        pool.inputs[0] = Some(between);
+        pool.outputs = vec![Some(out)];
+        ir.nodes.swap(first, second);
+    }
+}
+
+fn never_decreases(node: &Node) -> bool {
+    match function_kind(node) {
+        Some(kind) => matches!(
+            kind,
+            F::Sigmoid | F::Tanh | F::HardSigmoid { .. } | F::Softplus | F::Erf | F::Exp
+        ),
+        None => matches!(node.op.as_str(), "Relu" | "Clip"),
+    }
 }
 
 /// Operators that act on every element alone.

@@ -154,6 +154,14 @@ fn unary(node: &Node, inputs: &Inputs<'_>, _: Context) -> Result<Vec<Array>, Fau
             let alpha = node.float("alpha", 0.01);
             Box::new(move |x| if x < 0.0 { alpha * x } else { x })
         }
+        "HardSigmoid" => {
+            let (alpha, beta) = (node.float("alpha", 0.2), node.float("beta", 0.5));
+            Box::new(move |x| (alpha * x + beta).clamp(0.0, 1.0))
+        }
+        "Elu" => {
+            let alpha = node.float("alpha", 1.0);
+            Box::new(move |x: f32| if x < 0.0 { alpha * x.exp_m1() } else { x })
+        }
         _ => {
             let kind = kind(node).ok_or(Fault::Unknown)?;
             Box::new(move |x| eval(kind, x))

@@ -2,7 +2,7 @@
 
 use super::expr::{Body, Expr, Item, Term};
 use super::view::{Atom, View, layout};
-use super::{Lowering, Refusal, Stored, Value, everywhere};
+use super::{Lowering, Refusal, Stored, Value, carve, everywhere};
 use crate::array::Array;
 use crate::float::{Fault, pad_amounts, permutation, slice_ranges, split_lengths};
 use crate::ir::Node;
@@ -128,6 +128,9 @@ impl Lowering<'_> {
                 })
         };
         let name = value.name.clone();
+        if let Some(part) = carve_value(value, cuts) {
+            return Ok(part);
+        }
         let (tensor, view) = self.store(value.clone(), id)?;
         if let Some(view) = apply(&view) {
             return Ok(Value {
@@ -178,16 +181,24 @@ impl Lowering<'_> {
     }
 
     fn split(&mut self, node: &Node) -> Result<(), Refusal> {
-        let (id, value) = self.input(node, 0)?;
-        let (tensor, view) = self.store(value, id)?;
-        let value = Value {
-            source: Stored::Tensor(tensor),
-            view,
-            name: node.name.clone(),
-        };
+        let (id, mut value) = self.input(node, 0)?;
         let shape = value.view.shape();
         let axis = crate::array::axis(node.int("axis", 0), shape.len())?;
         let lengths = split_lengths(node, self.constant_array(node, 1), shape[axis])?;
+        if carve_value(
+            &value,
+            &[(axis, 0, 1, lengths.first().copied().unwrap_or(1))],
+        )
+        .is_none()
+        {
+            let (tensor, view) = self.store(value, id)?;
+            let name = node.name.clone();
+            value = Value {
+                source: Stored::Tensor(tensor),
+                view,
+                name,
+            };
+        }
         let mut start = 0;
         for (index, length) in lengths.into_iter().enumerate() {
             let part = self.cut(&value, id, &[(axis, start, 1, length)])?;
@@ -540,6 +551,49 @@ impl Lowering<'_> {
             .ok_or("a layout that is not supported")?;
         self.set(node, Value { view, ..value })
     }
+}
+
+/// Slices of a pending sum, without storing it; `None` where that is not possible.
+fn carve_value(value: &Value, cuts: &[(usize, usize, usize, usize)]) -> Option<Value> {
+    let Stored::Pending(expr) = &value.source else {
+        return None;
+    };
+    let (mut expr, mut view) = match value.view.is_simple() {
+        true => (expr.clone(), value.view.clone()),
+        false => carve::split(expr, &value.view)?,
+    };
+    for &(axis, start, step, length) in cuts {
+        match view.axes[axis][..] {
+            [] if (start, length) == (0, 1) => {}
+            [
+                Atom {
+                    axis: Some(stored),
+                    extent,
+                    ..
+                },
+            ] => {
+                if (start, step, length) == (0, 1, extent) {
+                    continue;
+                }
+                expr = carve::slice(&expr, (stored, start, step, length))?;
+                view.storage[stored] = length;
+                view.axes[axis] = match length {
+                    1 => vec![],
+                    _ => vec![Atom {
+                        extent: length,
+                        axis: Some(stored),
+                        stride: 1,
+                    }],
+                };
+            }
+            _ => return None,
+        }
+    }
+    Some(Value {
+        source: Stored::Pending(expr),
+        view,
+        name: value.name.clone(),
+    })
 }
 
 /// One stored axis for each axis of the output that exists there, for a piece of a concatenation.

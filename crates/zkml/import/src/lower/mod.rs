@@ -2,6 +2,7 @@
 //! ([`expr`]) and become a node ([`emit`]) only when a function, a pool or a second reader needs
 //! the numbers; layouts are followed by views ([`view`]). One operator family per file.
 
+mod carve;
 mod combine;
 mod elementwise;
 mod emit;
@@ -274,13 +275,17 @@ impl Lowering<'_> {
         match value.source {
             Stored::Tensor(tensor) => Ok((tensor, value.view)),
             Stored::Pending(expr) => {
+                let (expr, view) = match carve::split(&expr, &value.view) {
+                    Some(split) => split,
+                    None => (expr, value.view),
+                };
                 let range = self.range(id)?;
                 let bits = self.bits.activation;
                 let target = Target::Value {
                     range: &range,
                     bits,
                 };
-                Ok((self.emit(expr, &value.name, target)?, value.view))
+                Ok((self.emit(expr, &value.name, target)?, view))
             }
         }
     }
@@ -311,6 +316,9 @@ impl Lowering<'_> {
         if let Stored::Pending(expr) = value.source {
             if value.view.is_simple() {
                 return Ok((expr, value.view));
+            }
+            if let Some(split) = carve::split(&expr, &value.view) {
+                return Ok(split);
             }
             let (tensor, view) = self.store(
                 Value {
