@@ -23,7 +23,7 @@ impl Trace {
     #[must_use]
     pub fn new(circuit: &Circuit, graph: &Graph, execution: Execution) -> Self {
         let mut trace = Self {
-            cells: vec![0; 1 << circuit.trace_log],
+            cells: vec![0; circuit.trace_used],
             lookups: Vec::new(),
             entries: Vec::new(),
             accumulators: execution.accumulators,
@@ -49,7 +49,7 @@ impl Trace {
     /// The trace of a key's proof about itself: the weight rows.
     #[must_use]
     pub fn of_key(circuit: &Circuit, rows: impl Iterator<Item = Vec<i64>>) -> Self {
-        let mut cells = vec![0; 1 << circuit.trace_log];
+        let mut cells = vec![0; circuit.trace_used];
         for (row, values) in rows.enumerate() {
             let start = row << circuit.columns_log;
             cells[start..start + values.len()].copy_from_slice(&values);

@@ -1,7 +1,7 @@
 //! Stage 5: the sum-check over the columns, for all classes of rows at once.
 
 use super::Witness;
-use super::fold::{bind, sum};
+use super::fold::{Table, sum};
 use super::kernel::combine_rows;
 use rayon::prelude::*;
 use zkml_core::F;
@@ -10,7 +10,7 @@ use zkml_verifier::protocol::{Class, ClassRows};
 
 pub(super) struct Columns {
     /// Combined row and factors of every class.
-    tables: Vec<(Vec<F>, Vec<F>)>,
+    tables: Vec<(Table, Table)>,
 }
 
 /// The combination of committed rows that each class is about.
@@ -94,7 +94,7 @@ impl Columns {
         let tables = rows.iter().zip(classes).map(|(row, class)| {
             let mut values = class.values.clone();
             values.resize(row.len(), F::default());
-            (row.clone(), values)
+            (Table::full(row.clone()), Table::full(values))
         });
         Self {
             tables: tables.collect(),
@@ -107,13 +107,14 @@ impl Columns {
                 .par_iter_mut()
                 .with_min_len(8)
                 .for_each(|(row, values)| {
-                    bind(row, challenge);
-                    bind(values, challenge);
+                    row.bind(challenge);
+                    values.bind(challenge);
                 });
         }
         let add = |a: [F; 2], b: [F; 2]| [a[0] + b[0], a[1] + b[1]];
-        let one = |(row, values): &(Vec<F>, Vec<F>)| {
-            let half = row.len() / 2;
+        let one = |(row, values): &(Table, Table)| {
+            let half = row.half();
+            let (row, values) = (&row.values, &values.values);
             sum(half, |i| {
                 [
                     row[i] * values[i],

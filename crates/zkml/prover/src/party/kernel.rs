@@ -1,11 +1,11 @@
 //! The kernel `K` of the master sum-check, as a table over the whole trace.
 
 use super::Witness;
+use super::fold::SplitEq;
 use ark_ff::{One, Zero};
 use rayon::prelude::*;
 use zkml_core::F;
 use zkml_core::field::WideSum;
-use zkml_core::poly::eq_table;
 use zkml_verifier::circuit::Block;
 use zkml_verifier::kernel::{Functional, Kernel, ParamAxis, ParamKernel, outer_product};
 
@@ -18,39 +18,19 @@ pub(super) fn build(
     weight_rows: &mut [Option<Vec<F>>],
 ) -> Vec<F> {
     let circuit = witness.circuit;
-    let mut table = vec![F::zero(); 1 << circuit.trace_log];
-    let greatest = functional.kernels.iter().map(|kernel| match kernel {
-        Kernel::Eq { block, .. } => circuit.blocks[*block].log,
-        _ => 0,
-    });
-    let eq = eq_table(&rho[..greatest.max().unwrap_or(0).min(rho.len())], F::one());
-    // The first 2^v entries of a larger table are not the table of v variables; each size has
-    // its own, obtained by adding halves.
-    let mut sized: Vec<Option<Vec<F>>> = vec![None; rho.len() + 1];
-    let mut largest = eq;
-    loop {
-        let log = largest.len().trailing_zeros() as usize;
-        let mut smaller = largest.clone();
-        sized[log] = Some(largest);
-        if log == 0 {
-            break;
-        }
-        super::fold::drop_top(&mut smaller);
-        largest = smaller;
-    }
+    let mut table = vec![F::zero(); circuit.trace_used];
     for kernel in &functional.kernels {
         let block = &circuit.blocks[kernel.block()];
         let cells = &mut table[block.offset as usize..block.offset as usize + (1 << block.log)];
         match kernel {
             Kernel::Eq { coefficient, .. } => {
-                if let Some(eq) = &sized[block.log] {
-                    let one = |(cell, weight): (&mut F, &F)| *cell += *coefficient * weight;
-                    cells
-                        .par_iter_mut()
-                        .zip(eq)
-                        .with_min_len(2048)
-                        .for_each(one);
-                }
+                let eq = SplitEq::new(&rho[..block.log], *coefficient);
+                let one = |(index, cell): (usize, &mut F)| *cell += eq.at(index);
+                cells
+                    .par_iter_mut()
+                    .enumerate()
+                    .with_min_len(2048)
+                    .for_each(one);
             }
             Kernel::Separable {
                 coefficient, axes, ..

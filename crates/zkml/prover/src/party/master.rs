@@ -1,7 +1,7 @@
 //! Stage 4: the sum-check over the whole trace.
 
 use super::Witness;
-use super::fold::{PARALLEL_PAIRS, bind, sum};
+use super::fold::{PARALLEL_PAIRS, Table, sum};
 use super::kernel::build;
 use ark_ff::Zero;
 use rayon::prelude::*;
@@ -16,9 +16,9 @@ pub(super) struct Master<'a> {
     cells: &'a [i64],
     functional: Functional,
     rho: Vec<F>,
-    kernel: Vec<F>,
+    kernel: Table,
     /// The trace, after the first variable is bound.
-    bound: Vec<F>,
+    bound: Table,
     /// Value of the bias functional.
     bias: F,
     asked: usize,
@@ -54,8 +54,12 @@ impl<'a> Master<'a> {
             cells: &witness.trace.cells,
             functional: functional.clone(),
             rho: rho.to_vec(),
-            kernel: build(witness, functional, rho, weight_rows),
-            bound: Vec::new(),
+            kernel: Table::new(
+                build(witness, functional, rho, weight_rows),
+                circuit.trace_log,
+                F::zero(),
+            ),
+            bound: Table::new(Vec::new(), circuit.trace_log, F::zero()),
             bias,
             asked: 0,
             challenges: Vec::new(),
@@ -82,57 +86,65 @@ impl<'a> Master<'a> {
         } else {
             let point: Vec<F> = self.challenges.iter().rev().copied().collect();
             let public = MasterEnd::new(self.circuit, &self.functional, &self.rho, &point).kernel;
-            let (trace, weights) = (self.bound[0], self.kernel[0] - public);
+            let (trace, weights) = (self.bound.at(0), self.kernel.at(0) - public);
             out.copy_from_slice(&[trace, weights, trace * weights]);
         }
     }
 
     /// Constant and quadratic coefficient of the next round polynomial.
     fn round(&self) -> [F; 2] {
-        let half = self.kernel.len() / 2;
+        let half = self.kernel.half();
+        let pairs = self.kernel.pairs();
         let kernel = &self.kernel;
-        if self.challenges.is_empty() {
-            let cells = self.cells;
-            let start = || [WideSum::default(); 2];
-            let add = |mut sums: [WideSum; 2], i: usize| {
-                let (low, step) = (cells[i], cells[i + half] - cells[i]);
-                if low != 0 {
-                    sums[0].add(low, &kernel[i]);
-                }
-                if step != 0 {
-                    sums[1].add(step, &(kernel[i + half] - kernel[i]));
-                }
-                sums
-            };
-            let merge = |mut a: [WideSum; 2], b: [WideSum; 2]| {
-                a.iter_mut().zip(&b).for_each(|(x, y)| x.merge(y));
-                a
-            };
-            let sums = if half >= PARALLEL_PAIRS {
-                (0..half)
-                    .into_par_iter()
-                    .with_min_len(PARALLEL_PAIRS)
-                    .fold(start, add)
-                    .reduce(start, merge)
-            } else {
-                (0..half).fold(start(), add)
-            };
-            return [sums[0].reduce(), sums[1].reduce()];
+        if !self.challenges.is_empty() {
+            let trace = &self.bound;
+            return sum(pairs, |i| {
+                let (low, weight) = (trace.at(i), kernel.at(i));
+                [
+                    low * weight,
+                    (trace.at(i + half) - low) * (kernel.at(i + half) - weight),
+                ]
+            });
         }
-        let trace = &self.bound;
-        sum(half, |i| {
-            [
-                trace[i] * kernel[i],
-                (trace[i + half] - trace[i]) * (kernel[i + half] - kernel[i]),
-            ]
-        })
+        let cells = self.cells;
+        let start = || [WideSum::default(); 2];
+        let add = |mut sums: [WideSum; 2], i: usize| {
+            let (low, step) = (
+                cells[i],
+                cells.get(i + half).copied().unwrap_or(0) - cells[i],
+            );
+            if low != 0 {
+                sums[0].add(low, &kernel.at(i));
+            }
+            if step != 0 {
+                sums[1].add(step, &(kernel.at(i + half) - kernel.at(i)));
+            }
+            sums
+        };
+        let merge = |mut a: [WideSum; 2], b: [WideSum; 2]| {
+            a.iter_mut().zip(&b).for_each(|(x, y)| x.merge(y));
+            a
+        };
+        let sums = if pairs >= PARALLEL_PAIRS {
+            (0..pairs)
+                .into_par_iter()
+                .with_min_len(PARALLEL_PAIRS)
+                .fold(start, add)
+                .reduce(start, merge)
+        } else {
+            (0..pairs).fold(start(), add)
+        };
+        [sums[0].reduce(), sums[1].reduce()]
     }
 
     fn bind(&mut self, challenge: &F) {
         if self.challenges.is_empty() {
-            let half = self.cells.len() / 2;
+            let half = self.kernel.half();
             let one = |i: usize| {
-                let (low, step) = (self.cells[i], self.cells[i + half] - self.cells[i]);
+                let (low, step) = (
+                    self.cells[i],
+                    self.cells.get(i + half).copied().unwrap_or(0) - self.cells[i],
+                );
                 let low = if low == 0 { F::zero() } else { F::from(low) };
                 if step == 0 {
                     low
@@ -140,18 +152,20 @@ impl<'a> Master<'a> {
                     low + *challenge * F::from(step)
                 }
             };
-            self.bound = (0..half)
+            let pairs = self.kernel.pairs();
+            let bound = (0..pairs)
                 .into_par_iter()
                 .with_min_len(PARALLEL_PAIRS)
                 .map(one)
                 .collect();
+            self.bound = Table::new(bound, self.kernel.log - 1, F::zero());
         } else {
-            bind(&mut self.bound, challenge);
+            self.bound.bind(challenge);
         }
-        bind(&mut self.kernel, challenge);
+        self.kernel.bind(challenge);
         self.challenges.push(*challenge);
-        if self.bound.len() == self.circuit.columns() {
-            self.columns = Some(self.bound.clone());
+        if self.bound.log == self.circuit.columns_log {
+            self.columns = Some(self.bound.values.clone());
         }
     }
 }

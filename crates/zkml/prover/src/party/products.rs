@@ -1,70 +1,72 @@
 //! Stage 6: the sum-check over all product constraints.
 
-use super::fold::{bind, drop_top, sum};
+use super::fold::{SplitEq, Table};
 use ark_ff::One;
 use zkml_core::F;
-use zkml_core::ledger::Product;
-use zkml_core::poly::eq_table;
+use zkml_core::ledger::{Form, Product};
 
 pub(super) struct Products {
-    left: Vec<F>,
-    right: Vec<F>,
-    weights: Vec<F>,
-    asked: bool,
+    left: Table,
+    right: Table,
+    /// The point of the `eq` factor, as far as it is not bound.
+    point: Vec<F>,
+    /// The product of the private scalars, until it is asked for.
+    blinding: Option<F>,
 }
 
 impl Products {
     pub(super) fn new(products: &[Product], hidden: &[F]) -> Self {
-        let side = |form: fn(&Product) -> &zkml_core::ledger::Form| {
+        let side = |form: fn(&Product) -> &Form| {
             let mut values: Vec<F> = products
                 .iter()
                 .map(|product| form(product).evaluate(hidden))
                 .collect();
             values.resize(products.len().next_power_of_two(), F::default());
-            values
+            Table::full(values)
         };
+        let (left, right) = (
+            side(|product| &product.left),
+            side(|product| &product.right),
+        );
+        let last = products.len() - 1;
+        let blinding = Some(left.at(last) * right.at(last));
         Self {
-            left: side(|product| &product.left),
-            right: side(|product| &product.right),
-            weights: Vec::new(),
-            asked: false,
+            left,
+            right,
+            point: Vec::new(),
+            blinding,
         }
-        .with_blinding(products.len())
-    }
-
-    /// The last constraint is on the private scalars; its product is what is asked first.
-    fn with_blinding(mut self, count: usize) -> Self {
-        self.weights = vec![self.left[count - 1] * self.right[count - 1]];
-        self
     }
 
     pub(super) fn set_point(&mut self, point: &[F]) {
-        self.weights = eq_table(&point[..point.len() - 1], F::one());
+        self.point = point.to_vec();
     }
 
     pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
-        if !self.asked {
-            self.asked = true;
-            out.copy_from_slice(&self.weights);
+        if let Some(blinding) = self.blinding.take() {
+            out.copy_from_slice(&[blinding]);
             return;
         }
         if let Some(challenge) = challenge {
-            bind(&mut self.left, challenge);
-            bind(&mut self.right, challenge);
-            drop_top(&mut self.weights);
+            self.left.bind(challenge);
+            self.right.bind(challenge);
+            self.point.pop();
         }
-        let half = self.left.len() / 2;
-        let (left, right, weights) = (&self.left, &self.right, &self.weights);
-        let round = sum(half, |i| {
-            let leading = (left[i + half] - left[i]) * (right[i + half] - right[i]);
-            [weights[i] * left[i] * right[i], weights[i] * leading]
+        let half = self.left.half();
+        let (left, right) = (&self.left.values, &self.right.values);
+        let below = &self.point[..self.point.len() - 1];
+        let round = SplitEq::new(below, F::one()).sum(half, |i| {
+            [
+                left[i] * right[i],
+                (left[i + half] - left[i]) * (right[i + half] - right[i]),
+            ]
         });
         out.copy_from_slice(&round);
     }
 
     pub(super) fn reveal(&mut self, challenge: &F) -> [F; 2] {
-        bind(&mut self.left, challenge);
-        bind(&mut self.right, challenge);
-        [self.left[0], self.right[0]]
+        self.left.bind(challenge);
+        self.right.bind(challenge);
+        [self.left.at(0), self.right.at(0)]
     }
 }

@@ -2,7 +2,7 @@
 //! each variable above them contributes the factor `1 - x`.
 
 use super::Witness;
-use super::fold::{bind, sum};
+use super::fold::{Table, sum};
 use ark_ff::{One, Zero};
 use zkml_core::F;
 use zkml_core::poly::{eq_prefix, eq_table};
@@ -24,7 +24,7 @@ struct Item {
     /// Number of its own variables.
     log: usize,
     /// `eq` of the batch variables, and the two factors, over its own variables.
-    tables: [Vec<F>; 3],
+    tables: [Table; 3],
     /// The sum, while it waits.
     total: F,
 }
@@ -53,6 +53,7 @@ impl Quadratic {
             ];
             let [eq, a, b] = &tables;
             let [total] = sum(eq.len(), |i| [eq[i] * a[i] * b[i]]);
+            let tables = tables.map(Table::full);
             Item {
                 scale: item.coefficient,
                 log: item.shape.log,
@@ -81,7 +82,7 @@ impl Quadratic {
                 } else {
                     item.tables
                         .iter_mut()
-                        .for_each(|table| bind(table, challenge));
+                        .for_each(|table| table.bind(challenge));
                     item.log -= 1;
                 }
             }
@@ -97,7 +98,7 @@ impl Quadratic {
             }
         } else {
             for (values, item) in out.chunks_exact_mut(3).zip(&self.items) {
-                let (a, b) = (item.tables[1][0], item.tables[2][0]);
+                let (a, b) = (item.tables[1].at(0), item.tables[2].at(0));
                 values.copy_from_slice(&[a, b, a * b]);
             }
         }
@@ -112,7 +113,8 @@ impl Item {
             return [self.total, F::zero(), F::zero()];
         }
         let [e, a, b] = &self.tables;
-        let half = e.len() / 2;
+        let half = e.half();
+        let (e, a, b) = (&e.values, &a.values, &b.values);
         sum(half, |i| {
             let (de, da, db) = (e[i + half] - e[i], a[i + half] - a[i], b[i + half] - b[i]);
             let (ab, dadb) = (a[i] * b[i], da * db);

@@ -31,6 +31,17 @@ pub enum CircuitError {
         /// log2 of the entries.
         log: usize,
     },
+    /// A function's arguments are too far from zero: `2^shift` times the least of them is 2^63
+    /// or more.
+    #[error("node {node}: arguments from {domain_min} on are too far from zero for shift {shift}")]
+    Domain {
+        /// Position of the node.
+        node: usize,
+        /// The least argument.
+        domain_min: i64,
+        /// Bits dropped.
+        shift: u8,
+    },
     /// The trace is larger than a proof can have.
     #[error("the trace has 2^{log} cells, more than 2^{MAX_TRACE_LOG}")]
     TraceTooLarge {
@@ -109,7 +120,9 @@ impl<'a> Builder<'a> {
             circuit: Circuit {
                 columns_log: 0,
                 trace_log: 0,
+                trace_used: 0,
                 leaf_log: 0,
+                leaf_used: 0,
                 blocks,
                 tables: Vec::new(),
                 lookups: Vec::new(),
@@ -229,7 +242,12 @@ impl<'a> Builder<'a> {
                 for (block, factor) in parts.cells {
                     remainder = remainder.minus_cell(block, factor << shift);
                 }
-                remainder.constant -= parts.constant << shift;
+                let offset = parts.constant.checked_mul(1 << shift);
+                remainder.constant -= offset.ok_or(CircuitError::Domain {
+                    node: index,
+                    domain_min: *domain_min,
+                    shift: *shift,
+                })?;
                 let limbs = if *shift == 0 {
                     self.relation(
                         output,
@@ -875,7 +893,8 @@ impl<'a> Builder<'a> {
         let dense = dense_params(self.graph);
         let place = |circuit: &mut Circuit, columns_log: usize| {
             circuit.columns_log = columns_log;
-            circuit.trace_log = place_blocks(&mut circuit.blocks, columns_log);
+            circuit.trace_used = place_blocks(&mut circuit.blocks, columns_log);
+            circuit.trace_log = log2_ceil(circuit.trace_used);
             circuit.weights = WeightLayout::new(&self.graph.params, &dense, columns_log);
             circuit.rows = committed_rows(&circuit.blocks, columns_log);
         };
@@ -898,7 +917,7 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|relation| self.circuit.blocks[relation.domain].log);
         let least = relations.max().unwrap_or(0);
-        self.circuit.leaf_log = place_leaves(&mut self.circuit, least);
+        place_leaves(&mut self.circuit, least);
         let count = self.circuit.hidden_count();
         if count > MAX_PADS {
             return Err(CircuitError::TooManyHidden { count });

@@ -16,93 +16,121 @@ impl Circuit {
     pub fn for_key(model: &Self, weight_bits: u8) -> Self {
         let layout = &model.weights;
         let columns_log = model.columns_log;
-        let shape = [layout.rows.max(1) as u32, 1 << columns_log];
-        let mut key = Block::new(&shape, Source::Key);
-        key.offset = 0;
-        let range = TableKind::Range {
-            len: 1 << weight_bits,
-        };
-        let mut multiplicities = Block::new(&[range.len() as u32], Source::Proof);
-        // Both sizes are powers of two: the smaller one goes second.
-        let start = 1u64 << key.log.max(multiplicities.log).max(columns_log);
-        multiplicities.offset = start;
-        let trace_log = log2_ceil(start as usize + (1 << multiplicities.log.max(columns_log)));
-        let blocks = vec![key, multiplicities];
-        let rows = committed_rows(&blocks, columns_log);
-        // Everything minus the true weights.
-        let boxes = layout
-            .boxes()
-            .into_iter()
-            .map(|(first, rows, columns)| Term {
-                region: vec![(first as u32, rows as u32), (0, columns as u32)],
-                source: zkml_graph::Source::Tensor {
-                    tensor: 0,
-                    inner: Vec::new(),
-                    map: vec![
-                        AxisMap {
-                            offset: first as i64,
-                            out: Some((0, 1)),
-                            inner: None,
-                        },
-                        AxisMap {
-                            offset: 0,
-                            out: Some((1, 1)),
-                            inner: None,
-                        },
-                    ],
-                    weight: Weight::Public(1),
-                },
-            });
-        let sums = vec![Sum {
-            domain: 0,
-            terms: boxes.collect(),
-            node: None,
-        }];
         let label = |property| Label {
             node: None,
             property,
         };
-        let mut circuit = Self {
-            columns_log,
-            trace_log,
-            leaf_log: 0,
-            tables: vec![Table {
-                kind: range,
-                multiplicities: 1,
-                leaf: 0,
-            }],
-            lookups: vec![Lookup {
+        let mut blocks = Vec::new();
+        let mut sums = Vec::new();
+        let mut lookups = Vec::new();
+        let mut relations = Vec::new();
+        // The rows in blocks of a power of two each, so that little of the trace is unused.
+        let mut first = 0;
+        let mut rest = layout.rows.max(1);
+        while rest > 0 {
+            let count = 1usize << rest.ilog2();
+            let id = blocks.len();
+            let mut block = Block::new(&[count as u32, 1 << columns_log], Source::Key);
+            block.offset = (first << columns_log) as u64;
+            blocks.push(block);
+            sums.push(Sum {
+                domain: id,
+                terms: true_weights(layout, id, first, count),
+                node: None,
+            });
+            lookups.push(Lookup {
                 table: 0,
-                domain: 0,
+                domain: id,
                 columns: vec![Expr {
                     constant: 1 << (weight_bits - 1),
-                    cells: vec![(0, 1)],
+                    cells: vec![(id, 1)],
                     ..Expr::default()
                 }],
                 leaf: 0,
                 label: label(Property::WeightRange),
-            }],
-            relations: vec![Relation {
-                domain: 0,
+            });
+            // Everything minus the true weights is zero.
+            relations.push(Relation {
+                domain: id,
                 expr: Expr {
-                    cells: vec![(0, 1)],
-                    sums: vec![(0, -1)],
+                    cells: vec![(id, 1)],
+                    sums: vec![(id, -1)],
                     ..Expr::default()
                 },
                 label: label(Property::WeightPadding),
-            }],
+            });
+            first += count;
+            rest -= count;
+        }
+        let range = TableKind::Range {
+            len: 1 << weight_bits,
+        };
+        let mut multiplicities = Block::new(&[range.len() as u32], Source::Proof);
+        multiplicities.offset =
+            ((first << columns_log) as u64).next_multiple_of(1 << multiplicities.log);
+        let end = multiplicities.offset as usize + (1 << multiplicities.log);
+        let trace_used = end.next_multiple_of(1 << columns_log);
+        let tables = vec![Table {
+            kind: range,
+            multiplicities: blocks.len(),
+            leaf: 0,
+        }];
+        blocks.push(multiplicities);
+        let mut circuit = Self {
+            columns_log,
+            trace_log: log2_ceil(trace_used),
+            trace_used,
+            leaf_log: 0,
+            leaf_used: 0,
+            rows: committed_rows(&blocks, columns_log),
+            blocks,
+            tables,
+            lookups,
+            relations,
             sums,
             quads: Vec::new(),
-            rows,
             weights: WeightLayout {
                 columns_log,
                 ..WeightLayout::default()
             },
             cells: Vec::new(),
             statement: Vec::new(),
-            blocks,
         };
-        circuit.leaf_log = place_leaves(&mut circuit, 0);
+        let greatest = circuit
+            .blocks
+            .iter()
+            .map(|block| block.log)
+            .max()
+            .unwrap_or(0);
+        place_leaves(&mut circuit, greatest);
         circuit
     }
+}
+
+/// The true weights in rows `first..first + count`, which are a block, as sums on that block.
+fn true_weights(layout: &WeightLayout, block: usize, first: usize, count: usize) -> Vec<Term> {
+    let boxes = layout
+        .boxes()
+        .into_iter()
+        .filter_map(|(start, rows, columns)| {
+            let (from, to) = (start.max(first), (start + rows).min(first + count));
+            (from < to).then(|| {
+                let local = from - first;
+                let map = |axis: u32, offset: usize| AxisMap {
+                    offset: offset as i64,
+                    out: Some((axis, 1)),
+                    inner: None,
+                };
+                Term {
+                    region: vec![(local as u32, (to - from) as u32), (0, columns as u32)],
+                    source: zkml_graph::Source::Tensor {
+                        tensor: block as u32,
+                        inner: Vec::new(),
+                        map: vec![map(0, local), map(1, 0)],
+                        weight: Weight::Public(1),
+                    },
+                }
+            })
+        });
+    boxes.collect()
 }

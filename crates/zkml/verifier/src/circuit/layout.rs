@@ -149,7 +149,7 @@ impl WeightLayout {
 }
 
 /// Places every block in the trace, largest first; statement blocks get rows of their own.
-/// Returns log2 of the trace's length.
+/// Returns the number of cells used, whole rows.
 pub(super) fn place_blocks(blocks: &mut [Block], columns_log: usize) -> usize {
     let size = |block: &Block| {
         if block.source == Source::Proof {
@@ -165,7 +165,7 @@ pub(super) fn place_blocks(blocks: &mut [Block], columns_log: usize) -> usize {
         blocks[index].offset = end;
         end += 1 << size(&blocks[index]);
     }
-    log2_ceil(end as usize).max(columns_log)
+    (end as usize).next_multiple_of(1 << columns_log)
 }
 
 /// The rows that hold at least one true cell of a block committed in the proof, ascending.
@@ -190,9 +190,9 @@ pub(super) fn committed_rows(blocks: &[Block], columns_log: usize) -> Vec<usize>
     rows
 }
 
-/// Gives every lookup and table its segment of the fraction tree, largest first. Returns log2 of
-/// the number of leaves, at least `least`.
-pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) -> usize {
+/// Gives every lookup and table its segment of the fraction tree, largest first; the tree has at
+/// least `2^least` leaves.
+pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) {
     let lookups = circuit
         .lookups
         .iter()
@@ -214,5 +214,6 @@ pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) -> usize {
         }
         end += 1 << sizes[index];
     }
-    log2_ceil(end as usize).max(least).max(1)
+    circuit.leaf_used = end as usize;
+    circuit.leaf_log = log2_ceil(end as usize).max(least).max(1);
 }

@@ -242,8 +242,12 @@ pub struct Circuit {
     pub columns_log: usize,
     /// log2 of the number of cells of the trace.
     pub trace_log: usize,
+    /// Cells before this one are used; a multiple of the columns.
+    pub trace_used: usize,
     /// log2 of the number of leaves of the fraction tree.
     pub leaf_log: usize,
+    /// Leaves before this one are used.
+    pub leaf_used: usize,
     /// The trace's blocks.
     pub blocks: Vec<Block>,
     /// The tables; a table's tag is its position.
