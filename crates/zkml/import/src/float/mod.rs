@@ -7,11 +7,13 @@ mod layout;
 mod linear;
 mod pool;
 mod reduce;
+mod select;
 
 pub(crate) use elementwise::{clip_bounds, kind as function_kind};
-pub(crate) use layout::{pad_amounts, permutation, slice_ranges, split_lengths};
+pub(crate) use layout::permutation;
 pub(crate) use linear::{batch_norm_affine, transpose};
 pub(crate) use reduce::{axes as reduce_axes, softmax_axes};
+pub(crate) use select::{pad_amounts, slice_ranges, split_lengths};
 
 use crate::array::Array;
 use crate::ir::Node;
@@ -83,6 +85,7 @@ pub(crate) fn exec(
     for family in [
         elementwise::exec,
         layout::exec,
+        select::exec,
         linear::exec,
         pool::exec,
         reduce::exec,

@@ -1,7 +1,8 @@
 //! Pools and reductions: averages are sums with public factors, maxima are chains of pairs.
 
+use super::conv::slide;
 use super::expr::{Body, Expr, Factor, Item, Term};
-use super::linear::{follow, slide, sum_over};
+use super::linear::{follow, sum_over};
 use super::view::{Atom, View, layout};
 use super::{Lowering, Refusal};
 use crate::float::reduce_axes;
