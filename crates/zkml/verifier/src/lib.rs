@@ -10,6 +10,7 @@
 //! | [`proof`] | a proof as bytes |
 //! | [`key`] | the verifying key, and its proof about itself |
 //! | [`equation`] | the one group equation, deferred; several proofs at once |
+//! | [`soundness`] | the soundness error, from the parameters |
 //! | [`wire`] | checked reading of bytes |
 //!
 //! What the caller must still check: that the key is the one it means ([`VerifierKey::digest`]),
@@ -25,6 +26,7 @@ pub mod kernel;
 pub mod key;
 pub mod proof;
 pub mod protocol;
+pub mod soundness;
 pub mod statement;
 mod verify;
 pub mod wire;
