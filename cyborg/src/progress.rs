@@ -1,6 +1,7 @@
 //! Bars on standard error, and only where that is a terminal.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -38,8 +39,14 @@ impl Progress {
 impl Progress {
     /// A step of unknown length.
     pub(crate) fn step(&self, step: &str) {
+        if self.0.is_hidden() {
+            return;
+        }
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {spinner} {elapsed} {msg}") {
+            self.0.set_style(style);
+        }
+        self.0.enable_steady_tick(Duration::from_millis(100));
         self.0.set_message(step.to_owned());
-        self.0.tick();
     }
 }
 

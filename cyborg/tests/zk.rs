@@ -6,6 +6,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use common::{Folder, TestResult, compiled};
+use zkml_graph::codec::decode_model;
+use zkml_prover::key::keygen_unchecked;
+use zkml_verifier::circuit::Circuit;
 
 /// A folder with keys of the digits perceptron.
 fn keyed() -> TestResult<Folder> {
@@ -214,5 +217,34 @@ fn inspecting_says_what_a_file_is() -> TestResult {
                 .is_empty()
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_key_with_weights_out_of_range_is_false() -> TestResult {
+    let folder = compiled("digits_mlp")?;
+    let (graph, mut weights) = decode_model(&folder.read("m.cyb")?)?;
+    assert_eq!(graph.weight_bits, 8);
+    weights.0[0][5] = 128;
+    let circuit = Circuit::new(&graph)?;
+    let keys = keygen_unchecked(graph, circuit, weights, [1; 32], &mut |_| {})?;
+    folder.write("lie.key", keys.verifier.to_bytes())?;
+    folder
+        .cyborg("zk check-key lie.key")?
+        .fails(1, &["lie.key: "]);
+    let json = folder
+        .cyborg("zk check-key lie.key --json")?
+        .fails(1, &["lie.key: "])
+        .json()?;
+    assert_eq!(json["valid"], false);
+
+    // A true key whose own proof was altered.
+    folder.cyborg("zk keygen m.cyb --out k")?.ok();
+    let mut key = folder.read("k/verifier.key")?;
+    let last = key.len() - 40;
+    key[last] ^= 1;
+    folder.write("altered.key", key)?;
+    let outcome = folder.cyborg("zk check-key altered.key")?;
+    assert!(matches!(outcome.status, Some(1 | 2)), "{outcome:?}");
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::cli::Prove;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{Ports, shown};
+use crate::progress::Progress;
 use crate::report::{Report, bytes, hex, seconds};
 
 /// Where the opening goes: beside the proof, or where the user says. A live proof has no file, so
@@ -78,12 +79,15 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
         output: visibility(arguments.public_output),
     };
     let failed = |error| Failure::input(&arguments.key, error);
+    let progress = Progress::new("proving");
+    progress.step("");
     let start = Instant::now();
     let proved = match &arguments.connect {
         None => zkml_prover::prove(&key, &request).map_err(failed)?,
         Some(address) => prove_to(address, arguments, &key, &request)?,
     };
     let elapsed = start.elapsed().as_secs_f64();
+    drop(progress);
 
     let opening_bytes = proved.opening.as_ref().map(Opening::to_bytes);
     let mut outputs: Vec<(&Output, &[u8])> = Vec::new();

@@ -1,0 +1,83 @@
+//! `cargo xtask readme`: runs the README's `cyborg` commands and writes what they print below them.
+//!
+//! The program's own tests hold the README to this; after a change of what a command prints, run
+//! it and commit the difference.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::{output, root};
+
+/// Rewrites the README's console blocks.
+pub(crate) fn run() -> Result<()> {
+    let root = root()?;
+    output("cargo", &["build", "--locked", "--release", "-p", "cyborg"])?;
+    let metadata = output("cargo", &["metadata", "--format-version", "1", "--no-deps"])?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let target = metadata["target_directory"]
+        .as_str()
+        .context("cargo names no target folder")?;
+    let program = Path::new(target).join("release/cyborg");
+
+    let folder = Path::new(target).join("readme");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(folder.join("tests"))?;
+    std::os::unix::fs::symlink(root.join("tests/data"), folder.join("tests/data"))?;
+
+    let path = root.join("README.md");
+    let text = fs::read_to_string(&path)?;
+    let mut written = String::with_capacity(text.len());
+    let mut lines = text.lines().peekable();
+    // Inside a console block, below a command of ours: what is there is what it printed last time.
+    let (mut inside, mut below) = (false, false);
+    while let Some(line) = lines.next() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+            below = false;
+        }
+        if inside && let Some(start) = line.strip_prefix("$ ") {
+            let mut command = start.to_owned();
+            written.push_str(line);
+            written.push('\n');
+            while command.ends_with('\\') {
+                let next = lines.next().context("a command ends in a backslash")?;
+                written.push_str(next);
+                written.push('\n');
+                command.pop();
+                command.push_str(next);
+            }
+            below = command.starts_with("cyborg ");
+            if below {
+                written.push_str(&printed(&program, &folder, &command)?);
+            }
+        } else if !(inside && below) {
+            written.push_str(line);
+            written.push('\n');
+        }
+    }
+    fs::write(&path, written)?;
+    fs::remove_dir_all(&folder)?;
+    eprintln!("README.md: written");
+    Ok(())
+}
+
+/// What a command prints, on both streams.
+fn printed(program: &Path, folder: &Path, command: &str) -> Result<String> {
+    let line = command.split('#').next().unwrap_or_default();
+    let done = Command::new(program)
+        .args(line.split_whitespace().skip(1))
+        .current_dir(folder)
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let text = [done.stdout, done.stderr].concat();
+    let text = String::from_utf8(text).with_context(|| format!("`{command}` prints no UTF-8"))?;
+    if done.status.code() != Some(i32::from(command.contains("# exits with 1"))) {
+        bail!("`{command}`: {}: {text}", done.status);
+    }
+    Ok(text)
+}
