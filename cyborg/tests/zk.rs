@@ -195,6 +195,7 @@ fn inspecting_says_what_a_file_is() -> TestResult {
         .json()?;
     assert_eq!(key["kind"], "verifier key");
     assert_eq!(key["weight_bits"], 8);
+    assert!(key["soundness_bits"].as_u64() >= Some(100), "{key}");
     let secret = folder
         .cyborg("zk inspect k/prover.key --json")?
         .ok()
@@ -205,6 +206,13 @@ fn inspecting_says_what_a_file_is() -> TestResult {
     assert_eq!(proof["kind"], "proof");
     assert_eq!(proof["key"], key["key"]);
     assert_eq!(proof["output_visibility"], "public");
+    let line = "zk inspect a.proof --key k/verifier.key --json";
+    let proof = folder.cyborg(line)?.ok().json()?;
+    assert_eq!(proof["soundness_bits"], key["soundness_bits"]);
+    assert!(
+        proof["outputs"].is_array() && proof.get("inputs").is_none(),
+        "{proof}"
+    );
     let opening = folder.cyborg("zk inspect a.opening --json")?.ok().json()?;
     assert_eq!(opening["kind"], "opening");
     folder.cyborg("zk inspect x.npz")?.fails(2, &["x.npz"]);

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use zeroize::Zeroizing;
 use zkml_graph::Graph;
 use zkml_prover::{Opening, ProverKey};
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::Body;
+use zkml_verifier::soundness::{self, StepError};
 use zkml_verifier::{Proof, VerifierKey, Visibility};
 
 use super::verify::{public, split, visibility_name};
@@ -100,6 +102,28 @@ fn describe_key(report: &mut Report, graph: &Graph, circuit: &Circuit, digest: &
         "proof",
         format!("{} and its statement", bytes(size as u64)),
     );
+    describe_soundness(report, circuit);
+}
+
+/// The chance that a false proof is accepted, in bits, and what it is made of.
+fn describe_soundness(report: &mut Report, circuit: &Circuit) {
+    let total = soundness::bits(circuit);
+    let step = |step: &StepError| {
+        json!({
+            "step": step.step,
+            "over_field": step.over_field.to_string(),
+            "over_short": step.over_short.to_string(),
+        })
+    };
+    report.json(
+        "soundness_steps",
+        soundness::steps(circuit)
+            .iter()
+            .map(step)
+            .collect::<Vec<_>>(),
+    );
+    let shown = format!("{total} bits: an attempt at a false proof passes once in 2^{total}");
+    report.field("soundness_bits", total, "soundness", shown);
 }
 
 fn describe_proof(
@@ -126,6 +150,7 @@ fn describe_proof(
     }
     let proof = Proof::from_bytes(key.graph(), key.circuit(), content).map_err(unreadable)?;
     describe_visibility(report, proof.statement.input, proof.statement.output);
+    describe_soundness(report, key.circuit());
     let (inputs, outputs) = split(&proof.statement, key.graph().inputs.len());
     for (name, ports, values) in [
         ("inputs", Ports::inputs(key.graph()), public(inputs)),
