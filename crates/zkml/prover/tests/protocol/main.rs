@@ -6,10 +6,14 @@
 //! | [`maker`] | what models made by hand are made with |
 //! | [`models`], [`widths`] | the models |
 //! | [`complete`] | a model for every kind of node, proven and verified |
+//! | [`liar`] | the real prover on a false trace |
+//! | [`lying`] | a lie for every check and for every node, each caught |
 //! | [`mixed_generators`] | a forger who commits on generators that are not its own |
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod complete;
+mod liar;
+mod lying;
 mod maker;
 mod mixed_generators;
 mod models;
