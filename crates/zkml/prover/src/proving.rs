@@ -59,6 +59,13 @@ pub(crate) struct Secrets {
     pub(crate) statement_blinds: Vec<Vec<F>>,
 }
 
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        self.weight_blinds.zeroize();
+        self.statement_blinds.zeroize();
+    }
+}
+
 /// Proves an inference.
 ///
 /// # Errors
@@ -142,7 +149,7 @@ pub fn prove_trace<T: Transcript + ?Sized>(
         tensors: shown,
     };
     statement.absorb(graph, &key.digest(), request.context, transcript);
-    let secrets = Secrets {
+    let mut secrets = Secrets {
         weight_blinds: weight_blinds(key.seed(), circuit.weights.rows),
         statement_blinds,
     };
@@ -168,7 +175,7 @@ pub fn prove_trace<T: Transcript + ?Sized>(
         key: key.digest(),
         tensors: values
             .into_iter()
-            .zip(secrets.statement_blinds)
+            .zip(std::mem::take(&mut secrets.statement_blinds))
             .map(|(values, blinds)| (!blinds.is_empty()).then_some((values, blinds)))
             .collect(),
     });

@@ -1,5 +1,6 @@
 //! The trace of an inference: every cell that the circuit names, as integers.
 
+use zeroize::Zeroize;
 use zkml_engine::Execution;
 use zkml_graph::{AxisMap, Graph, Op, OperandAxis, Source, Stage, Term, Weight, bounds};
 use zkml_verifier::circuit::{
@@ -16,6 +17,14 @@ pub struct Trace {
     pub entries: Vec<Vec<Option<u32>>>,
     /// For each node, its accumulators.
     pub accumulators: Vec<Vec<i64>>,
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        self.cells.zeroize();
+        self.lookups.zeroize();
+        self.accumulators.zeroize();
+    }
 }
 
 impl Trace {

@@ -14,6 +14,7 @@ use self::products::Products;
 use self::quadratic::Quadratic;
 use self::tree::{Layer, Tree};
 use crate::trace::Trace;
+use zeroize::Zeroize;
 use zkml_core::F;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::protocol::{Class, Party, Stage};
@@ -112,6 +113,14 @@ impl<'a> Prover<'a> {
         self.class_rows =
             columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
         Columns::new(&self.class_rows, classes)
+    }
+}
+
+impl Drop for Prover<'_> {
+    fn drop(&mut self) {
+        self.pads.zeroize();
+        self.hidden.zeroize();
+        self.bound_trace.zeroize();
     }
 }
 
