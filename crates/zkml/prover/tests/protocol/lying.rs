@@ -65,11 +65,11 @@ fn input(property: Property, beyond: impl Fn(i64, i64) -> i64) {
     liar.caught(&trace, &[(None, property)]);
 }
 
-fn input_above(property: Property) {
+pub(crate) fn input_above(property: Property) {
     input(property, |_, max| max + 1);
 }
 
-fn input_below(property: Property) {
+pub(crate) fn input_below(property: Property) {
     input(property, |min, _| min - 1);
 }
 
@@ -88,11 +88,11 @@ fn quotient(property: Property, step: i64) {
     liar.caught(&liar.other_output(0, 4, value), &[(Some(0), property)]);
 }
 
-fn quotient_too_small(property: Property) {
+pub(crate) fn quotient_too_small(property: Property) {
     quotient(property, -1);
 }
 
-fn quotient_too_large(property: Property) {
+pub(crate) fn quotient_too_large(property: Property) {
     quotient(property, 1);
 }
 
@@ -109,7 +109,7 @@ fn split(liar: &Liar, node: usize) -> (Limbs, [usize; 3]) {
 }
 
 /// The remainder is `2^shift` more than it should be, which every limb but the last can hold.
-fn remainder_of_two_to_the_shift(property: Property) {
+pub(crate) fn remainder_of_two_to_the_shift(property: Property) {
     let liar = Liar::new(followed(widths::wide(4, (3, 8), 16, 16, 20)));
     let NodeCells::Requant {
         remainder: Limbs { bits, upper },
@@ -316,7 +316,7 @@ fn division_above_one(property: Property) {
 
 /// A key whose maker did not follow the layout or the width, as everybody reads it.
 #[track_caller]
-pub(crate) fn dishonest_key(maker: Maker, circuit: Circuit, weights: Weights, broken: &[Property]) {
+fn dishonest_key(maker: Maker, circuit: Circuit, weights: Weights, broken: &[Property]) {
     let columns = circuit.columns();
     let rows = (0..circuit.weights.rows).map(|row| {
         let mut cells = vec![0; columns];
@@ -347,7 +347,7 @@ pub(crate) fn dishonest_key(maker: Maker, circuit: Circuit, weights: Weights, br
     assert_eq!(key.check(), verdict);
 }
 
-fn weight_too_wide(property: Property) {
+pub(crate) fn weight_too_wide(property: Property) {
     for value in [128, -129] {
         let maker = models::dense(1);
         let circuit = Circuit::new(&maker.graph).unwrap();
@@ -358,7 +358,7 @@ fn weight_too_wide(property: Property) {
 }
 
 /// The last packed parameter, a cell further than its place: its last value is in the padding.
-fn weight_in_padding(property: Property) {
+pub(crate) fn weight_in_padding(property: Property) {
     let maker = models::dense(1);
     let mut circuit = Circuit::new(&maker.graph).unwrap();
     let places = &mut circuit.weights.places;

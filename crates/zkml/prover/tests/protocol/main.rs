@@ -9,6 +9,10 @@
 //! | [`liar`] | the real prover on a false trace |
 //! | [`lying`] | a lie for every check and for every node, each caught |
 //! | [`mixed_generators`] | a forger who commits on generators that are not its own |
+//! | [`mutate`] | every field of every file changed, cut and extended |
+//! | [`negative`] | the twenty mistakes of other systems |
+//! | [`recorder`] | transcripts that remember |
+//! | [`simulator`] | proofs without a witness, and what is on the wire |
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod complete;
@@ -17,4 +21,8 @@ mod lying;
 mod maker;
 mod mixed_generators;
 mod models;
+mod mutate;
+mod negative;
+mod recorder;
+mod simulator;
 mod widths;
