@@ -1,4 +1,5 @@
-//! Compiles an ONNX model on the samples of an npz file: `compile MODEL.onnx DATA.npz OUT.cyb`.
+//! Compiles an ONNX model on the samples of an npz file: `compile MODEL.onnx DATA.npz OUT.cyb
+//! [BITS]`, with a fixed width where one is given.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,9 +11,16 @@ use zkml_import::{Model, Options, Sample, compile};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [model, data, out] = &arguments[..] else {
-        return Err("usage: compile MODEL.onnx DATA.npz OUT.cyb".into());
+    let (model, data, out, bits) = match &arguments[..] {
+        [model, data, out] => (model, data, out, None),
+        [model, data, out, bits] => (model, data, out, Some(bits.parse()?)),
+        _ => return Err("usage: compile MODEL.onnx DATA.npz OUT.cyb [BITS]".into()),
     };
+    let mut options = Options::default();
+    if let Some(bits) = bits {
+        options.search = false;
+        (options.weight_bits, options.activation_bits) = (bits, bits);
+    }
     let model = Model::read(&std::fs::read(model)?)?;
     let data = Samples::open(Path::new(data))?;
     let names: Vec<String> = model.inputs().iter().map(|v| v.name.clone()).collect();
@@ -29,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .map(|rows| rows.into_iter().map(Row::to_f32).collect()),
         });
     }
-    let compiled = compile(&model, &samples, &Options::default(), &mut |_, _, _| {})?;
+    let compiled = compile(&model, &samples, &options, &mut |_, _, _| {})?;
     std::fs::write(out, encode_model(&compiled.graph, &compiled.weights)?)?;
     let mut stdout = std::io::stdout();
     for node in &compiled.graph.nodes {

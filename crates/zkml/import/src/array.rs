@@ -1,7 +1,7 @@
 //! Dense arrays of the float model: row-major, slowest axis first.
 
 /// Most elements that one array may have.
-pub(crate) const MAX_ELEMENTS: usize = 1 << 27;
+pub(crate) const MAX_ELEMENTS: usize = 1 << 26;
 
 /// Elements. 16- and 64-bit floats are held as `F32`, all integers as `I64`.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,14 +18,16 @@ pub(crate) struct Array {
     pub(crate) data: Data,
 }
 
-/// Number of elements of a shape, refused above [`MAX_ELEMENTS`].
+/// Number of elements of a shape. Refused above [`MAX_ELEMENTS`], extents of zero left out, so
+/// that no product of some extents is larger.
 pub(crate) fn count(shape: &[usize]) -> Result<usize, String> {
-    shape
+    let nonzero = shape
         .iter()
         .try_fold(1usize, |n, &d| {
-            n.checked_mul(d).filter(|&n| n <= MAX_ELEMENTS)
+            n.checked_mul(d.max(1)).filter(|&n| n <= MAX_ELEMENTS)
         })
-        .ok_or_else(|| format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"))
+        .ok_or_else(|| format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"))?;
+    Ok(if shape.contains(&0) { 0 } else { nonzero })
 }
 
 /// Row-major strides.

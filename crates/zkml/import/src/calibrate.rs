@@ -10,6 +10,21 @@ use crate::model::Model;
 /// Elements kept per value over all calibration samples.
 const KEPT: usize = 1 << 14;
 
+/// Mean and mean square of a value's elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moments {
+    pub(crate) mean: f64,
+    pub(crate) square: f64,
+}
+
+impl Moments {
+    /// Where nothing is known.
+    pub(crate) const UNKNOWN: Self = Self {
+        mean: 0.0,
+        square: 1.0,
+    };
+}
+
 /// Range of a value and some of its elements.
 #[derive(Clone, Debug)]
 pub(crate) struct Range {
@@ -28,14 +43,21 @@ impl Range {
         }
     }
 
-    /// Mean square of the elements.
-    pub(crate) fn mean_square(&self) -> f64 {
+    /// Mean and mean square of the elements.
+    pub(crate) fn moments(&self) -> Moments {
         if self.kept.is_empty() {
             let bound = self.min.abs().max(self.max.abs());
-            return bound * bound / 3.0;
+            return Moments {
+                mean: f64::midpoint(self.min, self.max),
+                square: bound * bound / 3.0,
+            };
         }
-        let sum: f64 = self.kept.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        sum / self.kept.len() as f64
+        let n = self.kept.len() as f64;
+        let values = self.kept.iter().map(|&x| f64::from(x));
+        Moments {
+            mean: values.clone().sum::<f64>() / n,
+            square: values.map(|x| x * x).sum::<f64>() / n,
+        }
     }
 
     fn include(&mut self, array: &Array, quota: usize) {

@@ -26,16 +26,13 @@ impl Window {
 
     /// How many taps of output `o` count in an average.
     pub(crate) fn divisor(&self, o: usize, include_pad: bool) -> usize {
-        (0..self.kernel)
-            .filter(|&k| {
-                let at = o * self.stride + k * self.dilation;
-                if include_pad {
-                    at < self.pad.0 + self.input + self.pad.1
-                } else {
-                    self.tap(o, k).is_some()
-                }
-            })
-            .count()
+        let start = o * self.stride;
+        let padding = if include_pad { self.pad } else { (0, 0) };
+        // Taps at `start + k * dilation` from `first` up to `end` count.
+        let first = self.pad.0 - padding.0;
+        let end = self.pad.0 + self.input + padding.1;
+        let below = |limit: usize| limit.saturating_sub(start).div_ceil(self.dilation);
+        below(end).min(self.kernel) - below(first).min(self.kernel)
     }
 }
 
@@ -80,6 +77,9 @@ pub(crate) fn windows(
         (None, Some(attribute)) => positive(Some(attribute), rank, "kernel_shape")?,
         (None, None) => return Err("kernel_shape is missing".into()),
     };
+    if kernel.contains(&0) {
+        return Err(format!("a kernel of shape {kernel:?}"));
+    }
     let strides = positive(node.ints("strides"), rank, "strides")?;
     let dilations = positive(node.ints("dilations"), rank, "dilations")?;
     let pads = match node.ints("pads") {
@@ -144,4 +144,34 @@ pub(crate) fn windows(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divisors_count_taps() {
+        for pad in [(0, 0), (1, 0), (2, 1)] {
+            for (kernel, stride, dilation) in [(3, 1, 1), (2, 2, 1), (3, 2, 2)] {
+                let window = Window {
+                    input: 7,
+                    kernel,
+                    stride,
+                    dilation,
+                    pad,
+                    output: 4,
+                };
+                for o in 0..4 {
+                    let taps = (0..kernel).filter(|&k| window.tap(o, k).is_some()).count();
+                    assert_eq!(window.divisor(o, false), taps);
+                    let end = 7 + pad.0 + pad.1;
+                    let taps = (0..kernel)
+                        .filter(|&k| o * stride + k * dilation < end)
+                        .count();
+                    assert_eq!(window.divisor(o, true), taps);
+                }
+            }
+        }
+    }
 }

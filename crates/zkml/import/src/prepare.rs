@@ -13,9 +13,9 @@ use crate::onnx::read::Declared;
 use crate::onnx::tensor::element;
 
 /// Most elements that all intermediate arrays may have together.
-const MAX_TOTAL_ELEMENTS: u64 = 1 << 29;
+const MAX_TOTAL_ELEMENTS: u64 = 1 << 28;
 /// Most multiply-accumulates of one inference.
-const MAX_MACS: u64 = 1 << 42;
+const MAX_MACS: u64 = 1 << 38;
 
 /// What one pass over the model finds.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +53,7 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
     let mut faults: Vec<Option<String>> = vec![None; ir.nodes.len()];
     let mut macs = vec![0u64; ir.nodes.len()];
     let mut total = 0u64;
+    let mut work = 0u64;
     for index in 0..ir.nodes.len() {
         let node = &ir.nodes[index];
         let constants: Vec<Option<&Constant>> = node
@@ -73,6 +74,14 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
                 .map(|v| v.and_then(|v| known[v].as_deref()))
                 .collect();
             macs[index] = count_macs(node, &inputs);
+            work = work.saturating_add(macs[index]);
+            if work > MAX_MACS {
+                return Err(ImportError::TooLarge {
+                    what: "multiply-accumulates of one inference".into(),
+                    limit: MAX_MACS,
+                    got: work,
+                });
+            }
             let context = Context {
                 shapes_only: !fold,
                 ..context
@@ -84,6 +93,13 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
             Ok(arrays) => {
                 for (output, array) in outputs.into_iter().zip(arrays) {
                     let Some(output) = output else { continue };
+                    if !fold && array.len() == 0 {
+                        return Err(ImportError::Node {
+                            node: node.name.clone(),
+                            operator: node.op.clone(),
+                            reason: format!("its result of shape {:?} is empty", array.shape),
+                        });
+                    }
                     total = total.saturating_add(array.len() as u64);
                     if total > MAX_TOTAL_ELEMENTS {
                         return Err(ImportError::TooLarge {
@@ -131,14 +147,10 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
             }
         }
     }
-    retain_live(ir, &faults, &macs)
+    Ok(retain_live(ir, &faults, &macs))
 }
 
-fn retain_live(
-    ir: &mut Ir,
-    faults: &[Option<String>],
-    macs: &[u64],
-) -> Result<Prepared, ImportError> {
+fn retain_live(ir: &mut Ir, faults: &[Option<String>], macs: &[u64]) -> Prepared {
     let mut live: HashSet<usize> = ir.outputs.iter().copied().collect();
     let mut keep = vec![false; ir.nodes.len()];
     for (index, node) in ir.nodes.iter().enumerate().rev() {
@@ -175,13 +187,6 @@ fn retain_live(
             });
         }
     }
-    if prepared.macs > MAX_MACS {
-        return Err(ImportError::TooLarge {
-            what: "multiply-accumulates of one inference".into(),
-            limit: MAX_MACS,
-            got: prepared.macs,
-        });
-    }
     ir.parameters = parameters
         .iter()
         .filter_map(|&v| ir.constant(v))
@@ -189,7 +194,7 @@ fn retain_live(
         .sum();
     let mut keep = keep.into_iter();
     ir.nodes.retain(|_| keep.next().unwrap_or(false));
-    Ok(prepared)
+    prepared
 }
 
 /// Zeros of an input's shape and kind of element.

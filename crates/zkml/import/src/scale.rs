@@ -25,7 +25,7 @@ pub(crate) fn exp2(exponent: i32) -> f64 {
 /// Largest scale at which `magnitude` is at most `limit`.
 pub(crate) fn fit(magnitude: f64, limit: f64) -> i32 {
     if magnitude > 0.0 && magnitude.is_finite() {
-        ((limit / magnitude).log2().floor() as i32).clamp(-60, 60)
+        ((limit / magnitude).log2().floor() as i32).clamp(-120, 60)
     } else {
         0
     }
@@ -47,9 +47,33 @@ fn error(range: &Range, window: Window) -> f64 {
     sum / range.kept.len().max(1) as f64
 }
 
+/// What samples that were not seen may lose: one element a little beyond the range, and a share
+/// of one far beyond it.
+fn tail(range: &Range, window: Window, low: f64, high: f64, open: (bool, bool)) -> f64 {
+    let factor = exp2(window.scale);
+    let reach = low.abs().max(high.abs());
+    let beyond = |by: f64| {
+        let above = (high + by * reach - window.max() as f64 / factor).max(0.0);
+        let below = (window.min as f64 / factor - (low - by * reach)).max(0.0);
+        let (above, below) = (
+            if open.1 { above } else { 0.0 },
+            if open.0 { below } else { 0.0 },
+        );
+        above * above + below * below
+    };
+    (beyond(0.15) + 0.05 * beyond(0.5)) / range.kept.len().max(1) as f64
+}
+
 /// The window of `2^bits` integers that represents a range best, at no finer scale than `finest`.
-/// `floor`: values below it need no representation (ReLU).
-pub(crate) fn choose(range: &Range, bits: u8, finest: i32, floor: Option<f64>) -> Window {
+/// `floor`: values below it need no representation (ReLU). `open`: whether other samples may
+/// reach beyond the range.
+pub(crate) fn choose(
+    range: &Range,
+    bits: u8,
+    finest: i32,
+    floor: Option<f64>,
+    open: bool,
+) -> Window {
     let low = floor.map_or(range.min, |f| range.min.max(f)).min(range.max);
     let (low, high) = match floor {
         // Zero is what padding and dead units yield.
@@ -64,7 +88,7 @@ pub(crate) fn choose(range: &Range, bits: u8, finest: i32, floor: Option<f64>) -
         fit(high.abs().max(1e-9), size / 2.0 - 1.0)
     };
     let mut best: Option<(f64, Window)> = None;
-    for scale in [coarse, coarse - 1, coarse + 1] {
+    for scale in [coarse, coarse - 1, coarse - 2, coarse + 1] {
         let scale = scale.min(finest);
         let factor = exp2(scale);
         let from_low = (low * factor).floor() as i64;
@@ -84,9 +108,14 @@ pub(crate) fn choose(range: &Range, bits: u8, finest: i32, floor: Option<f64>) -
                 continue;
             }
             let mut lost = error(range, window);
-            // Samples not seen here reach further: what just fits is not worth the finest scale.
-            if clipped {
-                lost *= 1.25;
+            if open && !range.kept.is_empty() {
+                lost += tail(
+                    range,
+                    window,
+                    low,
+                    high,
+                    (floor.is_none() && low < 0.0, high > 0.0),
+                );
             }
             if best.as_ref().is_none_or(|(e, _)| lost < *e * 0.999) {
                 best = Some((lost, window));
@@ -121,13 +150,13 @@ mod tests {
 
     #[test]
     fn windows_hold_what_was_seen() {
-        let unsigned = choose(&range(&[0.0, 0.2, 0.5, 1.9, 3.9]), 8, 40, None);
+        let unsigned = choose(&range(&[0.0, 0.2, 0.5, 1.9, 3.9]), 8, 40, None, false);
         assert_eq!((unsigned.scale, unsigned.min), (6, 0));
-        let signed = choose(&range(&[-1.0, -0.3, 0.2, 0.99]), 8, 40, None);
+        let signed = choose(&range(&[-1.0, -0.3, 0.2, 0.99]), 8, 40, None, false);
         assert_eq!((signed.scale, signed.min), (7, -128));
-        let coarse = choose(&range(&[-1.0, 1.0]), 8, 3, None);
+        let coarse = choose(&range(&[-1.0, 1.0]), 8, 3, None, false);
         assert_eq!(coarse.scale, 3);
-        let zero = choose(&range(&[0.0, 0.0]), 8, 20, Some(0.0));
+        let zero = choose(&range(&[0.0, 0.0]), 8, 20, Some(0.0), false);
         assert_eq!(zero.min, 0);
     }
 }

@@ -192,6 +192,7 @@ fn conv(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
     let in_plane: usize = x.shape[2..].iter().product();
     let out_plane: usize = spatial.iter().product();
     let kernel: usize = w.shape[2..].iter().product();
+    count(&[per_group, kernel, out_plane])?;
     // Where each tap of each output reads its plane; `usize::MAX` in the padding.
     let mut taps = vec![Vec::with_capacity(out_plane); kernel];
     for (tap, positions) in taps.iter_mut().enumerate() {

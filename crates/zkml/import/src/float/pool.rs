@@ -5,7 +5,14 @@ use crate::array::{Array, count, for_each_index, strides};
 use crate::geometry::{Window, windows};
 use crate::ir::Node;
 
-pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, _: Context) -> Result<Vec<Array>, Fault> {
+/// Most elements under all windows of a pool.
+const MAX_TAPS: u64 = 1 << 34;
+
+pub(super) fn exec(
+    node: &Node,
+    inputs: &Inputs<'_>,
+    context: Context,
+) -> Result<Vec<Array>, Fault> {
     let op = node.op.as_str();
     if !matches!(
         op,
@@ -51,6 +58,15 @@ pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, _: Context) -> Result<Vec<A
     let out_plane: usize = shape[2..].iter().product();
     if out.is_empty() || in_plane == 0 {
         return Err("an empty plane".into());
+    }
+    let taps = windows
+        .iter()
+        .fold(out.len() as u64, |n, w| n.saturating_mul(w.kernel as u64));
+    if taps > MAX_TAPS {
+        return Err(Fault::Unsupported(format!("{taps} elements under windows")));
+    }
+    if context.shapes_only {
+        return Ok(vec![Array::f32(shape, out)]);
     }
     let kernel: Vec<usize> = windows.iter().map(|w| w.kernel).collect();
     let steps = strides(spatial);

@@ -231,7 +231,7 @@ fn group_norm(node: &Node, inputs: &Inputs<'_>, groups: Option<i64>) -> Result<A
     };
     let plane: usize = x.shape[2..].iter().product();
     let (scale, bias) = (scale.floats()?, bias.floats()?);
-    if channels % groups != 0 || plane == 0 {
+    if channels % groups != 0 || plane == 0 || channels == 0 {
         return Err(Fault::Invalid(format!(
             "{channels} channels, {groups} groups"
         )));

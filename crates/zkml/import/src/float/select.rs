@@ -249,7 +249,7 @@ pub(crate) fn pad_amounts(
             .collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).collect(),
     };
-    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.abs() > 1 << 20) {
+    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.unsigned_abs() > 1 << 20) {
         return Err(Fault::Invalid(format!(
             "pads {pads:?} do not fit {} axes",
             axes.len()

@@ -7,7 +7,7 @@ use zkml_graph::{
 
 use super::expr::{Expr, Factor, Item};
 use super::{Lowering, Refusal};
-use crate::calibrate::Range;
+use crate::calibrate::{Moments, Range};
 use crate::scale::{Window, choose, exp2};
 
 /// Widest span, in bits, of a tensor that is kept without rounding.
@@ -49,6 +49,15 @@ fn saturation(kind: FunctionKind, bits: u8) -> Option<f64> {
     }
 }
 
+/// Whether a function's results have a bound that samples reach.
+fn is_bounded(kind: FunctionKind) -> bool {
+    use FunctionKind as F;
+    matches!(
+        kind,
+        F::Sigmoid | F::Tanh | F::Erf | F::HardSigmoid { .. } | F::Sin | F::Cos | F::Log
+    )
+}
+
 impl Lowering<'_> {
     /// Emits a node for a pending sum; returns the tensor that it defines.
     pub(crate) fn emit(
@@ -72,17 +81,17 @@ impl Lowering<'_> {
         self.graph.tensors.pop();
         let public = !uses_weights(&node.op);
         match target {
-            Target::Raw => self.push(node, Stage::Exact, &shape, range, scale, 1.0),
+            Target::Raw => self.push(node, Stage::Exact, &shape, range, scale, Moments::UNKNOWN),
             Target::Value {
                 range: values,
                 bits,
             } => {
                 let span = (range.1 - range.0) as u64;
-                let power = values.mean_square();
+                let power = values.moments();
                 if public && span < 1 << EXACT_SPAN_BITS {
                     return self.push(node, Stage::Exact, &shape, range, scale, power);
                 }
-                let window = choose(values, bits, scale, None);
+                let window = choose(values, bits, scale, None, true);
                 self.push_window(node, &shape, scale, window, None, power)
             }
             Target::Clamp {
@@ -91,11 +100,11 @@ impl Lowering<'_> {
                 range: values,
                 bits,
             } => {
-                let mut window = choose(values, bits, scale, low);
+                let mut window = choose(values, bits, scale, low, high.is_none());
                 if let Some(low) = low {
                     window.min = (low * exp2(window.scale)).round() as i64;
                 }
-                let power = values.mean_square();
+                let power = values.moments();
                 let relu = low == Some(0.0) && high.is_none();
                 if relu && self.relu == crate::ReluProof::Bits {
                     return self.push_relu_bits(node, &shape, range, scale, window, power);
@@ -108,7 +117,7 @@ impl Lowering<'_> {
                 after,
             } => {
                 let domain = self.domain(kind, before, range, scale)?;
-                let out = choose(after, bits, 60, None);
+                let out = choose(after, bits, 60, None, !is_bounded(kind));
                 let window = (out.min, out.max());
                 let function = Function {
                     kind,
@@ -123,7 +132,7 @@ impl Lowering<'_> {
                     domain_bits: domain.bits,
                     function,
                 };
-                self.push(node, stage, &shape, window, out.scale, after.mean_square())
+                self.push(node, stage, &shape, window, out.scale, after.moments())
             }
         }
     }
@@ -153,7 +162,13 @@ impl Lowering<'_> {
             range.max = range.max.clamp(-limit, limit);
             range.kept.retain(|v| f64::from(v.abs()) <= limit);
         }
-        Ok(choose(&range, bits.min(MAX_TABLE_BITS), scale, None))
+        Ok(choose(
+            &range,
+            bits.min(MAX_TABLE_BITS),
+            scale,
+            None,
+            saturation(kind, 8).is_none(),
+        ))
     }
 
     /// A stage that rounds to a window and saturates there.
@@ -164,7 +179,7 @@ impl Lowering<'_> {
         scale: i32,
         window: Window,
         high: Option<f64>,
-        power: f64,
+        power: Moments,
     ) -> Result<TensorId, Refusal> {
         let mut max = window.max();
         if let Some(high) = high {
@@ -183,7 +198,7 @@ impl Lowering<'_> {
         acc: (i64, i64),
         scale: i32,
         window: Window,
-        power: f64,
+        power: Moments,
     ) -> Result<TensorId, Refusal> {
         let shift = shift(scale, window.scale)?;
         let name = node.name.clone();
@@ -273,7 +288,7 @@ impl Lowering<'_> {
         shape: &[usize],
         range: (i64, i64),
         scale: i32,
-        power: f64,
+        power: Moments,
     ) -> Result<TensorId, Refusal> {
         scale_i8(scale)?;
         match &mut node.op {
@@ -302,7 +317,7 @@ impl Lowering<'_> {
             op,
             output: 0,
         };
-        self.push(node, stage, &shape, range, scale, 1.0)
+        self.push(node, stage, &shape, range, scale, Moments::UNKNOWN)
     }
 
     /// Adds a node whose output range is known.
@@ -340,7 +355,7 @@ impl Lowering<'_> {
             scale: scale.clamp(-128, 127) as i8,
         });
         self.power.truncate(id);
-        self.power.push(1.0);
+        self.power.push(Moments::UNKNOWN);
         id as TensorId
     }
 }

@@ -103,7 +103,7 @@ impl Lowering<'_> {
             let t = self.tensor(v.tensor);
             (r.0.min(t.min), r.1.max(t.max))
         });
-        let power = self.range(out)?.mean_square();
+        let power = self.range(out)?.moments();
         let [a, b] = &maps[..] else {
             return Err(Refusal::Follows);
         };
@@ -130,7 +130,10 @@ impl Lowering<'_> {
             name: name.clone(),
         };
         copy.multiply(&minus).map_err(|_| Refusal::Follows)?;
-        self.exact(copy, &name)
+        let mean = self.power[tensor as usize].mean;
+        let out = self.exact(copy, &name)?;
+        self.power[out as usize].mean = -mean;
+        Ok(out)
     }
 
     /// `slope * x + (1 - slope) * relu(x)`.

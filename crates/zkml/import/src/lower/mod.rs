@@ -24,7 +24,7 @@ use zkml_graph::{Graph, Tensor, TensorId, Weights};
 
 use crate::ReluProof;
 use crate::array::Array;
-use crate::calibrate::{Range, Stats};
+use crate::calibrate::{Moments, Range, Stats};
 use crate::error::{ImportError, Unsupported};
 use crate::ir::{Constant, Ir, Node, ValueId};
 use crate::scale::choose;
@@ -86,8 +86,8 @@ pub(crate) struct Lowering<'a> {
     relu: ReluProof,
     graph: Graph,
     weights: Vec<Vec<i16>>,
-    /// Mean square of every tensor's real values.
-    power: Vec<f64>,
+    /// Mean and mean square of every tensor's real values.
+    power: Vec<Moments>,
     values: Vec<Option<Value>>,
     uses: Vec<usize>,
 }
@@ -197,12 +197,12 @@ impl Lowering<'_> {
             let fallback = Range::known(0.0, 0.0);
             let range = self.stats[id].as_ref().unwrap_or(&fallback);
             let integral = range.kept.iter().all(|v| v.fract() == 0.0);
-            let mut window = choose(range, self.bits.activation, 30, None);
+            let mut window = choose(range, self.bits.activation, 30, None, false);
             if integral && window.scale > 0 {
                 window.min = (window.min as f64 / crate::scale::exp2(window.scale)).floor() as i64;
                 window.scale = 0;
             }
-            let power = range.mean_square();
+            let power = range.moments();
             let bounds = (window.min, window.max());
             let tensor = self.push_tensor(&name, &storage, bounds, window.scale);
             self.power[tensor as usize] = power;

@@ -10,6 +10,9 @@ use crate::geometry::{Window, windows};
 use crate::ir::{Node, ValueId};
 use zkml_graph::{Op, TensorId};
 
+/// Longest chain of maxima.
+const MAX_WINDOW: usize = 1024;
+
 impl Lowering<'_> {
     pub(super) fn lower_pool(&mut self, node: &Node) -> Option<Result<(), Refusal>> {
         Some(match node.op.as_str() {
@@ -152,6 +155,9 @@ impl Lowering<'_> {
         for (axis, window) in windows.iter().enumerate().rev() {
             (tensor, view) = self.max_window(tensor, &view, axis + 2, window, &node.name)?;
         }
+        if let Some(range) = node.output(0).and_then(|o| self.stats[o].as_ref()) {
+            self.power[tensor as usize] = range.moments();
+        }
         self.set_tensor(node, tensor, view)
     }
 
@@ -181,6 +187,9 @@ impl Lowering<'_> {
     ) -> Result<(TensorId, View), Refusal> {
         if window.kernel == 1 && window.stride == 1 && window.output == window.input {
             return Ok((tensor, view.clone()));
+        }
+        if window.kernel > MAX_WINDOW {
+            return Err(format!("a window of {} elements", window.kernel).into());
         }
         let (mut tensor, mut view) = (tensor, view.clone());
         let inside = window.pad.0 == 0

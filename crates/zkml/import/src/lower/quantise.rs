@@ -45,6 +45,7 @@ impl Lowering<'_> {
             }
             Body::Affine(mut terms) => {
                 let scale = self.accumulator_scale(&mut terms)?;
+                self.correct_biases(&mut terms, scale);
                 let mut out = Vec::with_capacity(terms.len());
                 for term in terms {
                     out.extend(self.quantise_term(term, scale, name)?);
@@ -64,6 +65,51 @@ impl Lowering<'_> {
                         shape,
                     ),
                 ))
+            }
+        }
+    }
+
+    /// Adds to hidden constants what rounding the weights takes from the sum at the mean
+    /// activation, so that rounding shifts no output.
+    fn correct_biases(&self, terms: &mut [Term], scale: i32) {
+        let half = exp2(i32::from(self.bits.weight) - 1);
+        let mut shifts: Vec<(Vec<usize>, Vec<f64>)> = Vec::new();
+        for term in terms.iter() {
+            let Item::Tensor {
+                tensor,
+                inner,
+                factor: Factor::Hidden {
+                    rows, outer_axes, ..
+                },
+                ..
+            } = &term.item
+            else {
+                continue;
+            };
+            let mean = self.power[*tensor as usize].mean;
+            let step = exp2(scale - i32::from(self.tensor(*tensor).scale));
+            let width = inner.iter().product::<usize>().max(1);
+            let lost = |row: &[f32]| -> f64 {
+                let rounded = |w: f64| w - (w * step).round().clamp(-half, half - 1.0) / step;
+                row.iter().map(|&w| rounded(f64::from(w))).sum::<f64>() * mean
+            };
+            let bias = terms.iter().any(|t| {
+                t.region == term.region
+                    && matches!(&t.item, Item::Bias { outer_axes: axes, .. } if axes == outer_axes)
+            });
+            if bias {
+                shifts.push((outer_axes.clone(), rows.chunks(width).map(lost).collect()));
+            }
+        }
+        for (axes, shift) in shifts {
+            let found = terms.iter_mut().find_map(|t| match &mut t.item {
+                Item::Bias {
+                    rows, outer_axes, ..
+                } if *outer_axes == axes => Some(rows),
+                _ => None,
+            });
+            if let Some(rows) = found.filter(|rows| rows.len() == shift.len()) {
+                rows.iter_mut().zip(shift).for_each(|(b, s)| *b += s as f32);
             }
         }
     }
@@ -152,7 +198,7 @@ impl Lowering<'_> {
                         e * e
                     })
                     .sum();
-                noise += lost / (step * step) * self.power[*tensor as usize];
+                noise += lost / (step * step) * self.power[*tensor as usize].square;
             }
             if noise < best.0 {
                 best = (noise, scale);

@@ -182,7 +182,7 @@ impl Lowering<'_> {
             shift,
         };
         let tensor = self.push_op(op, &node.name, &shape, (0, 1 << shift), i32::from(shift))?;
-        self.power[tensor as usize] = self.range(out)?.mean_square();
+        self.power[tensor as usize] = self.range(out)?.moments();
         self.set_tensor(node, tensor, rows.view)
     }
 

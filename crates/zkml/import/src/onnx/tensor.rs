@@ -41,7 +41,8 @@ pub(crate) fn array(proto: &TensorProto, name: &str) -> Result<Array, ImportErro
             field: format!("tensor {name:?}, dims"),
             reason: format!("extent {dim} is negative"),
         })?;
-        total = total.saturating_mul(dim);
+        // Zeros count as ones, so that they do not hide extents that overflow elsewhere.
+        total = total.saturating_mul(dim.max(1));
         if total > MAX_ELEMENTS as u64 {
             return Err(ImportError::TooLarge {
                 what: format!("tensor {name:?}: elements"),
@@ -50,6 +51,9 @@ pub(crate) fn array(proto: &TensorProto, name: &str) -> Result<Array, ImportErro
             });
         }
         shape.push(dim as usize);
+    }
+    if shape.contains(&0) {
+        total = 0;
     }
     let data = data(proto, name)?;
     let array = Array { shape, data };
