@@ -1,6 +1,5 @@
 //! The group operations that proofs are made of, beside arkworks' own as a baseline:
 //! `cargo bench -p zkml-core`.
-#![expect(missing_docs, reason = "criterion's macros")]
 
 use ark_ec::VariableBaseMSM;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

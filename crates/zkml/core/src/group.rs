@@ -87,12 +87,8 @@ impl Generators {
     #[must_use]
     pub fn new(columns: usize, pads: usize) -> Self {
         Self {
-            columns: (0..columns.min(MAX_COLUMNS))
-                .map(|i| embedded(2 + i))
-                .collect(),
-            pads: (0..pads.min(MAX_PADS))
-                .map(|i| embedded(2 + MAX_COLUMNS + i))
-                .collect(),
+            columns: (0..columns.min(MAX_COLUMNS)).map(|i| embedded(2 + i)).collect(),
+            pads: (0..pads.min(MAX_PADS)).map(|i| embedded(2 + MAX_COLUMNS + i)).collect(),
             blind: embedded(0),
             value: embedded(1),
         }
@@ -102,7 +98,6 @@ impl Generators {
 /// Derives generator number `index`: the first x-coordinate of a BLAKE3 stream over domain and
 /// index that lies on the curve, with the sign from the same stream. Nobody knows a relation
 /// between two of them.
-#[must_use]
 pub fn derive_generator(index: u64) -> Affine {
     let mut hasher = blake3::Hasher::new_derive_key(GENERATOR_DOMAIN);
     hasher.update(&index.to_le_bytes());
@@ -147,14 +142,7 @@ fn embedded(index: usize) -> Affine {
 
 fn with_x(x: Fq, odd: bool) -> Option<Affine> {
     let y = (x.square() * x + Fq::from(5u64)).sqrt()?;
-    Some(Affine::new_unchecked(
-        x,
-        if y.into_bigint().is_odd() == odd {
-            y
-        } else {
-            -y
-        },
-    ))
+    Some(Affine::new_unchecked(x, if y.into_bigint().is_odd() == odd { y } else { -y }))
 }
 
 fn write_coordinate(value: &Fq, out: &mut [u8]) {
@@ -187,17 +175,10 @@ impl ShortChallenge {
     /// From uniform bytes; never zero.
     #[must_use]
     pub fn from_uniform(bytes: &[u8; 64]) -> Self {
-        let word = |from: usize| {
-            bytes[from..from + 8]
-                .iter()
-                .rev()
-                .fold(0, |acc, b| acc << 8 | u64::from(*b))
-        };
+        let word =
+            |from: usize| bytes[from..from + 8].iter().rev().fold(0, |acc, b| acc << 8 | u64::from(*b));
         let (a, b) = (word(0), word(8));
-        Self {
-            a: if a == 0 && b == 0 { 1 } else { a },
-            b,
-        }
+        Self { a: if a == 0 && b == 0 { 1 } else { a }, b }
     }
 
     /// The scalar that it stands for.

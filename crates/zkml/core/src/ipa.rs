@@ -98,10 +98,7 @@ pub fn prove<T: Transcript + ?Sized>(
         let half = a.len().div_ceil(2);
         let rest = a.len() - half;
         let (left_blind, right_blind) = (random.scalar(), random.scalar());
-        let cross = msm_many(&[
-            (&generators[half..], &a[..rest]),
-            (&generators[..rest], &a[half..]),
-        ]);
+        let cross = msm_many(&[(&generators[half..], &a[..rest]), (&generators[..rest], &a[half..])]);
         let left = cross[0] + carried(dot(&a[..rest], &b[half..]), &left_blind);
         let right = cross[1] + carried(dot(&a[half..], &b[..rest]), &right_blind);
         let points = to_affine(&[left, right]);
@@ -152,17 +149,11 @@ pub fn verify<T: Transcript + ?Sized>(
     let folded = folded_coefficients(b.len(), &challenges);
     let folded_b = dot(&folded, b);
     Ok(Equation {
-        generators: folded
-            .iter()
-            .map(|coefficient| *coefficient * proof.scalar)
-            .collect(),
+        generators: folded.iter().map(|coefficient| *coefficient * proof.scalar).collect(),
         value: (proof.scalar * folded_b - challenge * value) * weight,
         blind: proof.blind,
         commitment: -challenge,
-        rounds: challenges
-            .iter()
-            .map(|(x, inverse)| (-challenge * x, -challenge * inverse))
-            .collect(),
+        rounds: challenges.iter().map(|(x, inverse)| (-challenge * x, -challenge * inverse)).collect(),
         last: -F::ONE,
     })
 }
@@ -208,24 +199,15 @@ mod tests {
 
     fn check(len: usize, spoil: impl Fn(&mut InnerProductProof, &mut F)) -> bool {
         let generators = Generators::new(len, 0);
-        let bases = Bases {
-            generators: &generators.columns,
-            value: generators.value,
-            blind: generators.blind,
-        };
+        let bases =
+            Bases { generators: &generators.columns, value: generators.value, blind: generators.blind };
         let mut random = Random::new("test", &[7; 32], &[&len.to_le_bytes()]);
         let a: Vec<F> = (0..len).map(|_| random.scalar()).collect();
         let b: Vec<F> = (0..len).map(|_| random.scalar()).collect();
         let (blind, mut value) = (random.scalar(), dot(&a, &b));
         let commitment = (msm(bases.generators, &a) + bases.blind * blind).into_affine();
-        let Ok(mut proof) = prove(
-            &mut HashTranscript::new("test"),
-            &bases,
-            a,
-            blind,
-            b.clone(),
-            &mut random,
-        ) else {
+        let Ok(mut proof) = prove(&mut HashTranscript::new("test"), &bases, a, blind, b.clone(), &mut random)
+        else {
             return false;
         };
         assert_eq!(proof.rounds.len(), round_count(len));
@@ -236,12 +218,7 @@ mod tests {
         let mut points = generators.columns.clone();
         let mut scalars = equation.generators.clone();
         points.extend([bases.value, bases.blind, commitment, proof.last]);
-        scalars.extend([
-            equation.value,
-            equation.blind,
-            equation.commitment,
-            equation.last,
-        ]);
+        scalars.extend([equation.value, equation.blind, equation.commitment, equation.last]);
         for ((left, right), (x, y)) in proof.rounds.iter().zip(&equation.rounds) {
             points.extend([*left, *right]);
             scalars.extend([*x, *y]);

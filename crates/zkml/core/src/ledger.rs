@@ -26,10 +26,7 @@ impl Form {
     /// A public constant.
     #[must_use]
     pub fn constant(value: F) -> Self {
-        Self {
-            constant: value,
-            terms: Vec::new(),
-        }
+        Self { constant: value, terms: Vec::new() }
     }
 
     /// This form times a public scalar.
@@ -46,12 +43,7 @@ impl Form {
     #[must_use]
     pub fn plus(mut self, other: &Self, factor: F) -> Self {
         self.constant += factor * other.constant;
-        self.terms.extend(
-            other
-                .terms
-                .iter()
-                .map(|(index, coefficient)| (*index, factor * coefficient)),
-        );
+        self.terms.extend(other.terms.iter().map(|(index, coefficient)| (*index, factor * coefficient)));
         self
     }
 
@@ -59,10 +51,7 @@ impl Form {
     #[must_use]
     pub fn evaluate(&self, hidden: &[F]) -> F {
         let terms = self.terms.iter();
-        self.constant
-            + terms
-                .map(|(index, coefficient)| *coefficient * hidden[*index as usize])
-                .sum::<F>()
+        self.constant + terms.map(|(index, coefficient)| *coefficient * hidden[*index as usize]).sum::<F>()
     }
 }
 
@@ -92,10 +81,7 @@ impl Ledger {
     /// Records a masked scalar.
     pub fn push(&mut self, masked: F) -> Form {
         self.wire.push(masked);
-        Form {
-            constant: F::zero(),
-            terms: vec![(self.wire.len() as u32 - 1, F::ONE)],
-        }
+        Form { constant: F::zero(), terms: vec![(self.wire.len() as u32 - 1, F::ONE)] }
     }
 
     /// A uniform hidden scalar that needs no byte: the negated pad itself.
@@ -110,11 +96,7 @@ impl Ledger {
 
     /// Demands a product.
     pub fn require_product(&mut self, left: Form, right: Form, product: Form) {
-        self.products.push(Product {
-            left,
-            right,
-            product,
-        });
+        self.products.push(Product { left, right, product });
     }
 
     /// Combines all zero forms with powers of `challenge`, starting with the first power:
@@ -150,11 +132,7 @@ mod tests {
         let b = ledger.push(hidden[1] + pads[1]);
         // 9 * 7 - 7 * 9 = 0 and 2 * 7 - 14 = 0.
         ledger.require_zero(a.clone().scaled(scalar(9)).plus(&b, -scalar(7)));
-        ledger.require_zero(
-            a.clone()
-                .scaled(scalar(2))
-                .plus(&Form::constant(scalar(14)), -F::ONE),
-        );
+        ledger.require_zero(a.clone().scaled(scalar(2)).plus(&Form::constant(scalar(14)), -F::ONE));
         let (coefficients, value) = ledger.combine(&scalar(12_345));
         assert_eq!(crate::field::dot(&coefficients, &pads), value);
         ledger.require_zero(a.plus(&b, F::ONE));

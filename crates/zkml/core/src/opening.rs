@@ -56,15 +56,10 @@ impl OpeningStatement {
     /// Step 2: commits to a witness.
     #[must_use]
     pub fn commit(generators: &Generators, coefficients: Vec<F>, witness: &OpeningWitness) -> Self {
-        let vector =
-            msm(&generators.columns, &witness.vector) + generators.blind * witness.vector_blind;
-        let value = generators.value * dot(&witness.vector, &coefficients)
-            + generators.blind * witness.value_blind;
-        Self {
-            vector: vector.into_affine(),
-            value: value.into_affine(),
-            coefficients,
-        }
+        let vector = msm(&generators.columns, &witness.vector) + generators.blind * witness.vector_blind;
+        let value =
+            generators.value * dot(&witness.vector, &coefficients) + generators.blind * witness.value_blind;
+        Self { vector: vector.into_affine(), value: value.into_affine(), coefficients }
     }
 
     fn absorb<T: Transcript>(&self, transcript: &mut T) {
@@ -97,12 +92,7 @@ impl OpeningStatement {
         Ok(OpeningProof {
             mask: points[0],
             mask_value: points[1],
-            vector: witness
-                .vector
-                .iter()
-                .zip(&mask)
-                .map(|(s, d)| e * s + d)
-                .collect(),
+            vector: witness.vector.iter().zip(&mask).map(|(s, d)| e * s + d).collect(),
             vector_blind: e * witness.vector_blind + r1,
             value_blind: e * witness.value_blind + r2,
         })
@@ -120,25 +110,18 @@ impl OpeningStatement {
     ) -> Result<bool, Aborted> {
         self.absorb(transcript);
         let e = challenge(transcript, &proof.mask, &proof.mask_value)?;
-        if proof.vector.len() != self.coefficients.len()
-            || proof.vector.len() > generators.columns.len()
-        {
+        if proof.vector.len() != self.coefficients.len() || proof.vector.len() > generators.columns.len() {
             return Ok(false);
         }
-        let vector =
-            msm(&generators.columns, &proof.vector) + generators.blind * proof.vector_blind;
-        let value = generators.value * dot(&proof.vector, &self.coefficients)
-            + generators.blind * proof.value_blind;
+        let vector = msm(&generators.columns, &proof.vector) + generators.blind * proof.vector_blind;
+        let value =
+            generators.value * dot(&proof.vector, &self.coefficients) + generators.blind * proof.value_blind;
         Ok((vector - self.vector * e - proof.mask).is_zero()
             && (value - self.value * e - proof.mask_value).is_zero())
     }
 }
 
-fn challenge<T: Transcript>(
-    transcript: &mut T,
-    mask: &Affine,
-    mask_value: &Affine,
-) -> Result<F, Aborted> {
+fn challenge<T: Transcript>(transcript: &mut T, mask: &Affine, mask_value: &Affine) -> Result<F, Aborted> {
     transcript.absorb(labels::OPENING, &compress(mask));
     transcript.absorb(labels::OPENING, &compress(mask_value));
     transcript.challenge(labels::OPENING)
@@ -155,18 +138,9 @@ mod tests {
         let mut random = Random::new("test", &[3; 32], &[]);
         let mut scalars = || (0..5).map(|_| random.scalar()).collect::<Vec<F>>();
         let (vector, coefficients) = (scalars(), scalars());
-        let witness = OpeningWitness {
-            vector,
-            vector_blind: random.scalar(),
-            value_blind: random.scalar(),
-        };
+        let witness = OpeningWitness { vector, vector_blind: random.scalar(), value_blind: random.scalar() };
         let mut statement = OpeningStatement::commit(&generators, coefficients, &witness);
-        let mut proof = statement.prove(
-            &mut HashTranscript::new("t"),
-            &generators,
-            &witness,
-            &mut random,
-        )?;
+        let mut proof = statement.prove(&mut HashTranscript::new("t"), &generators, &witness, &mut random)?;
         spoil(&mut statement, &mut proof);
         statement.verify(&mut HashTranscript::new("t"), &generators, &proof)
     }
@@ -179,18 +153,9 @@ mod tests {
         assert_eq!(run(|_, proof| proof.vector_blind += F::ONE), Ok(false));
         assert_eq!(run(|_, proof| proof.value_blind += F::ONE), Ok(false));
         assert_eq!(run(|_, proof| proof.mask = -proof.mask), Ok(false));
-        assert_eq!(
-            run(|_, proof| proof.mask_value = -proof.mask_value),
-            Ok(false)
-        );
-        assert_eq!(
-            run(|statement, _| statement.coefficients[0] += F::ONE),
-            Ok(false)
-        );
-        assert_eq!(
-            run(|statement, _| statement.value = -statement.value),
-            Ok(false)
-        );
+        assert_eq!(run(|_, proof| proof.mask_value = -proof.mask_value), Ok(false));
+        assert_eq!(run(|statement, _| statement.coefficients[0] += F::ONE), Ok(false));
+        assert_eq!(run(|statement, _| statement.value = -statement.value), Ok(false));
     }
 
     /// Special soundness: two answers to one first message give the vector.

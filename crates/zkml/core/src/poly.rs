@@ -50,13 +50,7 @@ pub fn eq_index(point: &[F], index: u64) -> F {
     point
         .iter()
         .enumerate()
-        .map(|(bit, x)| {
-            if bit < 64 && index >> bit & 1 == 1 {
-                *x
-            } else {
-                F::one() - x
-            }
-        })
+        .map(|(bit, x)| if bit < 64 && index >> bit & 1 == 1 { *x } else { F::one() - x })
         .product()
 }
 
@@ -111,9 +105,7 @@ mod tests {
         let point = point();
         let table = eq_table(&point, F::one());
         for (index, value) in table.iter().enumerate() {
-            let bits: Vec<F> = (0..3)
-                .map(|bit| F::from((index >> bit & 1) as u64))
-                .collect();
+            let bits: Vec<F> = (0..3).map(|bit| F::from((index >> bit & 1) as u64)).collect();
             assert_eq!(*value, eq(&point, &bits));
             assert_eq!(*value, eq_index(&point, index as u64));
         }

@@ -55,9 +55,7 @@ impl HashTranscript {
     /// Starts a transcript for a protocol.
     #[must_use]
     pub fn new(protocol: &'static str) -> Self {
-        let mut transcript = Self {
-            hasher: blake3::Hasher::new(),
-        };
+        let mut transcript = Self { hasher: blake3::Hasher::new() };
         transcript.absorb(crate::labels::PROTOCOL, protocol.as_bytes());
         transcript
     }
@@ -100,16 +98,11 @@ impl<N: FnMut([u8; DIGEST_BYTES]) -> Result<[u8; DIGEST_BYTES], Aborted>> LiveTr
     /// Starts a transcript; `nonce` maps the digest so far to the verifier's answer.
     #[must_use]
     pub fn new(protocol: &'static str, nonce: N) -> Self {
-        Self {
-            inner: HashTranscript::new(protocol),
-            nonce,
-        }
+        Self { inner: HashTranscript::new(protocol), nonce }
     }
 }
 
-impl<N: FnMut([u8; DIGEST_BYTES]) -> Result<[u8; DIGEST_BYTES], Aborted>> Transcript
-    for LiveTranscript<N>
-{
+impl<N: FnMut([u8; DIGEST_BYTES]) -> Result<[u8; DIGEST_BYTES], Aborted>> Transcript for LiveTranscript<N> {
     fn absorb(&mut self, label: &'static str, data: &[u8]) {
         self.inner.absorb(label, data);
     }
@@ -145,9 +138,6 @@ mod tests {
     fn a_nonce_changes_the_challenge_and_an_abort_stops() {
         let draw = |nonce: [u8; 32]| LiveTranscript::new("test", move |_| Ok(nonce)).squeeze("c");
         assert_ne!(draw([0; 32]), draw([1; 32]));
-        assert_eq!(
-            LiveTranscript::new("test", |_| Err(Aborted)).squeeze("c"),
-            Err(Aborted)
-        );
+        assert_eq!(LiveTranscript::new("test", |_| Err(Aborted)).squeeze("c"), Err(Aborted));
     }
 }

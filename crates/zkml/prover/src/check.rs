@@ -21,29 +21,16 @@ pub struct Violation {
 #[must_use]
 pub fn violations(circuit: &Circuit, trace: &Trace) -> Vec<Violation> {
     let mut found = Vec::new();
-    let tables: Vec<Vec<Vec<i64>>> = circuit
-        .tables
-        .iter()
-        .map(|table| table.kind.columns())
-        .collect();
-    for ((lookup, columns), entries) in circuit
-        .lookups
-        .iter()
-        .zip(&trace.lookups)
-        .zip(&trace.entries)
-    {
+    let tables: Vec<Vec<Vec<i64>>> = circuit.tables.iter().map(|table| table.kind.columns()).collect();
+    for ((lookup, columns), entries) in circuit.lookups.iter().zip(&trace.lookups).zip(&trace.entries) {
         let table = &tables[lookup.table];
         let broken = (0..entries.len()).find(|element| match entries[*element] {
             None => true,
-            Some(entry) => columns
-                .iter()
-                .zip(table)
-                .any(|(column, table)| column[*element] != table[entry as usize]),
+            Some(entry) => {
+                columns.iter().zip(table).any(|(column, table)| column[*element] != table[entry as usize])
+            }
         });
-        found.extend(broken.map(|element| Violation {
-            label: lookup.label,
-            element,
-        }));
+        found.extend(broken.map(|element| Violation { label: lookup.label, element }));
     }
     for relation in &circuit.relations {
         let domain = &circuit.blocks[relation.domain];
@@ -64,10 +51,7 @@ pub fn violations(circuit: &Circuit, trace: &Trace) -> Vec<Violation> {
             add(&trace.quad(circuit, &circuit.quads[*quad]), *factor);
         }
         let broken = values.iter().position(|value| *value != 0);
-        found.extend(broken.map(|element| Violation {
-            label: relation.label,
-            element,
-        }));
+        found.extend(broken.map(|element| Violation { label: relation.label, element }));
     }
     found
 }

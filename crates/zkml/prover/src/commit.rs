@@ -10,16 +10,9 @@ use zkml_core::{Affine, F};
 #[must_use]
 pub fn commit_rows(generators: &Generators, rows: &[&[i64]], blinds: &[F]) -> Vec<Affine> {
     let blinding = FixedBase::new(&generators.blind);
-    let hidden: Vec<_> = blinds
-        .par_iter()
-        .with_min_len(16)
-        .map(|blind| blinding.mul(blind))
-        .collect();
-    let points: Vec<_> = msm_small(&generators.columns, rows)
-        .iter()
-        .zip(hidden)
-        .map(|(point, blind)| blind + point)
-        .collect();
+    let hidden: Vec<_> = blinds.par_iter().with_min_len(16).map(|blind| blinding.mul(blind)).collect();
+    let points: Vec<_> =
+        msm_small(&generators.columns, rows).iter().zip(hidden).map(|(point, blind)| blind + point).collect();
     to_affine(&points)
 }
 

@@ -34,23 +34,14 @@ pub fn estimate(graph: &Graph, circuit: &Circuit) -> Estimate {
     let len = circuit.columns() + circuit.hidden_count();
     let rounds = round_count(len);
     let (trace_cells, leaves) = (1usize << circuit.trace_log, 1usize << circuit.leaf_log);
-    let weight_cells: usize = graph
-        .params
-        .iter()
-        .map(|param| param.outer as usize * param.inner as usize)
-        .sum();
+    let weight_cells: usize =
+        graph.params.iter().map(|param| param.outer as usize * param.inner as usize).sum();
     let leaf_bytes = leaves * (32 * 4 + 8);
     let master_bytes = trace_cells * (8 + 32 + 16);
     Estimate {
         // Header and digest, two flags, commitments.
         proof_bytes: 8 + 32 + 2 + 32 * chunks + Body::size(circuit),
-        verifier_points: len
-            + 2
-            + circuit.rows.len()
-            + circuit.weights.rows
-            + chunks
-            + 2 * rounds
-            + 2,
+        verifier_points: len + 2 + circuit.rows.len() + circuit.weights.rows + chunks + 2 * rounds + 2,
         // Pads, and every round's cross terms over what is left of the vectors.
         prover_full_points: circuit.hidden_count() + 2 * len,
         prover_small_cells: circuit.rows.len() * circuit.columns(),

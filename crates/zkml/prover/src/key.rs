@@ -46,11 +46,7 @@ impl Drop for ProverKey {
 /// # Errors
 /// Where the graph is not valid or not provable, the weights do not fit it, or the system gives
 /// no randomness.
-pub fn keygen(
-    graph: Graph,
-    weights: Weights,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Keys, ProveError> {
+pub fn keygen(graph: Graph, weights: Weights, progress: &mut dyn FnMut(&str)) -> Result<Keys, ProveError> {
     progress("checking the model");
     validate::validate(&graph)?;
     // The encoder checks the weights' shapes and widths.
@@ -77,9 +73,8 @@ pub fn keygen_unchecked(
 ) -> Result<Keys, ProveError> {
     let layout = &circuit.weights;
     let columns = circuit.columns();
-    let rows: Vec<Vec<i64>> = (0..layout.rows)
-        .map(|row| weight_row(&circuit, &weights, row, columns))
-        .collect();
+    let rows: Vec<Vec<i64>> =
+        (0..layout.rows).map(|row| weight_row(&circuit, &weights, row, columns)).collect();
     let generators = Generators::new(columns, 0);
     let slices: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
     let blinds = weight_blinds(&seed, layout.rows);
@@ -90,40 +85,13 @@ pub fn keygen_unchecked(
     let digest = key_digest(&graph, &commitments);
     let key_circuit = Circuit::for_key(&circuit, graph.weight_bits);
     let trace = Trace::of_key(&key_circuit, rows.into_iter());
-    let witness = Witness {
-        circuit: &key_circuit,
-        trace: &trace,
-        weights: &[],
-    };
-    let secrets = Secrets {
-        weight_blinds: blinds,
-        statement_blinds: Vec::new(),
-    };
-    let mut random = Random::new(
-        "cyborg key proof v1",
-        &*system_randomness()?,
-        &[&seed, &digest],
-    );
+    let witness = Witness { circuit: &key_circuit, trace: &trace, weights: &[] };
+    let secrets = Secrets { weight_blinds: blinds, statement_blinds: Vec::new() };
+    let mut random = Random::new("cyborg key proof v1", &*system_randomness()?, &[&seed, &digest]);
     let mut transcript = key_transcript(&digest);
-    let body = prove_body(
-        witness,
-        graph.weight_bits,
-        &[],
-        &secrets,
-        &mut random,
-        &mut transcript,
-    )?;
+    let body = prove_body(witness, graph.weight_bits, &[], &secrets, &mut random, &mut transcript)?;
     let verifier = VerifierKey::new(graph.clone(), circuit.clone(), commitments, body);
-    Ok(Keys {
-        prover: ProverKey {
-            graph,
-            circuit,
-            weights,
-            seed,
-            digest,
-        },
-        verifier,
-    })
+    Ok(Keys { prover: ProverKey { graph, circuit, weights, seed, digest }, verifier })
 }
 
 fn weight_row(circuit: &Circuit, weights: &Weights, row: usize, columns: usize) -> Vec<i64> {
@@ -154,13 +122,7 @@ impl ProverKey {
         let (graph, weights) = codec::decode_model(reader.run("model")?)?;
         reader.finish()?;
         let circuit = Circuit::new(&graph)?;
-        Ok(Self {
-            graph,
-            circuit,
-            weights,
-            seed,
-            digest,
-        })
+        Ok(Self { graph, circuit, weights, seed, digest })
     }
 
     /// The bytes: secret.

@@ -100,31 +100,16 @@ pub fn prove_trace<T: Transcript + ?Sized>(
     transcript: &mut T,
 ) -> Result<Proved, ProveError> {
     let (graph, circuit) = (key.graph(), key.circuit());
-    let values: Vec<Vec<i64>> = circuit
-        .statement
-        .iter()
-        .map(|block| trace.read(&circuit.blocks[*block]))
-        .collect();
-    let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(
-        values
-            .iter()
-            .flatten()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
-    );
+    let values: Vec<Vec<i64>> =
+        circuit.statement.iter().map(|block| trace.read(&circuit.blocks[*block])).collect();
+    let bytes: Zeroizing<Vec<u8>> =
+        Zeroizing::new(values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect());
     let entropy = system_randomness()?;
-    let mut random = Random::new(
-        "cyborg proof v1",
-        &entropy,
-        &[key.seed(), &key.digest(), request.context, &bytes],
-    );
+    let mut random =
+        Random::new("cyborg proof v1", &entropy, &[key.seed(), &key.digest(), request.context, &bytes]);
 
     let visibility = |position: usize| {
-        if position < graph.inputs.len() {
-            request.input
-        } else {
-            request.output
-        }
+        if position < graph.inputs.len() { request.input } else { request.output }
     };
     let mut statement_blinds = Vec::new();
     let mut shown = Vec::new();
@@ -135,42 +120,20 @@ pub fn prove_trace<T: Transcript + ?Sized>(
                 shown.push(Shown::Public(values.clone()));
             }
             Visibility::Committed => {
-                let blinds: Vec<F> = (0..chunk_count(values.len()))
-                    .map(|_| random.scalar())
-                    .collect();
+                let blinds: Vec<F> = (0..chunk_count(values.len())).map(|_| random.scalar()).collect();
                 shown.push(Shown::Committed(commit_values(values, &blinds)));
                 statement_blinds.push(blinds);
             }
         }
     }
-    let statement = Statement {
-        input: request.input,
-        output: request.output,
-        tensors: shown,
-    };
+    let statement = Statement { input: request.input, output: request.output, tensors: shown };
     statement.absorb(graph, &key.digest(), request.context, transcript);
-    let mut secrets = Secrets {
-        weight_blinds: weight_blinds(key.seed(), circuit.weights.rows),
-        statement_blinds,
-    };
-    let witness = Witness {
-        circuit,
-        trace,
-        weights: &key.weights().0,
-    };
-    let body = prove_body(
-        witness,
-        graph.weight_bits,
-        &statement.tensors,
-        &secrets,
-        &mut random,
-        transcript,
-    )?;
+    let mut secrets =
+        Secrets { weight_blinds: weight_blinds(key.seed(), circuit.weights.rows), statement_blinds };
+    let witness = Witness { circuit, trace, weights: &key.weights().0 };
+    let body = prove_body(witness, graph.weight_bits, &statement.tensors, &secrets, &mut random, transcript)?;
     let outputs = values[graph.inputs.len()..].to_vec();
-    let committed = secrets
-        .statement_blinds
-        .iter()
-        .any(|blinds| !blinds.is_empty());
+    let committed = secrets.statement_blinds.iter().any(|blinds| !blinds.is_empty());
     let opening = committed.then(|| Opening {
         key: key.digest(),
         tensors: values
@@ -179,17 +142,8 @@ pub fn prove_trace<T: Transcript + ?Sized>(
             .map(|(values, blinds)| (!blinds.is_empty()).then_some((values, blinds)))
             .collect(),
     });
-    let proof = Proof {
-        key: key.digest(),
-        statement,
-        body,
-    }
-    .to_bytes(graph);
-    Ok(Proved {
-        proof,
-        outputs,
-        opening,
-    })
+    let proof = Proof { key: key.digest(), statement, body }.to_bytes(graph);
+    Ok(Proved { proof, outputs, opening })
 }
 
 /// The canonical commitment: chunks of raw integers, each with its blind.
@@ -216,12 +170,9 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
     let rows: Vec<&[i64]> = circuit.rows.iter().map(row).collect();
     let blinds: Zeroizing<Vec<F>> = Zeroizing::new(rows.iter().map(|_| random.scalar()).collect());
     let commitments = commit_rows(&generators, &rows, &blinds);
-    let pads: Vec<F> = (0..circuit.hidden_count())
-        .map(|_| random.scalar())
-        .collect();
+    let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
     let pad_blind = random.scalar();
-    let pad_commitment =
-        (msm(&generators.pads, &pads) + generators.blind * pad_blind).into_affine();
+    let pad_commitment = (msm(&generators.pads, &pads) + generators.blind * pad_blind).into_affine();
     absorb_commitments(&commitments, &pad_commitment, transcript);
 
     let mut prover = Prover::new(witness, pads);
@@ -232,19 +183,8 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
     vector.extend(prover.pads().iter().map(|pad| separation * pad));
     let mut bases = generators.columns;
     bases.extend(generators.pads);
-    let bases = Bases {
-        generators: &bases,
-        value: generators.value,
-        blind: generators.blind,
-    };
-    let inner = ipa::prove(
-        transcript,
-        &bases,
-        vector,
-        blind,
-        reduced.coefficients,
-        random,
-    )?;
+    let bases = Bases { generators: &bases, value: generators.value, blind: generators.blind };
+    let inner = ipa::prove(transcript, &bases, vector, blind, reduced.coefficients, random)?;
     Ok(Body {
         rows: commitments,
         pads: pad_commitment,
@@ -256,20 +196,13 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
 
 /// The blind of the combination of all committed rows.
 fn combined_blind(circuit: &Circuit, reduced: &Reduced, blinds: &[F], secrets: &Secrets) -> F {
-    let from_key = circuit
-        .blocks
-        .iter()
-        .any(|block| block.source == Source::Key);
+    let from_key = circuit.blocks.iter().any(|block| block.source == Source::Key);
     let mut total = F::default();
     for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
         match &class.rows {
             ClassRows::Trace(factors) => {
-                let mut sum: F = circuit
-                    .rows
-                    .iter()
-                    .zip(blinds)
-                    .map(|(row, blind)| factors[*row] * blind)
-                    .sum();
+                let mut sum: F =
+                    circuit.rows.iter().zip(blinds).map(|(row, blind)| factors[*row] * blind).sum();
                 if from_key {
                     sum += zkml_core::field::dot(factors, &secrets.weight_blinds);
                 }
@@ -282,10 +215,7 @@ fn combined_blind(circuit: &Circuit, reduced: &Reduced, blinds: &[F], secrets: &
         }
     }
     if !from_key {
-        total += zkml_core::field::dot(
-            &weight_row_factors(circuit, reduced),
-            &secrets.weight_blinds,
-        );
+        total += zkml_core::field::dot(&weight_row_factors(circuit, reduced), &secrets.weight_blinds);
     }
     total
 }
@@ -327,14 +257,9 @@ impl Opening {
                 tensors.push(None);
                 continue;
             }
-            let words = reader
-                .take("values", len.saturating_mul(8))?
-                .chunks_exact(8);
-            let values = words.map(|word| {
-                word.iter()
-                    .rev()
-                    .fold(0i64, |value, byte| value << 8 | i64::from(*byte))
-            });
+            let words = reader.take("values", len.saturating_mul(8))?.chunks_exact(8);
+            let values =
+                words.map(|word| word.iter().rev().fold(0i64, |value, byte| value << 8 | i64::from(*byte)));
             let values = values.collect();
             tensors.push(Some((values, reader.scalars("blind", chunk_count(len))?)));
         }
@@ -346,18 +271,13 @@ impl Opening {
     #[must_use]
     pub fn opens(&self, statement: &Statement) -> bool {
         self.tensors.len() == statement.tensors.len()
-            && self
-                .tensors
-                .iter()
-                .zip(&statement.tensors)
-                .all(|(tensor, shown)| match (tensor, shown) {
-                    (None, Shown::Public(_)) => true,
-                    (Some((values, blinds)), Shown::Committed(points)) => {
-                        chunk_count(values.len()) == points.len()
-                            && commit_values(values, blinds) == *points
-                    }
-                    _ => false,
-                })
+            && self.tensors.iter().zip(&statement.tensors).all(|(tensor, shown)| match (tensor, shown) {
+                (None, Shown::Public(_)) => true,
+                (Some((values, blinds)), Shown::Committed(points)) => {
+                    chunk_count(values.len()) == points.len() && commit_values(values, blinds) == *points
+                }
+                _ => false,
+            })
     }
 }
 

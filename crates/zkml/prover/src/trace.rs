@@ -3,9 +3,7 @@
 use zeroize::Zeroize;
 use zkml_engine::Execution;
 use zkml_graph::{AxisMap, Graph, Op, OperandAxis, Source, Stage, Term, Weight, bounds};
-use zkml_verifier::circuit::{
-    Block, Circuit, Factor, Limbs, NodeCells, Quad, Quotient, TableKind, class,
-};
+use zkml_verifier::circuit::{Block, Circuit, Factor, Limbs, NodeCells, Quad, Quotient, TableKind, class};
 
 /// The cells of a trace, and the values that its lookups look up.
 pub struct Trace {
@@ -42,13 +40,7 @@ impl Trace {
         }
         for (index, (node, cells)) in graph.nodes.iter().zip(&circuit.cells).enumerate() {
             let accumulators = std::mem::take(&mut trace.accumulators[index]);
-            trace.fill_node(
-                circuit,
-                &node.op,
-                cells,
-                &accumulators,
-                node.output as usize,
-            );
+            trace.fill_node(circuit, &node.op, cells, &accumulators, node.output as usize);
             trace.accumulators[index] = accumulators;
         }
         trace.look_up(circuit);
@@ -63,12 +55,7 @@ impl Trace {
             let start = row << circuit.columns_log;
             cells[start..start + values.len()].copy_from_slice(&values);
         }
-        let mut trace = Self {
-            cells,
-            lookups: Vec::new(),
-            entries: Vec::new(),
-            accumulators: Vec::new(),
-        };
+        let mut trace = Self { cells, lookups: Vec::new(), entries: Vec::new(), accumulators: Vec::new() };
         trace.look_up(circuit);
         trace
     }
@@ -77,11 +64,8 @@ impl Trace {
     pub fn look_up(&mut self, circuit: &Circuit) {
         let mut sums: Vec<Option<Vec<i64>>> = vec![None; circuit.sums.len()];
         let mut quads: Vec<Option<Vec<i64>>> = vec![None; circuit.quads.len()];
-        let mut counts: Vec<Vec<i64>> = circuit
-            .tables
-            .iter()
-            .map(|table| vec![0; table.kind.len()])
-            .collect();
+        let mut counts: Vec<Vec<i64>> =
+            circuit.tables.iter().map(|table| vec![0; table.kind.len()]).collect();
         self.lookups.clear();
         self.entries.clear();
         for lookup in &circuit.lookups {
@@ -97,26 +81,19 @@ impl Trace {
                     }
                     for (sum, factor) in &expr.sums {
                         let terms = sums[*sum].get_or_insert_with(|| self.sum(circuit, *sum));
-                        values
-                            .iter_mut()
-                            .zip(terms)
-                            .for_each(|(value, term)| *value += factor * *term);
+                        values.iter_mut().zip(terms).for_each(|(value, term)| *value += factor * *term);
                     }
                     for (quad, factor) in &expr.quads {
-                        let terms = quads[*quad]
-                            .get_or_insert_with(|| self.quad(circuit, &circuit.quads[*quad]));
-                        values
-                            .iter_mut()
-                            .zip(terms)
-                            .for_each(|(value, term)| *value += factor * *term);
+                        let terms =
+                            quads[*quad].get_or_insert_with(|| self.quad(circuit, &circuit.quads[*quad]));
+                        values.iter_mut().zip(terms).for_each(|(value, term)| *value += factor * *term);
                     }
                     values
                 })
                 .collect();
             let kind = &circuit.tables[lookup.table].kind;
-            let entries: Vec<Option<u32>> = (0..domain.len())
-                .map(|element| entry(kind, |column| columns[column][element]))
-                .collect();
+            let entries: Vec<Option<u32>> =
+                (0..domain.len()).map(|element| entry(kind, |column| columns[column][element])).collect();
             for entry in entries.iter().flatten() {
                 counts[lookup.table][*entry as usize] += 1;
             }
@@ -208,45 +185,31 @@ impl Trace {
         let mut each = |value: &mut dyn FnMut(&[usize]) -> i64| {
             for_each_index(&extents, |o| {
                 let starts = o.iter().zip(&term.region).zip(&strides);
-                let element: usize = starts
-                    .map(|((index, (start, _)), stride)| (index + *start as usize) * stride)
-                    .sum();
+                let element: usize =
+                    starts.map(|((index, (start, _)), stride)| (index + *start as usize) * stride).sum();
                 values[element] += value(o);
             });
         };
         match &term.source {
             Source::Constant(constant) => each(&mut |_| *constant),
-            Source::Index { axis, multiplier } => {
-                each(&mut |o| multiplier * o[*axis as usize] as i64)
-            }
+            Source::Index { axis, multiplier } => each(&mut |o| multiplier * o[*axis as usize] as i64),
             Source::Reshape { tensor, multiplier } => {
                 let flat = self.read(&circuit.blocks[*tensor as usize]);
                 let mut next = flat.iter();
                 each(&mut |_| multiplier * next.next().copied().unwrap_or_default());
             }
-            Source::Tensor {
-                tensor,
-                inner,
-                map,
-                weight: Weight::Public(factor),
-            } => {
+            Source::Tensor { tensor, inner, map, weight: Weight::Public(factor) } => {
                 let block = &circuit.blocks[*tensor as usize];
                 let cells = &self.cells[block.offset as usize..];
                 let inner: Vec<usize> = inner.iter().map(|len| *len as usize).collect();
                 each(&mut |o| {
                     let mut total = 0;
-                    for_each_index(&inner, |i| {
-                        total += cell(block, map, o, i).map_or(0, |cell| cells[cell])
-                    });
+                    for_each_index(&inner, |i| total += cell(block, map, o, i).map_or(0, |cell| cells[cell]));
                     factor * total
                 });
             }
             // Sums with hidden parameters belong to nodes, whose accumulators the engine gives.
-            Source::Tensor {
-                weight: Weight::Param { .. },
-                ..
-            }
-            | Source::Bias { .. } => {}
+            Source::Tensor { weight: Weight::Param { .. }, .. } | Source::Bias { .. } => {}
         }
     }
 
@@ -263,60 +226,32 @@ impl Trace {
             Op::Max { .. } | Op::Normalize { .. } => None,
         };
         match (cells, stage, op) {
-            (
-                NodeCells::Requant {
-                    remainder,
-                    quotient,
-                },
-                Some(Stage::Requant { shift, .. }),
-                _,
-            ) => {
-                let quotients: Vec<i64> = accumulators
-                    .iter()
-                    .map(|acc| bounds::rescale(*acc, *shift))
-                    .collect();
+            (NodeCells::Requant { remainder, quotient }, Some(Stage::Requant { shift, .. }), _) => {
+                let quotients: Vec<i64> =
+                    accumulators.iter().map(|acc| bounds::rescale(*acc, *shift)).collect();
                 self.fill_quotient(circuit, *quotient, &quotients);
                 let half = if *shift == 0 { 0 } else { 1i64 << (shift - 1) };
-                let remainders = accumulators
-                    .iter()
-                    .zip(&quotients)
-                    .map(|(acc, q)| acc + half - (q << shift));
+                let remainders =
+                    accumulators.iter().zip(&quotients).map(|(acc, q)| acc + half - (q << shift));
                 self.fill_limbs(circuit, remainder, &remainders.collect::<Vec<i64>>());
             }
             (NodeCells::Bits { bits, magnitude }, Some(Stage::ReluBits { shift }), _) => {
                 let half = if *shift == 0 { 0 } else { 1i64 << (shift - 1) };
                 let width = circuit.blocks[*bits].axes.last().map_or(1, |axis| axis.len);
                 let rounded = accumulators.iter().map(|acc| acc + half);
-                let expanded: Vec<i64> = rounded
-                    .clone()
-                    .flat_map(|value| (0..width).map(move |bit| value >> bit & 1))
-                    .collect();
+                let expanded: Vec<i64> =
+                    rounded.clone().flat_map(|value| (0..width).map(move |bit| value >> bit & 1)).collect();
                 self.write(&circuit.blocks[*bits], &expanded);
-                let magnitudes: Vec<i64> = rounded
-                    .map(|value| (value & ((1 << (width - 1)) - 1)) >> shift)
-                    .collect();
+                let magnitudes: Vec<i64> =
+                    rounded.map(|value| (value & ((1 << (width - 1)) - 1)) >> shift).collect();
                 self.write(&circuit.blocks[*magnitude], &magnitudes);
             }
-            (
-                NodeCells::Division {
-                    remainder,
-                    complement,
-                },
-                _,
-                Op::Normalize {
-                    numerator,
-                    axis,
-                    shift,
-                },
-            ) => {
+            (NodeCells::Division { remainder, complement }, _, Op::Normalize { numerator, axis, shift }) => {
                 let numerator = self.read(&circuit.blocks[*numerator as usize]);
                 let block = &circuit.blocks[output];
                 let quotients = self.read(block);
                 let len = block.axes[*axis as usize].len;
-                let stride: usize = block.axes[*axis as usize + 1..]
-                    .iter()
-                    .map(|axis| axis.len)
-                    .product();
+                let stride: usize = block.axes[*axis as usize + 1..].iter().map(|axis| axis.len).product();
                 let divisor = |element: usize| -> i64 {
                     let first = element - (element / stride % len) * stride;
                     (0..len).map(|j| numerator[first + j * stride]).sum()
@@ -324,11 +259,8 @@ impl Trace {
                 let remainders: Vec<i64> = (0..numerator.len())
                     .map(|e| (numerator[e] << shift) - quotients[e] * divisor(e))
                     .collect();
-                let complements: Vec<i64> = remainders
-                    .iter()
-                    .enumerate()
-                    .map(|(e, r)| divisor(e) - 1 - r)
-                    .collect();
+                let complements: Vec<i64> =
+                    remainders.iter().enumerate().map(|(e, r)| divisor(e) - 1 - r).collect();
                 self.fill_limbs(circuit, remainder, &remainders);
                 self.fill_limbs(circuit, complement, &complements);
             }
@@ -340,18 +272,9 @@ impl Trace {
         match quotient {
             Quotient::Output => {}
             Quotient::Whole { block } => self.write(&circuit.blocks[block], quotients),
-            Quotient::Split {
-                low,
-                high,
-                class: class_block,
-                bits,
-                domain_min,
-            } => {
+            Quotient::Split { low, high, class: class_block, bits, domain_min } => {
                 let part = |f: &dyn Fn(i64) -> i64| {
-                    quotients
-                        .iter()
-                        .map(|q| f(q - domain_min))
-                        .collect::<Vec<i64>>()
+                    quotients.iter().map(|q| f(q - domain_min)).collect::<Vec<i64>>()
                 };
                 self.write(&circuit.blocks[low], &part(&|u| u & ((1 << bits) - 1)));
                 self.write(&circuit.blocks[high], &part(&|u| u >> bits));
@@ -365,16 +288,9 @@ impl Trace {
             let last = index + 1 == limbs.upper.len();
             let limb = |value: &i64| {
                 let shifted = value >> ((index + 1) * limbs.bits);
-                if last {
-                    shifted
-                } else {
-                    shifted & ((1 << limbs.bits) - 1)
-                }
+                if last { shifted } else { shifted & ((1 << limbs.bits) - 1) }
             };
-            self.write(
-                &circuit.blocks[*block],
-                &values.iter().map(limb).collect::<Vec<i64>>(),
-            );
+            self.write(&circuit.blocks[*block], &values.iter().map(limb).collect::<Vec<i64>>());
         }
     }
 }
@@ -391,24 +307,16 @@ fn entry(kind: &TableKind, value: impl Fn(usize) -> i64) -> Option<u32> {
         }
         _ => value(0),
     };
-    (0..kind.len() as i64)
-        .contains(&index)
-        .then_some(index as u32)
+    (0..kind.len() as i64).contains(&index).then_some(index as u32)
 }
 
 /// The cell that a map reads, if it is inside the block.
 fn cell(block: &Block, map: &[AxisMap], o: &[usize], i: &[usize]) -> Option<usize> {
     let mut cell = 0;
     for (map, axis) in map.iter().zip(&block.axes) {
-        let out = map.out.map_or(0, |(axis, stride)| {
-            i64::from(stride) * o[axis as usize] as i64
-        });
-        let inner = map
-            .inner
-            .map_or(0, |(dim, step)| i64::from(step) * i[dim as usize] as i64);
-        let at = usize::try_from(map.offset + out + inner)
-            .ok()
-            .filter(|at| *at < axis.len)?;
+        let out = map.out.map_or(0, |(axis, stride)| i64::from(stride) * o[axis as usize] as i64);
+        let inner = map.inner.map_or(0, |(dim, step)| i64::from(step) * i[dim as usize] as i64);
+        let at = usize::try_from(map.offset + out + inner).ok().filter(|at| *at < axis.len)?;
         cell += at << axis.shift;
     }
     Some(cell)

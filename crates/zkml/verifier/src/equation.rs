@@ -32,20 +32,13 @@ impl GroupEquation {
             if into.len() < from.len() {
                 into.resize(from.len(), F::zero());
             }
-            into.iter_mut()
-                .zip(from)
-                .for_each(|(a, b)| *a += factor * b);
+            into.iter_mut().zip(from).for_each(|(a, b)| *a += factor * b);
         };
         scale(&mut self.columns, &other.columns);
         scale(&mut self.pads, &other.pads);
         self.blind += factor * other.blind;
         self.value += factor * other.value;
-        self.others.extend(
-            other
-                .others
-                .iter()
-                .map(|(point, scalar)| (*point, factor * scalar)),
-        );
+        self.others.extend(other.others.iter().map(|(point, scalar)| (*point, factor * scalar)));
     }
 
     /// Whether the sum is zero: one multi-scalar multiplication.

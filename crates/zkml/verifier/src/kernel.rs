@@ -119,11 +119,7 @@ pub fn axis_point<'a>(axis: &Axis, point: &'a [F]) -> &'a [F] {
 /// `eq` on the true extents of every axis of a block.
 #[must_use]
 pub fn axis_tables(block: &Block, point: &[F]) -> Vec<Vec<F>> {
-    block
-        .axes
-        .iter()
-        .map(|axis| eq_prefix(axis_point(axis, point), axis.len))
-        .collect()
+    block.axes.iter().map(|axis| eq_prefix(axis_point(axis, point), axis.len)).collect()
 }
 
 /// The product over several vectors, row-major: the first vector's index is slowest.
@@ -131,10 +127,7 @@ pub fn axis_tables(block: &Block, point: &[F]) -> Vec<Vec<F>> {
 pub fn outer_product(vectors: &[Vec<F>], scale: F) -> Vec<F> {
     let mut product = vec![scale];
     for vector in vectors {
-        product = product
-            .iter()
-            .flat_map(|left| vector.iter().map(move |right| *left * right))
-            .collect();
+        product = product.iter().flat_map(|left| vector.iter().map(move |right| *left * right)).collect();
     }
     product
 }
@@ -147,57 +140,35 @@ impl Functional {
             let local: Vec<Vec<F>> = tables
                 .iter()
                 .zip(&term.region)
-                .map(|(table, (start, len))| {
-                    table[*start as usize..(*start + *len) as usize].to_vec()
-                })
+                .map(|(table, (start, len))| table[*start as usize..(*start + *len) as usize].to_vec())
                 .collect();
             let total = |axis: usize| local[axis].iter().sum::<F>();
             // The factor of axes that nothing follows.
             let rest = |used: &dyn Fn(u32) -> bool| -> F {
-                (0..local.len())
-                    .filter(|axis| !used(*axis as u32))
-                    .map(total)
-                    .product()
+                (0..local.len()).filter(|axis| !used(*axis as u32)).map(total).product()
             };
             match &term.source {
-                Source::Constant(value) => {
-                    self.constant += coefficient * F::from(*value) * rest(&|_| false)
-                }
+                Source::Constant(value) => self.constant += coefficient * F::from(*value) * rest(&|_| false),
                 Source::Index { axis, multiplier } => {
                     let indices = local[*axis as usize].iter().enumerate();
-                    let weighted: F = indices
-                        .map(|(index, factor)| F::from(index as u64) * factor)
-                        .sum();
+                    let weighted: F = indices.map(|(index, factor)| F::from(index as u64) * factor).sum();
                     self.constant +=
                         coefficient * F::from(*multiplier) * weighted * rest(&|used| used == *axis);
                 }
                 Source::Bias { param, outer_axes } => self.biases.push(BiasKernel {
                     param: *param as usize,
                     coefficient: coefficient * rest(&|axis| outer_axes.contains(&axis)),
-                    rows: outer_axes
-                        .iter()
-                        .map(|axis| local[*axis as usize].clone())
-                        .collect(),
-                    digits: powers(
-                        &F::from(1u64 << graph.weight_bits),
-                        graph.param_inner(*param as usize),
-                    ),
+                    rows: outer_axes.iter().map(|axis| local[*axis as usize].clone()).collect(),
+                    digits: powers(&F::from(1u64 << graph.weight_bits), graph.param_inner(*param as usize)),
                 }),
                 Source::Reshape { tensor, multiplier } => self.kernels.push(Kernel::Reshape {
                     block: *tensor as usize,
                     coefficient: coefficient * F::from(*multiplier),
                     output: local,
                 }),
-                Source::Tensor {
-                    tensor,
-                    inner,
-                    map,
-                    weight,
-                } => {
-                    let follows = |axis: u32| {
-                        map.iter()
-                            .any(|map| map.out.is_some_and(|(out, _)| out == axis))
-                    };
+                Source::Tensor { tensor, inner, map, weight } => {
+                    let follows =
+                        |axis: u32| map.iter().any(|map| map.out.is_some_and(|(out, _)| out == axis));
                     let block = *tensor as usize;
                     let inner: Vec<usize> = inner.iter().map(|len| *len as usize).collect();
                     let extents = graph.blocks[block].axes.iter().map(|axis| axis.len);
@@ -221,10 +192,7 @@ impl Functional {
                                 param: *param as usize,
                                 coefficient: coefficient
                                     * rest(&|axis| follows(axis) || outer_axes.contains(&axis)),
-                                rows: outer_axes
-                                    .iter()
-                                    .map(|axis| local[*axis as usize].clone())
-                                    .collect(),
+                                rows: outer_axes.iter().map(|axis| local[*axis as usize].clone()).collect(),
                                 axes: axes.collect(),
                                 inner,
                             }));
@@ -245,33 +213,18 @@ impl Functional {
         (rho, point): (&[F], &[F]),
     ) {
         let block = &circuit.blocks[factor.block];
-        let axes = factor
-            .axes
-            .iter()
-            .zip(&block.axes)
-            .map(|(follows, axis)| match follows {
-                OperandAxis::Inner(index) => {
-                    eq_prefix(axis_point(&shape.inner[*index as usize], point), axis.len)
-                }
-                OperandAxis::Out(out) => match shape
-                    .batch
-                    .iter()
-                    .find(|(batch, _)| *batch == *out as usize)
-                {
-                    Some((_, place)) => eq_prefix(axis_point(place, point), axis.len),
-                    None => eq_prefix(
-                        axis_point(&circuit.blocks[domain].axes[*out as usize], rho),
-                        axis.len,
-                    ),
-                },
-                OperandAxis::Fixed(coordinate) => unit(*coordinate as usize, axis.len),
-            });
-        let axes = axes.collect();
-        self.kernels.push(Kernel::Separable {
-            block: factor.block,
-            coefficient,
-            axes,
+        let axes = factor.axes.iter().zip(&block.axes).map(|(follows, axis)| match follows {
+            OperandAxis::Inner(index) => {
+                eq_prefix(axis_point(&shape.inner[*index as usize], point), axis.len)
+            }
+            OperandAxis::Out(out) => match shape.batch.iter().find(|(batch, _)| *batch == *out as usize) {
+                Some((_, place)) => eq_prefix(axis_point(place, point), axis.len),
+                None => eq_prefix(axis_point(&circuit.blocks[domain].axes[*out as usize], rho), axis.len),
+            },
+            OperandAxis::Fixed(coordinate) => unit(*coordinate as usize, axis.len),
         });
+        let axes = axes.collect();
+        self.kernels.push(Kernel::Separable { block: factor.block, coefficient, axes });
     }
 }
 
@@ -305,21 +258,12 @@ impl WeightCoefficients {
     /// No coefficients.
     #[must_use]
     pub fn new(layout: &WeightLayout) -> Self {
-        Self {
-            packed: vec![F::zero(); layout.packed_cells],
-            matrices: Vec::new(),
-        }
+        Self { packed: vec![F::zero(); layout.packed_cells], matrices: Vec::new() }
     }
 
     /// Adds the functional that a bilinear kernel leaves on the weights when the trace is
     /// replaced by `eq(r, .)`; `tables[axis]` holds `eq(r)` on the block's axes.
-    pub fn add_param(
-        &mut self,
-        layout: &WeightLayout,
-        kernel: &ParamKernel,
-        tables: &[Vec<F>],
-        scale: F,
-    ) {
+    pub fn add_param(&mut self, layout: &WeightLayout, kernel: &ParamKernel, tables: &[Vec<F>], scale: F) {
         let mut rows = kernel.rows.clone();
         let mut scale = scale * kernel.coefficient;
         let mut inner: Vec<Vec<F>> = kernel.inner.iter().map(|len| vec![F::ONE; *len]).collect();
@@ -328,16 +272,10 @@ impl WeightCoefficients {
                 ParamAxis::Vector(vector) => scale *= dot(vector, table),
                 ParamAxis::Inner { dim, entries } => {
                     for (value, entry) in inner[*dim].iter_mut().zip(entries) {
-                        *value = entry
-                            .iter()
-                            .map(|(coordinate, factor)| *factor * table[*coordinate])
-                            .sum();
+                        *value = entry.iter().map(|(coordinate, factor)| *factor * table[*coordinate]).sum();
                     }
                 }
-                ParamAxis::Tied {
-                    row_axis,
-                    coordinates,
-                } => {
+                ParamAxis::Tied { row_axis, coordinates } => {
                     for (value, coordinate) in rows[*row_axis].iter_mut().zip(coordinates) {
                         *value *= coordinate.map_or(F::zero(), |coordinate| table[coordinate]);
                     }
@@ -374,9 +312,7 @@ impl Kernel {
     #[must_use]
     pub fn block(&self) -> BlockId {
         match self {
-            Self::Eq { block, .. }
-            | Self::Separable { block, .. }
-            | Self::Reshape { block, .. } => *block,
+            Self::Eq { block, .. } | Self::Separable { block, .. } | Self::Reshape { block, .. } => *block,
             Self::Param(kernel) => kernel.block,
         }
     }
@@ -387,26 +323,12 @@ impl Kernel {
     pub fn evaluate(&self, block: &Block, tables: &[Vec<F>], prefix_eq: &[F]) -> F {
         match self {
             Self::Eq { coefficient, .. } => *coefficient * prefix_eq[block.log],
-            Self::Separable {
-                coefficient, axes, ..
-            } => {
+            Self::Separable { coefficient, axes, .. } => {
                 *coefficient
-                    * axes
-                        .iter()
-                        .zip(tables)
-                        .map(|(vector, table)| dot(vector, table))
-                        .product::<F>()
+                    * axes.iter().zip(tables).map(|(vector, table)| dot(vector, table)).product::<F>()
             }
-            Self::Reshape {
-                coefficient,
-                output,
-                ..
-            } => {
-                *coefficient
-                    * dot(
-                        &outer_product(output, F::ONE),
-                        &outer_product(tables, F::ONE),
-                    )
+            Self::Reshape { coefficient, output, .. } => {
+                *coefficient * dot(&outer_product(output, F::ONE), &outer_product(tables, F::ONE))
             }
             Self::Param(_) => F::zero(),
         }
@@ -423,9 +345,7 @@ pub fn selector(point: &[F], log: usize, offset: u64) -> F {
 /// `eq` tables of a point, by number of variables: entry `v` covers the first `v` coordinates.
 #[must_use]
 pub fn prefix_tables(point: &[F], greatest: usize) -> Vec<Vec<F>> {
-    (0..=greatest.min(point.len()))
-        .map(|log| eq_table(&point[..log], F::ONE))
-        .collect()
+    (0..=greatest.min(point.len())).map(|log| eq_table(&point[..log], F::ONE)).collect()
 }
 
 fn unit(coordinate: usize, len: usize) -> Vec<F> {
@@ -461,34 +381,21 @@ fn axis_vector(map: &AxisMap, len: usize, local: &[Vec<F>], inner: &[usize]) -> 
     vector
 }
 
-fn param_axis(
-    map: &AxisMap,
-    len: usize,
-    local: &[Vec<F>],
-    inner: &[usize],
-    outer_axes: &[u32],
-) -> ParamAxis {
+fn param_axis(map: &AxisMap, len: usize, local: &[Vec<F>], inner: &[usize], outer_axes: &[u32]) -> ParamAxis {
     match (map.out, map.inner) {
         (out, Some((dim, _))) => {
             let ones = [F::ONE];
             let outs: &[F] = out.map_or(&ones, |(axis, _)| &local[axis as usize]);
             let entries = (0..inner[dim as usize]).map(|i| {
                 let factors = outs.iter().enumerate();
-                factors
-                    .filter_map(|(o, factor)| coordinate(map, o, i, len).map(|at| (at, *factor)))
-                    .collect()
+                factors.filter_map(|(o, factor)| coordinate(map, o, i, len).map(|at| (at, *factor))).collect()
             });
-            ParamAxis::Inner {
-                dim: dim as usize,
-                entries: entries.collect(),
-            }
+            ParamAxis::Inner { dim: dim as usize, entries: entries.collect() }
         }
         (Some((axis, _)), None) => match outer_axes.iter().position(|outer| *outer == axis) {
             Some(row_axis) => ParamAxis::Tied {
                 row_axis,
-                coordinates: (0..local[axis as usize].len())
-                    .map(|o| coordinate(map, o, 0, len))
-                    .collect(),
+                coordinates: (0..local[axis as usize].len()).map(|o| coordinate(map, o, 0, len)).collect(),
             },
             None => ParamAxis::Vector(axis_vector(map, len, local, inner)),
         },

@@ -45,13 +45,7 @@ impl VerifierKey {
     #[must_use]
     pub fn new(graph: Graph, circuit: Circuit, rows: Vec<Affine>, proof: Body) -> Self {
         let digest = key_digest(&graph, &rows);
-        Self {
-            graph,
-            circuit,
-            rows,
-            digest,
-            proof,
-        }
+        Self { graph, circuit, rows, digest, proof }
     }
 
     /// Reads a key and checks everything but its own proof.
@@ -63,8 +57,7 @@ impl VerifierKey {
         let graph_bytes = reader.run("graph")?;
         let graph = codec::decode_graph(graph_bytes)?;
         let circuit = Circuit::new(&graph)?;
-        let row_bytes =
-            reader.take("weight commitment", circuit.weights.rows.saturating_mul(64))?;
+        let row_bytes = reader.take("weight commitment", circuit.weights.rows.saturating_mul(64))?;
         let rows = Reader::over(row_bytes).raw_points("weight commitment", circuit.weights.rows)?;
         let proof = Body::read(&Circuit::for_key(&circuit, graph.weight_bits), &mut reader)?;
         reader.finish()?;
@@ -73,13 +66,7 @@ impl VerifierKey {
         hasher.update(graph_bytes);
         hasher.update(row_bytes);
         let digest = *hasher.finalize().as_bytes();
-        Ok(Self {
-            graph,
-            circuit,
-            rows,
-            digest,
-            proof,
-        })
+        Ok(Self { graph, circuit, rows, digest, proof })
     }
 
     /// The bytes.
@@ -100,19 +87,9 @@ impl VerifierKey {
     pub fn check(&self) -> Result<(), VerifyError> {
         let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
         let mut transcript = key_transcript(&self.digest);
-        let equation = reduce(
-            &circuit,
-            self.graph.weight_bits,
-            &[],
-            &self.proof,
-            &self.rows,
-            &mut transcript,
-        )?;
-        if equation.holds(&Native) {
-            Ok(())
-        } else {
-            Err(VerifyError::Equation)
-        }
+        let equation =
+            reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, &mut transcript)?;
+        if equation.holds(&Native) { Ok(()) } else { Err(VerifyError::Equation) }
     }
 
     /// The public graph.
@@ -128,7 +105,6 @@ impl VerifierKey {
     }
 
     /// Commitments to the weight rows.
-    #[must_use]
     pub fn rows(&self) -> &[Affine] {
         &self.rows
     }

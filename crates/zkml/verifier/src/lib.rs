@@ -35,6 +35,4 @@ pub use error::{FormatError, VerifyError};
 pub use key::VerifierKey;
 pub use proof::Proof;
 pub use statement::{Shown, Statement, Visibility};
-pub use verify::{
-    PROTOCOL, absorb_commitments, equation, key_transcript, verify, verify_all, verify_live,
-};
+pub use verify::{PROTOCOL, absorb_commitments, equation, key_transcript, verify, verify_all, verify_live};

@@ -67,10 +67,7 @@ impl Body {
         let revealed = reader.scalars("revealed factor", 2)?;
         let count = round_count(circuit.columns() + circuit.hidden_count());
         let rounds = reader.points("inner product round", 2 * count)?;
-        let last = one(
-            reader.points("inner product commitment", 1)?,
-            "inner product commitment",
-        )?;
+        let last = one(reader.points("inner product commitment", 1)?, "inner product commitment")?;
         let responses = reader.scalars("inner product response", 2)?;
         Ok(Self {
             rows,
@@ -78,10 +75,7 @@ impl Body {
             hidden,
             revealed: [revealed[0], revealed[1]],
             inner: InnerProductProof {
-                rounds: rounds
-                    .chunks_exact(2)
-                    .map(|pair| (pair[0], pair[1]))
-                    .collect(),
+                rounds: rounds.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(),
                 last,
                 scalar: responses[0],
                 blind: responses[1],
@@ -120,11 +114,7 @@ impl Proof {
         let statement = Statement::read(graph, circuit, &mut reader)?;
         let body = Body::read(circuit, &mut reader)?;
         reader.finish()?;
-        Ok(Self {
-            key,
-            statement,
-            body,
-        })
+        Ok(Self { key, statement, body })
     }
 
     /// The key digest that proof bytes name, without anything else.
@@ -147,9 +137,5 @@ impl Proof {
 }
 
 fn one(points: Vec<Affine>, field: &'static str) -> Result<Affine, FormatError> {
-    points.first().copied().ok_or(FormatError::Truncated {
-        field,
-        needed: 32,
-        left: 0,
-    })
+    points.first().copied().ok_or(FormatError::Truncated { field, needed: 32, left: 0 })
 }

@@ -23,11 +23,7 @@ pub struct StepError {
 /// The error of every step of a proof for a circuit.
 #[must_use]
 pub fn steps(circuit: &Circuit) -> Vec<StepError> {
-    let field = |step, over_field: usize| StepError {
-        step,
-        over_field: over_field as u128,
-        over_short: 0,
-    };
+    let field = |step, over_field: usize| StepError { step, over_field: over_field as u128, over_short: 0 };
     let (leaves, log) = (circuit.leaf_used, circuit.leaf_log);
     let entries: usize = circuit.tables.iter().map(|table| table.kind.len()).sum();
     let tree_rounds = log * (log - 1) / 2;
@@ -61,10 +57,8 @@ pub fn steps(circuit: &Circuit) -> Vec<StepError> {
 #[must_use]
 pub fn bits(circuit: &Circuit) -> u32 {
     // In units of 2^-160; what is over the field is rounded up to a whole unit.
-    let units: u128 = steps(circuit)
-        .iter()
-        .map(|step| (step.over_short << 32) + (step.over_field >> 94) + 1)
-        .sum();
+    let units: u128 =
+        steps(circuit).iter().map(|step| (step.over_short << 32) + (step.over_field >> 94) + 1).sum();
     160 - (128 - (units - 1).leading_zeros())
 }
 
@@ -75,34 +69,16 @@ mod tests {
 
     #[test]
     fn small_circuits_exceed_the_requirement() -> Result<(), crate::circuit::CircuitError> {
-        let tensor = |name: &str| Tensor {
-            name: name.into(),
-            shape: alloc::vec![4],
-            min: 0,
-            max: 9,
-            scale: 0,
-        };
-        let term = Term {
-            region: alloc::vec![(0, 4)],
-            source: Source::Reshape {
-                tensor: 0,
-                multiplier: 1,
-            },
-        };
-        let op = Op::Affine {
-            terms: alloc::vec![term],
-            stage: Stage::Exact,
-        };
+        let tensor =
+            |name: &str| Tensor { name: name.into(), shape: alloc::vec![4], min: 0, max: 9, scale: 0 };
+        let term = Term { region: alloc::vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
+        let op = Op::Affine { terms: alloc::vec![term], stage: Stage::Exact };
         let graph = Graph {
             name: "copy".into(),
             weight_bits: 8,
             tensors: alloc::vec![tensor("x"), tensor("y")],
             params: Vec::new(),
-            nodes: alloc::vec![zkml_graph::Node {
-                name: "copy".into(),
-                op,
-                output: 1
-            }],
+            nodes: alloc::vec![zkml_graph::Node { name: "copy".into(), op, output: 1 }],
             inputs: alloc::vec![0],
             outputs: alloc::vec![1],
         };
@@ -110,10 +86,7 @@ mod tests {
         assert!(bits(&circuit) >= 100);
         // The short challenges dominate: 2^-128 times three a round.
         let rounds = round_count(circuit.columns() + circuit.hidden_count()) as u32;
-        assert_eq!(
-            bits(&circuit),
-            128 - (3 * rounds).next_power_of_two().trailing_zeros()
-        );
+        assert_eq!(bits(&circuit), 128 - (3 * rounds).next_power_of_two().trailing_zeros());
         Ok(())
     }
 }

@@ -55,10 +55,7 @@ impl Visibility {
     /// Reads the visibilities of inputs and of outputs.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<[Self; 2], FormatError> {
         let [input, output] = reader.array("visibility")?;
-        Ok([
-            Self::from_byte("input visibility", input)?,
-            Self::from_byte("output visibility", output)?,
-        ])
+        Ok([Self::from_byte("input visibility", input)?, Self::from_byte("output visibility", output)?])
     }
 
     fn byte(self) -> u8 {
@@ -96,20 +93,12 @@ impl Statement {
     ///
     /// # Errors
     /// Where the bytes are no statement about this graph.
-    pub fn read(
-        graph: &Graph,
-        circuit: &Circuit,
-        reader: &mut Reader<'_>,
-    ) -> Result<Self, FormatError> {
+    pub fn read(graph: &Graph, circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let [input, output] = Visibility::read(reader)?;
         let lens = circuit.statement_lens();
         let mut shown = Vec::new();
         for (position, (tensor, len)) in tensors(graph).zip(lens).enumerate() {
-            let visibility = if position < graph.inputs.len() {
-                input
-            } else {
-                output
-            };
+            let visibility = if position < graph.inputs.len() { input } else { output };
             shown.push(match visibility {
                 Visibility::Public => Shown::Public(read_values(tensor, len, reader)?),
                 Visibility::Committed => {
@@ -117,11 +106,7 @@ impl Statement {
                 }
             });
         }
-        Ok(Self {
-            input,
-            output,
-            tensors: shown,
-        })
+        Ok(Self { input, output, tensors: shown })
     }
 
     /// Absorbs key, context and statement.
@@ -142,11 +127,7 @@ impl Statement {
 
 /// The tensors of a statement: graph inputs, then outputs.
 pub fn tensors(graph: &Graph) -> impl Iterator<Item = &Tensor> {
-    graph
-        .inputs
-        .iter()
-        .chain(&graph.outputs)
-        .map(|id| &graph.tensors[*id as usize])
+    graph.inputs.iter().chain(&graph.outputs).map(|id| &graph.tensors[*id as usize])
 }
 
 fn value_bytes(tensor: &Tensor) -> usize {
@@ -154,11 +135,7 @@ fn value_bytes(tensor: &Tensor) -> usize {
     (64 - span.leading_zeros() as usize).div_ceil(8).max(1)
 }
 
-fn read_values(
-    tensor: &Tensor,
-    len: usize,
-    reader: &mut Reader<'_>,
-) -> Result<Vec<i64>, FormatError> {
+fn read_values(tensor: &Tensor, len: usize, reader: &mut Reader<'_>) -> Result<Vec<i64>, FormatError> {
     let width = value_bytes(tensor);
     let bytes = reader.take("public values", len.saturating_mul(width))?;
     let read = |(index, chunk): (usize, &[u8])| {
@@ -167,13 +144,12 @@ fn read_values(
         let value = tensor.min.wrapping_add(i64::from_le_bytes(word));
         let fits = u64::from_le_bytes(word) <= tensor.max.wrapping_sub(tensor.min) as u64;
         let (min, max) = (tensor.min, tensor.max);
-        fits.then_some(value)
-            .ok_or_else(|| FormatError::PublicValue {
-                tensor: tensor.name.clone(),
-                index,
-                min,
-                max,
-            })
+        fits.then_some(value).ok_or_else(|| FormatError::PublicValue {
+            tensor: tensor.name.clone(),
+            index,
+            min,
+            max,
+        })
     };
     bytes.chunks_exact(width).enumerate().map(read).collect()
 }

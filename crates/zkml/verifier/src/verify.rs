@@ -38,11 +38,7 @@ pub fn verify_live<T: Transcript + ?Sized>(
 ) -> Result<Statement, VerifyError> {
     let proof = decode(key, proof)?;
     let equation = equation(key, &proof, context, transcript)?;
-    if equation.holds(&Native) {
-        Ok(proof.statement)
-    } else {
-        Err(VerifyError::Equation)
-    }
+    if equation.holds(&Native) { Ok(proof.statement) } else { Err(VerifyError::Equation) }
 }
 
 /// Verifies several proofs with one multi-scalar multiplication, by the given implementation;
@@ -93,10 +89,7 @@ pub fn verify_all(
 fn decode(key: &VerifierKey, bytes: &[u8]) -> Result<Proof, VerifyError> {
     let named = Proof::key_of(bytes)?;
     if named != key.digest() {
-        return Err(VerifyError::Key {
-            expected: hex(&key.digest()),
-            got: hex(&named),
-        });
+        return Err(VerifyError::Key { expected: hex(&key.digest()), got: hex(&named) });
     }
     Ok(Proof::from_bytes(key.graph(), key.circuit(), bytes)?)
 }
@@ -111,18 +104,9 @@ pub fn equation<T: Transcript + ?Sized>(
     context: &[u8],
     transcript: &mut T,
 ) -> Result<GroupEquation, Aborted> {
-    proof
-        .statement
-        .absorb(key.graph(), &key.digest(), context, transcript);
+    proof.statement.absorb(key.graph(), &key.digest(), context, transcript);
     let tensors = &proof.statement.tensors;
-    reduce(
-        key.circuit(),
-        key.graph().weight_bits,
-        tensors,
-        &proof.body,
-        key.rows(),
-        transcript,
-    )
+    reduce(key.circuit(), key.graph().weight_bits, tensors, &proof.body, key.rows(), transcript)
 }
 
 /// The transcript of a key's proof about itself.
@@ -134,11 +118,7 @@ pub fn key_transcript(digest: &[u8; 32]) -> HashTranscript {
 }
 
 /// Absorbs the commitments with which the prover's part begins.
-pub fn absorb_commitments<T: Transcript + ?Sized>(
-    rows: &[Affine],
-    pads: &Affine,
-    transcript: &mut T,
-) {
+pub fn absorb_commitments<T: Transcript + ?Sized>(rows: &[Affine], pads: &Affine, transcript: &mut T) {
     for row in rows {
         transcript.absorb(labels::TRACE, &compress(row));
     }
@@ -177,17 +157,9 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
     transcript: &mut T,
 ) -> Result<GroupEquation, Aborted> {
     absorb_commitments(&body.rows, &body.pads, transcript);
-    let mut party = Bytes {
-        hidden: body.hidden.iter(),
-        revealed: body.revealed,
-    };
+    let mut party = Bytes { hidden: body.hidden.iter(), revealed: body.revealed };
     let reduced = run(circuit, weight_bits, statement, &mut party, transcript)?;
-    let argument = ipa::verify(
-        transcript,
-        &reduced.coefficients,
-        reduced.value,
-        &body.inner,
-    )?;
+    let argument = ipa::verify(transcript, &reduced.coefficients, reduced.value, &body.inner)?;
     let mut others = Vec::new();
     let mut add = |point: &Affine, scalar: F| {
         if !scalar.is_zero() {
@@ -195,10 +167,7 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
         }
     };
     let scale = argument.commitment;
-    let from_key = circuit
-        .blocks
-        .iter()
-        .any(|block| block.source == Source::Key);
+    let from_key = circuit.blocks.iter().any(|block| block.source == Source::Key);
     for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
         match &class.rows {
             ClassRows::Trace(factors) => {
@@ -220,10 +189,7 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
         }
     }
     if !from_key {
-        for (point, factor) in weight_rows
-            .iter()
-            .zip(weight_row_factors(circuit, &reduced))
-        {
+        for (point, factor) in weight_rows.iter().zip(weight_row_factors(circuit, &reduced)) {
             add(point, scale * factor);
         }
     }
@@ -233,9 +199,7 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
         add(right, *y);
     }
     add(&body.inner.last, argument.last);
-    let (columns, pads) = argument
-        .generators
-        .split_at(circuit.columns().min(argument.generators.len()));
+    let (columns, pads) = argument.generators.split_at(circuit.columns().min(argument.generators.len()));
     Ok(GroupEquation {
         columns: columns.to_vec(),
         pads: pads.to_vec(),

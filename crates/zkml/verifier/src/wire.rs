@@ -29,11 +29,7 @@ impl<'a> Reader<'a> {
         reader.take("magic", magic.len())?;
         let got = u16::from_le_bytes(reader.array("version")?);
         if got != version {
-            return Err(FormatError::Version {
-                kind,
-                got,
-                expected: version,
-            });
+            return Err(FormatError::Version { kind, got, expected: version });
         }
         Ok(reader)
     }
@@ -50,11 +46,7 @@ impl<'a> Reader<'a> {
     /// Where fewer are left.
     pub fn take(&mut self, field: &'static str, needed: usize) -> Result<&'a [u8], FormatError> {
         if needed > self.rest.len() {
-            return Err(FormatError::Truncated {
-                field,
-                needed,
-                left: self.rest.len(),
-            });
+            return Err(FormatError::Truncated { field, needed, left: self.rest.len() });
         }
         let (taken, rest) = self.rest.split_at(needed);
         self.rest = rest;
@@ -100,11 +92,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where bytes are missing or no point.
-    pub fn points(
-        &mut self,
-        field: &'static str,
-        count: usize,
-    ) -> Result<Vec<Affine>, FormatError> {
+    pub fn points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(POINT_BYTES))?;
         let decoded = zkml_core::parallel::map(count, |index| {
             let mut array = [0; POINT_BYTES];
@@ -118,11 +106,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where bytes are missing or no point.
-    pub fn raw_points(
-        &mut self,
-        field: &'static str,
-        count: usize,
-    ) -> Result<Vec<Affine>, FormatError> {
+    pub fn raw_points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(RAW_POINT_BYTES))?;
         let chunks = bytes.chunks_exact(RAW_POINT_BYTES).enumerate();
         chunks
@@ -139,13 +123,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Where bytes are left.
     pub fn finish(self) -> Result<(), FormatError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(FormatError::Trailing {
-                count: self.rest.len(),
-            })
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(FormatError::Trailing { count: self.rest.len() }) }
     }
 }
 

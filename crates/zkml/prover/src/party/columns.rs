@@ -34,11 +34,7 @@ pub(super) fn class_rows(
                 }
                 row
             }
-            ClassRows::Matrix {
-                param,
-                chunk,
-                factors,
-            } => {
+            ClassRows::Matrix { param, chunk, factors } => {
                 let inner = circuit.weights.shapes[*param].1;
                 let range = chunk * columns..((chunk + 1) * columns).min(inner);
                 match &weight_rows[*param] {
@@ -47,9 +43,7 @@ pub(super) fn class_rows(
                 }
             }
             ClassRows::Chunk { tensor, chunk } => {
-                let values = witness
-                    .trace
-                    .read(&circuit.blocks[circuit.statement[*tensor]]);
+                let values = witness.trace.read(&circuit.blocks[circuit.statement[*tensor]]);
                 values
                     .chunks(IO_CHUNK)
                     .nth(*chunk)
@@ -70,11 +64,7 @@ fn committed_trace(witness: &Witness<'_>, bound_trace: &[F], factors: &[F]) -> V
     let circuit = witness.circuit;
     let columns = circuit.columns();
     let mut row = bound_trace.to_vec();
-    for block in circuit
-        .blocks
-        .iter()
-        .filter(|block| block.source == Source::Statement)
-    {
+    for block in circuit.blocks.iter().filter(|block| block.source == Source::Statement) {
         let start = block.offset as usize;
         let cells = &witness.trace.cells[start..start + (1 << block.log)];
         for (index, part) in cells.chunks(columns).enumerate() {
@@ -96,38 +86,23 @@ impl Columns {
             values.resize(row.len(), F::default());
             (Table::full(row.clone()), Table::full(values))
         });
-        Self {
-            tables: tables.collect(),
-        }
+        Self { tables: tables.collect() }
     }
 
     pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
         if let Some(challenge) = challenge {
-            self.tables
-                .par_iter_mut()
-                .with_min_len(8)
-                .for_each(|(row, values)| {
-                    row.bind(challenge);
-                    values.bind(challenge);
-                });
+            self.tables.par_iter_mut().with_min_len(8).for_each(|(row, values)| {
+                row.bind(challenge);
+                values.bind(challenge);
+            });
         }
         let add = |a: [F; 2], b: [F; 2]| [a[0] + b[0], a[1] + b[1]];
         let one = |(row, values): &(Table, Table)| {
             let half = row.half();
             let (row, values) = (&row.values, &values.values);
-            sum(half, |i| {
-                [
-                    row[i] * values[i],
-                    (row[i + half] - row[i]) * (values[i + half] - values[i]),
-                ]
-            })
+            sum(half, |i| [row[i] * values[i], (row[i + half] - row[i]) * (values[i + half] - values[i])])
         };
-        let total = self
-            .tables
-            .par_iter()
-            .with_min_len(8)
-            .map(one)
-            .reduce(|| [F::default(); 2], add);
+        let total = self.tables.par_iter().with_min_len(8).map(one).reduce(|| [F::default(); 2], add);
         out.copy_from_slice(&total);
     }
 }

@@ -23,20 +23,12 @@ impl Table {
     /// A full table.
     pub(super) fn full(values: Vec<F>) -> Self {
         let log = values.len().trailing_zeros() as usize;
-        Self {
-            values,
-            log,
-            rest: F::zero(),
-        }
+        Self { values, log, rest: F::zero() }
     }
 
     #[inline(always)]
     pub(super) fn at(&self, index: usize) -> F {
-        if index < self.values.len() {
-            self.values[index]
-        } else {
-            self.rest
-        }
+        if index < self.values.len() { self.values[index] } else { self.rest }
     }
 
     /// Half of the entries: the pairs of the next round.
@@ -60,10 +52,7 @@ impl Table {
             *low += *challenge * (above - *low);
         };
         if low.len() >= PARALLEL_PAIRS {
-            low.par_iter_mut()
-                .enumerate()
-                .with_min_len(PARALLEL_PAIRS)
-                .for_each(one);
+            low.par_iter_mut().enumerate().with_min_len(PARALLEL_PAIRS).for_each(one);
         } else {
             low.iter_mut().enumerate().for_each(one);
         }
@@ -83,11 +72,7 @@ impl SplitEq {
     /// `scale * eq(point, .)`.
     pub(super) fn new(point: &[F], scale: F) -> Self {
         let log = point.len().min(9);
-        Self {
-            low: eq_table(&point[..log], F::one()),
-            high: eq_table(&point[log..], scale),
-            log,
-        }
+        Self { low: eq_table(&point[..log], F::one()), high: eq_table(&point[log..], scale), log }
     }
 
     #[inline(always)]
@@ -96,29 +81,20 @@ impl SplitEq {
     }
 
     /// `sum over index < count of eq(index) f(index)`, several sums at once.
-    pub(super) fn sum<const N: usize>(
-        &self,
-        count: usize,
-        f: impl Fn(usize) -> [F; N] + Sync,
-    ) -> [F; N] {
+    pub(super) fn sum<const N: usize>(&self, count: usize, f: impl Fn(usize) -> [F; N] + Sync) -> [F; N] {
         let block = |number: usize| {
             let start = number << self.log;
             let end = (start + self.low.len()).min(count);
             let mut sums = [F::zero(); N];
             for (index, weight) in (start..end).zip(&self.low) {
                 let terms = f(index);
-                sums.iter_mut()
-                    .zip(terms)
-                    .for_each(|(sum, term)| *sum += *weight * term);
+                sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += *weight * term);
             }
             sums.map(|sum| sum * self.high[number])
         };
         let blocks = count.div_ceil(1 << self.log);
         if count >= PARALLEL_PAIRS {
-            (0..blocks)
-                .into_par_iter()
-                .map(block)
-                .reduce(|| [F::zero(); N], add)
+            (0..blocks).into_par_iter().map(block).reduce(|| [F::zero(); N], add)
         } else {
             (0..blocks).map(block).fold([F::zero(); N], add)
         }
@@ -143,17 +119,10 @@ pub(super) fn eq_prefix_sum(point: &[F], count: usize) -> F {
 }
 
 /// The sum of `f` over `0..count`, several sums at once.
-pub(super) fn sum<const N: usize>(
-    count: usize,
-    f: impl Fn(usize) -> [F; N] + Sync + Send,
-) -> [F; N] {
+pub(super) fn sum<const N: usize>(count: usize, f: impl Fn(usize) -> [F; N] + Sync + Send) -> [F; N] {
     let zero = [F::zero(); N];
     if count >= PARALLEL_PAIRS {
-        (0..count)
-            .into_par_iter()
-            .with_min_len(PARALLEL_PAIRS / 2)
-            .map(f)
-            .reduce(|| zero, add)
+        (0..count).into_par_iter().with_min_len(PARALLEL_PAIRS / 2).map(f).reduce(|| zero, add)
     } else {
         (0..count).map(f).fold(zero, add)
     }

@@ -26,20 +26,10 @@ pub(super) fn build(
             Kernel::Eq { coefficient, .. } => {
                 let eq = SplitEq::new(&rho[..block.log], *coefficient);
                 let one = |(index, cell): (usize, &mut F)| *cell += eq.at(index);
-                cells
-                    .par_iter_mut()
-                    .enumerate()
-                    .with_min_len(2048)
-                    .for_each(one);
+                cells.par_iter_mut().enumerate().with_min_len(2048).for_each(one);
             }
-            Kernel::Separable {
-                coefficient, axes, ..
-            } => add_product(block, cells, axes, *coefficient),
-            Kernel::Reshape {
-                coefficient,
-                output,
-                ..
-            } => {
+            Kernel::Separable { coefficient, axes, .. } => add_product(block, cells, axes, *coefficient),
+            Kernel::Reshape { coefficient, output, .. } => {
                 let values = outer_product(output, *coefficient);
                 block.for_each(|element, cell| cells[cell] += values[element]);
             }
@@ -60,10 +50,8 @@ fn add_product(block: &Block, cells: &mut [F], axes: &[Vec<F>], coefficient: F) 
     let scaled = outer_product(outer, coefficient);
     let mut starts = vec![0usize];
     for axis in outer_axes {
-        starts = starts
-            .iter()
-            .flat_map(|start| (0..axis.len).map(move |i| start + (i << axis.shift)))
-            .collect();
+        starts =
+            starts.iter().flat_map(|start| (0..axis.len).map(move |i| start + (i << axis.shift))).collect();
     }
     for (start, factor) in starts.into_iter().zip(&scaled) {
         if factor.is_zero() {
@@ -86,10 +74,7 @@ fn add_param(
 ) {
     let weights = &witness.weights[kernel.param];
     let inner: usize = kernel.inner.iter().product();
-    let tied = kernel
-        .axes
-        .iter()
-        .any(|axis| matches!(axis, ParamAxis::Tied { .. }));
+    let tied = kernel.axes.iter().any(|axis| matches!(axis, ParamAxis::Tied { .. }));
     let rows = outer_product(&kernel.rows, F::one());
     if tied {
         // Each row of the parameter reads its own coordinates.
@@ -129,13 +114,7 @@ pub(super) fn combine_rows(weights: &[i16], inner: usize, factors: &[F]) -> Vec<
 
 /// Replaces every inner index by the coordinates that it reads, one axis after the other, and
 /// adds the result to the block.
-fn add_contracted(
-    block: &Block,
-    cells: &mut [F],
-    kernel: &ParamKernel,
-    values: &[F],
-    row: &[usize],
-) {
+fn add_contracted(block: &Block, cells: &mut [F], kernel: &ParamKernel, values: &[F], row: &[usize]) {
     // `current` is indexed by: the coordinates of the axes done so far (slowest), then the inner
     // indices that are left, in their own order.
     let mut left: Vec<usize> = (0..kernel.inner.len()).collect();
@@ -149,25 +128,20 @@ fn add_contracted(
                 next = Vec::with_capacity(current.len() * shape.len);
                 for part in current.chunks_exact(rest) {
                     for factor in vector {
-                        next.extend(part.iter().map(|value| {
-                            if factor.is_zero() {
-                                F::zero()
-                            } else {
-                                *factor * value
-                            }
-                        }));
+                        next.extend(
+                            part.iter().map(
+                                |value| {
+                                    if factor.is_zero() { F::zero() } else { *factor * value }
+                                },
+                            ),
+                        );
                     }
                 }
             }
-            ParamAxis::Tied {
-                row_axis,
-                coordinates,
-            } => {
+            ParamAxis::Tied { row_axis, coordinates } => {
                 next = vec![F::zero(); current.len() * shape.len];
                 if let Some(coordinate) = coordinates[row[*row_axis]] {
-                    for (part, out) in current
-                        .chunks_exact(rest)
-                        .zip(next.chunks_exact_mut(rest * shape.len))
+                    for (part, out) in current.chunks_exact(rest).zip(next.chunks_exact_mut(rest * shape.len))
                     {
                         out[coordinate * rest..(coordinate + 1) * rest].copy_from_slice(part);
                     }
@@ -176,16 +150,12 @@ fn add_contracted(
             ParamAxis::Inner { dim, entries } => {
                 let place = left.iter().position(|other| other == dim).unwrap_or(0);
                 let before: usize = left[..place].iter().map(|dim| kernel.inner[*dim]).product();
-                let after: usize = left[place + 1..]
-                    .iter()
-                    .map(|dim| kernel.inner[*dim])
-                    .product();
+                let after: usize = left[place + 1..].iter().map(|dim| kernel.inner[*dim]).product();
                 left.remove(place);
                 let (len, rest_after) = (kernel.inner[*dim], before * after);
                 next = vec![F::zero(); done * shape.len * rest_after];
-                for (part, out) in current
-                    .chunks_exact(rest)
-                    .zip(next.chunks_exact_mut(shape.len * rest_after))
+                for (part, out) in
+                    current.chunks_exact(rest).zip(next.chunks_exact_mut(shape.len * rest_after))
                 {
                     for (i, entry) in entries.iter().enumerate() {
                         for (coordinate, factor) in entry {
@@ -193,11 +163,7 @@ fn add_contracted(
                                 let from = &part[(b * len + i) * after..(b * len + i + 1) * after];
                                 let to = &mut out[coordinate * rest_after + b * after..][..after];
                                 for (to, from) in to.iter_mut().zip(from) {
-                                    *to += if factor.is_one() {
-                                        *from
-                                    } else {
-                                        *factor * from
-                                    };
+                                    *to += if factor.is_one() { *from } else { *factor * from };
                                 }
                             }
                         }

@@ -35,30 +35,17 @@ impl<'a> Master<'a> {
         rho: &[F],
         weight_rows: &mut [Option<Vec<F>>],
     ) -> Self {
-        let bias = functional
-            .biases
-            .iter()
-            .map(|bias| evaluate_bias(&witness.weights[bias.param], bias))
-            .sum();
+        let bias =
+            functional.biases.iter().map(|bias| evaluate_bias(&witness.weights[bias.param], bias)).sum();
         let circuit = witness.circuit;
-        let columns = (circuit.trace_log == circuit.columns_log).then(|| {
-            witness
-                .trace
-                .cells
-                .iter()
-                .map(|cell| F::from(*cell))
-                .collect()
-        });
+        let columns = (circuit.trace_log == circuit.columns_log)
+            .then(|| witness.trace.cells.iter().map(|cell| F::from(*cell)).collect());
         Self {
             circuit,
             cells: &witness.trace.cells,
             functional: functional.clone(),
             rho: rho.to_vec(),
-            kernel: Table::new(
-                build(witness, functional, rho, weight_rows),
-                circuit.trace_log,
-                F::zero(),
-            ),
+            kernel: Table::new(build(witness, functional, rho, weight_rows), circuit.trace_log, F::zero()),
             bound: Table::new(Vec::new(), circuit.trace_log, F::zero()),
             bias,
             asked: 0,
@@ -100,19 +87,13 @@ impl<'a> Master<'a> {
             let trace = &self.bound;
             return sum(pairs, |i| {
                 let (low, weight) = (trace.at(i), kernel.at(i));
-                [
-                    low * weight,
-                    (trace.at(i + half) - low) * (kernel.at(i + half) - weight),
-                ]
+                [low * weight, (trace.at(i + half) - low) * (kernel.at(i + half) - weight)]
             });
         }
         let cells = self.cells;
         let start = || [WideSum::default(); 2];
         let add = |mut sums: [WideSum; 2], i: usize| {
-            let (low, step) = (
-                cells[i],
-                cells.get(i + half).copied().unwrap_or(0) - cells[i],
-            );
+            let (low, step) = (cells[i], cells.get(i + half).copied().unwrap_or(0) - cells[i]);
             if low != 0 {
                 sums[0].add(low, &kernel.at(i));
             }
@@ -126,11 +107,7 @@ impl<'a> Master<'a> {
             a
         };
         let sums = if pairs >= PARALLEL_PAIRS {
-            (0..pairs)
-                .into_par_iter()
-                .with_min_len(PARALLEL_PAIRS)
-                .fold(start, add)
-                .reduce(start, merge)
+            (0..pairs).into_par_iter().with_min_len(PARALLEL_PAIRS).fold(start, add).reduce(start, merge)
         } else {
             (0..pairs).fold(start(), add)
         };
@@ -141,23 +118,13 @@ impl<'a> Master<'a> {
         if self.challenges.is_empty() {
             let half = self.kernel.half();
             let one = |i: usize| {
-                let (low, step) = (
-                    self.cells[i],
-                    self.cells.get(i + half).copied().unwrap_or(0) - self.cells[i],
-                );
+                let (low, step) =
+                    (self.cells[i], self.cells.get(i + half).copied().unwrap_or(0) - self.cells[i]);
                 let low = if low == 0 { F::zero() } else { F::from(low) };
-                if step == 0 {
-                    low
-                } else {
-                    low + *challenge * F::from(step)
-                }
+                if step == 0 { low } else { low + *challenge * F::from(step) }
             };
             let pairs = self.kernel.pairs();
-            let bound = (0..pairs)
-                .into_par_iter()
-                .with_min_len(PARALLEL_PAIRS)
-                .map(one)
-                .collect();
+            let bound = (0..pairs).into_par_iter().with_min_len(PARALLEL_PAIRS).map(one).collect();
             self.bound = Table::new(bound, self.kernel.log - 1, F::zero());
         } else {
             self.bound.bind(challenge);

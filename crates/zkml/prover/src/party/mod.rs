@@ -110,8 +110,7 @@ impl<'a> Prover<'a> {
     }
 
     fn start_columns(&mut self, classes: &[Class]) -> Columns {
-        self.class_rows =
-            columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
+        self.class_rows = columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
         Columns::new(&self.class_rows, classes)
     }
 }
@@ -141,12 +140,7 @@ impl Party for Prover<'_> {
             }
             Stage::Master { functional, rho } => {
                 self.tree = None;
-                State::Master(Master::new(
-                    &self.witness,
-                    functional,
-                    rho,
-                    &mut self.weight_rows,
-                ))
+                State::Master(Master::new(&self.witness, functional, rho, &mut self.weight_rows))
             }
             Stage::Columns { classes } => State::Columns(self.start_columns(classes)),
             Stage::Products { products } => State::Products(Products::new(products, &self.hidden)),
@@ -180,11 +174,7 @@ impl Party for Prover<'_> {
             State::Products(products) => products.answer(challenge, out),
         }
         for scalar in out {
-            let pad = self
-                .pads
-                .get(self.hidden.len())
-                .copied()
-                .unwrap_or_default();
+            let pad = self.pads.get(self.hidden.len()).copied().unwrap_or_default();
             self.hidden.push(*scalar);
             *scalar += pad;
             self.wire.push(*scalar);
@@ -192,11 +182,7 @@ impl Party for Prover<'_> {
     }
 
     fn private(&mut self) {
-        let pad = self
-            .pads
-            .get(self.hidden.len())
-            .copied()
-            .unwrap_or_default();
+        let pad = self.pads.get(self.hidden.len()).copied().unwrap_or_default();
         self.hidden.push(-pad);
     }
 

@@ -17,25 +17,14 @@ pub(super) struct Products {
 impl Products {
     pub(super) fn new(products: &[Product], hidden: &[F]) -> Self {
         let side = |form: fn(&Product) -> &Form| {
-            let mut values: Vec<F> = products
-                .iter()
-                .map(|product| form(product).evaluate(hidden))
-                .collect();
+            let mut values: Vec<F> = products.iter().map(|product| form(product).evaluate(hidden)).collect();
             values.resize(products.len().next_power_of_two(), F::default());
             Table::full(values)
         };
-        let (left, right) = (
-            side(|product| &product.left),
-            side(|product| &product.right),
-        );
+        let (left, right) = (side(|product| &product.left), side(|product| &product.right));
         let last = products.len() - 1;
         let blinding = Some(left.at(last) * right.at(last));
-        Self {
-            left,
-            right,
-            point: Vec::new(),
-            blinding,
-        }
+        Self { left, right, point: Vec::new(), blinding }
     }
 
     pub(super) fn set_point(&mut self, point: &[F]) {
@@ -55,12 +44,8 @@ impl Products {
         let half = self.left.half();
         let (left, right) = (&self.left.values, &self.right.values);
         let below = &self.point[..self.point.len() - 1];
-        let round = SplitEq::new(below, F::one()).sum(half, |i| {
-            [
-                left[i] * right[i],
-                (left[i + half] - left[i]) * (right[i + half] - right[i]),
-            ]
-        });
+        let round = SplitEq::new(below, F::one())
+            .sum(half, |i| [left[i] * right[i], (left[i + half] - left[i]) * (right[i + half] - right[i])]);
         out.copy_from_slice(&round);
     }
 

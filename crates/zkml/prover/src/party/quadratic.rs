@@ -54,18 +54,9 @@ impl Quadratic {
             let [eq, a, b] = &tables;
             let [total] = sum(eq.len(), |i| [eq[i] * a[i] * b[i]]);
             let tables = tables.map(Table::full);
-            Item {
-                scale: item.coefficient,
-                log: item.shape.log,
-                tables,
-                total,
-            }
+            Item { scale: item.coefficient, log: item.shape.log, tables, total }
         };
-        Self {
-            items: items.iter().map(build).collect(),
-            left,
-            asked: false,
-        }
+        Self { items: items.iter().map(build).collect(), left, asked: false }
     }
 
     pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
@@ -80,9 +71,7 @@ impl Quadratic {
                 if item.log < self.left {
                     item.scale *= F::one() - challenge;
                 } else {
-                    item.tables
-                        .iter_mut()
-                        .for_each(|table| table.bind(challenge));
+                    item.tables.iter_mut().for_each(|table| table.bind(challenge));
                     item.log -= 1;
                 }
             }
@@ -92,9 +81,7 @@ impl Quadratic {
             out.fill(F::zero());
             for item in &self.items {
                 let round = item.round(self.left);
-                out.iter_mut()
-                    .zip(round)
-                    .for_each(|(sum, value)| *sum += item.scale * value);
+                out.iter_mut().zip(round).for_each(|(sum, value)| *sum += item.scale * value);
             }
         } else {
             for (values, item) in out.chunks_exact_mut(3).zip(&self.items) {
@@ -147,11 +134,7 @@ fn factor_table(
         .zip(&block.axes)
         .map(|(follows, axis)| match follows {
             OperandAxis::Inner(index) => Role::Variable(shape.inner[*index as usize]),
-            OperandAxis::Out(out) => match shape
-                .batch
-                .iter()
-                .find(|(batch, _)| *batch == *out as usize)
-            {
+            OperandAxis::Out(out) => match shape.batch.iter().find(|(batch, _)| *batch == *out as usize) {
                 Some((_, place)) => Role::Variable(*place),
                 None => Role::Weighted(eq_prefix(
                     axis_point(&circuit.blocks[domain].axes[*out as usize], rho),
@@ -193,19 +176,10 @@ fn factor_table(
         table[at] += weight;
     });
     // A variable that this factor does not follow repeats it.
-    let followed = roles.iter().filter_map(|role| {
-        if let Role::Variable(axis) = role {
-            Some(*axis)
-        } else {
-            None
-        }
-    });
+    let followed =
+        roles.iter().filter_map(|role| if let Role::Variable(axis) = role { Some(*axis) } else { None });
     let followed: Vec<Axis> = followed.collect();
-    for axis in shape
-        .inner
-        .iter()
-        .chain(shape.batch.iter().map(|(_, axis)| axis))
-    {
+    for axis in shape.inner.iter().chain(shape.batch.iter().map(|(_, axis)| axis)) {
         if !followed.contains(axis) {
             repeat(&mut table, axis);
         }

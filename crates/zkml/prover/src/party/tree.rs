@@ -24,11 +24,8 @@ impl Tree {
         let leaf_log = witness.circuit.leaf_log;
         let (numerators, denominators) = leaves(witness, alpha, gamma);
         let mut layers = vec![first_sums(&numerators, &denominators, 1 << (leaf_log - 1))];
-        let leaf_numerators = numerators
-            .par_iter()
-            .with_min_len(1024)
-            .map(|numerator| small(*numerator))
-            .collect();
+        let leaf_numerators =
+            numerators.par_iter().with_min_len(1024).map(|numerator| small(*numerator)).collect();
         for log in (1..leaf_log).rev() {
             let (p, q) = &layers[layers.len() - 1];
             let half = 1 << (log - 1);
@@ -36,13 +33,7 @@ impl Tree {
                 Some(high) => (p[i] * high + p[i + half] * q[i], q[i] * high),
                 None => (p[i], q[i]),
             };
-            layers.push(
-                (0..half.min(p.len()))
-                    .into_par_iter()
-                    .with_min_len(512)
-                    .map(pair)
-                    .unzip(),
-            );
+            layers.push((0..half.min(p.len())).into_par_iter().with_min_len(512).map(pair).unzip());
         }
         layers.reverse();
         layers.push((leaf_numerators, denominators));
@@ -73,10 +64,7 @@ fn leaves(witness: &Witness<'_>, alpha: F, gamma: [F; 4]) -> (Vec<i64>, Vec<F>) 
     let mut numerators = vec![0i64; circuit.leaf_used];
     let mut denominators = vec![F::one(); circuit.leaf_used];
     let denominator = |tag: usize, values: &mut dyn Iterator<Item = i64>| {
-        let combined: F = values
-            .zip(&gamma)
-            .map(|(value, factor)| *factor * F::from(value))
-            .sum();
+        let combined: F = values.zip(&gamma).map(|(value, factor)| *factor * F::from(value)).sum();
         alpha - gamma[3] * F::from(tag as u64) - combined
     };
     let mut of_table: Vec<Vec<F>> = Vec::new();
@@ -93,28 +81,19 @@ fn leaves(witness: &Witness<'_>, alpha: F, gamma: [F; 4]) -> (Vec<i64>, Vec<F>) 
         let padding = denominator(tag, &mut std::iter::empty());
         denominators[start..start + (1 << block.log)].fill(padding);
         denominators[start..start + entries.len()].copy_from_slice(&entries);
-        for (entry, numerator) in numerators[start..start + entries.len()]
-            .iter_mut()
-            .enumerate()
-        {
+        for (entry, numerator) in numerators[start..start + entries.len()].iter_mut().enumerate() {
             *numerator = -witness.trace.cells[block.offset as usize + entry];
         }
         of_table.push(entries);
         last_columns.extend(columns.into_iter().next_back());
     }
-    for ((lookup, columns), entries) in circuit
-        .lookups
-        .iter()
-        .zip(&witness.trace.lookups)
-        .zip(&witness.trace.entries)
+    for ((lookup, columns), entries) in
+        circuit.lookups.iter().zip(&witness.trace.lookups).zip(&witness.trace.entries)
     {
         let domain = &circuit.blocks[lookup.domain];
         let start = lookup.leaf as usize;
         if domain.len() < 1 << domain.log {
-            let padding = denominator(
-                lookup.table,
-                &mut lookup.columns.iter().map(|column| column.constant),
-            );
+            let padding = denominator(lookup.table, &mut lookup.columns.iter().map(|column| column.constant));
             denominators[start..start + (1 << domain.log)].fill(padding);
         }
         let table = &of_table[lookup.table];
@@ -122,16 +101,13 @@ fn leaves(witness: &Witness<'_>, alpha: F, gamma: [F; 4]) -> (Vec<i64>, Vec<F>) 
             numerators[start + cell] = 1;
             // An entry follows from the first columns; a lie can only be in the last one.
             let honest = entries[element].filter(|entry| {
-                columns.last().is_some_and(|column| {
-                    column[element] == last_columns[lookup.table][*entry as usize]
-                })
+                columns
+                    .last()
+                    .is_some_and(|column| column[element] == last_columns[lookup.table][*entry as usize])
             });
             denominators[start + cell] = match honest {
                 Some(entry) => table[entry as usize],
-                None => denominator(
-                    lookup.table,
-                    &mut columns.iter().map(|column| column[element]),
-                ),
+                None => denominator(lookup.table, &mut columns.iter().map(|column| column[element])),
             };
         });
     }
@@ -151,10 +127,7 @@ fn first_sums(numerators: &[i64], denominators: &[F], half: usize) -> Fractions 
         .map(|i| match denominators.get(i + half) {
             Some(high) => {
                 let low = &denominators[i];
-                (
-                    times(numerators[i], high) + times(numerators[i + half], low),
-                    *low * high,
-                )
+                (times(numerators[i], high) + times(numerators[i + half], low), *low * high)
             }
             None => (small(numerators[i]), denominators[i]),
         })
@@ -184,28 +157,19 @@ impl Layer {
         let half = (1 << log).min(p0.len());
         let mut p1 = p0.split_off(half);
         let q1 = q0.split_off(half);
-        p1.par_iter_mut()
-            .zip(&q1)
-            .with_min_len(1024)
-            .for_each(|(p, q)| *p += lambda * q);
+        p1.par_iter_mut().zip(&q1).with_min_len(1024).for_each(|(p, q)| *p += lambda * q);
         let tables = [
             Table::new(p0, log, F::zero()),
             Table::new(p1, log, lambda),
             Table::new(q0, log, F::one()),
             Table::new(q1, log, F::one()),
         ];
-        Self {
-            tables,
-            point: point.to_vec(),
-            lambda,
-        }
+        Self { tables, point: point.to_vec(), lambda }
     }
 
     pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
         if let Some(challenge) = challenge {
-            self.tables
-                .iter_mut()
-                .for_each(|table| table.bind(challenge));
+            self.tables.iter_mut().for_each(|table| table.bind(challenge));
             self.point.pop();
         }
         let [p0, p1, q0, q1] = &self.tables;
@@ -225,9 +189,6 @@ impl Layer {
             [a * d + b * c, da * dd + db * dc]
         });
         // Where all tables have ended, p0 = 0, p1 + lambda q1 = lambda, q0 = q1 = 1.
-        out.copy_from_slice(&[
-            sums[0] + self.lambda * (F::one() - eq_prefix_sum(below, used)),
-            sums[1],
-        ]);
+        out.copy_from_slice(&[sums[0] + self.lambda * (F::one() - eq_prefix_sum(below, used)), sums[1]]);
     }
 }

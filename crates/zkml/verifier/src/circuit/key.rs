@@ -3,9 +3,7 @@
 
 use super::layout::{committed_rows, place_leaves};
 use super::tables::{Table, TableKind};
-use super::{
-    Block, Circuit, Expr, Label, Lookup, Property, Relation, Source, Sum, WeightLayout, log2_ceil,
-};
+use super::{Block, Circuit, Expr, Label, Lookup, Property, Relation, Source, Sum, WeightLayout, log2_ceil};
 use alloc::vec;
 use alloc::vec::Vec;
 use zkml_graph::{AxisMap, Term, Weight};
@@ -16,10 +14,7 @@ impl Circuit {
     pub fn for_key(model: &Self, weight_bits: u8) -> Self {
         let layout = &model.weights;
         let columns_log = model.columns_log;
-        let label = |property| Label {
-            node: None,
-            property,
-        };
+        let label = |property| Label { node: None, property };
         let mut blocks = Vec::new();
         let mut sums = Vec::new();
         let mut lookups = Vec::new();
@@ -33,11 +28,7 @@ impl Circuit {
             let mut block = Block::new(&[count as u32, 1 << columns_log], Source::Key);
             block.offset = (first << columns_log) as u64;
             blocks.push(block);
-            sums.push(Sum {
-                domain: id,
-                terms: true_weights(layout, id, first, count),
-                node: None,
-            });
+            sums.push(Sum { domain: id, terms: true_weights(layout, id, first, count), node: None });
             lookups.push(Lookup {
                 table: 0,
                 domain: id,
@@ -52,29 +43,18 @@ impl Circuit {
             // Everything minus the true weights is zero.
             relations.push(Relation {
                 domain: id,
-                expr: Expr {
-                    cells: vec![(id, 1)],
-                    sums: vec![(id, -1)],
-                    ..Expr::default()
-                },
+                expr: Expr { cells: vec![(id, 1)], sums: vec![(id, -1)], ..Expr::default() },
                 label: label(Property::WeightPadding),
             });
             first += count;
             rest -= count;
         }
-        let range = TableKind::Range {
-            len: 1 << weight_bits,
-        };
+        let range = TableKind::Range { len: 1 << weight_bits };
         let mut multiplicities = Block::new(&[range.len() as u32], Source::Proof);
-        multiplicities.offset =
-            ((first << columns_log) as u64).next_multiple_of(1 << multiplicities.log);
+        multiplicities.offset = ((first << columns_log) as u64).next_multiple_of(1 << multiplicities.log);
         let end = multiplicities.offset as usize + (1 << multiplicities.log);
         let trace_used = end.next_multiple_of(1 << columns_log);
-        let tables = vec![Table {
-            kind: range,
-            multiplicities: blocks.len(),
-            leaf: 0,
-        }];
+        let tables = vec![Table { kind: range, multiplicities: blocks.len(), leaf: 0 }];
         blocks.push(multiplicities);
         let mut circuit = Self {
             columns_log,
@@ -89,19 +69,11 @@ impl Circuit {
             relations,
             sums,
             quads: Vec::new(),
-            weights: WeightLayout {
-                columns_log,
-                ..WeightLayout::default()
-            },
+            weights: WeightLayout { columns_log, ..WeightLayout::default() },
             cells: Vec::new(),
             statement: Vec::new(),
         };
-        let greatest = circuit
-            .blocks
-            .iter()
-            .map(|block| block.log)
-            .max()
-            .unwrap_or(0);
+        let greatest = circuit.blocks.iter().map(|block| block.log).max().unwrap_or(0);
         place_leaves(&mut circuit, greatest);
         circuit
     }
@@ -109,28 +81,25 @@ impl Circuit {
 
 /// The true weights in rows `first..first + count`, which are a block, as sums on that block.
 fn true_weights(layout: &WeightLayout, block: usize, first: usize, count: usize) -> Vec<Term> {
-    let boxes = layout
-        .boxes()
-        .into_iter()
-        .filter_map(|(start, rows, columns)| {
-            let (from, to) = (start.max(first), (start + rows).min(first + count));
-            (from < to).then(|| {
-                let local = from - first;
-                let map = |axis: u32, offset: usize| AxisMap {
-                    offset: offset as i64,
-                    out: Some((axis, 1)),
-                    inner: None,
-                };
-                Term {
-                    region: vec![(local as u32, (to - from) as u32), (0, columns as u32)],
-                    source: zkml_graph::Source::Tensor {
-                        tensor: block as u32,
-                        inner: Vec::new(),
-                        map: vec![map(0, local), map(1, 0)],
-                        weight: Weight::Public(1),
-                    },
-                }
-            })
-        });
+    let boxes = layout.boxes().into_iter().filter_map(|(start, rows, columns)| {
+        let (from, to) = (start.max(first), (start + rows).min(first + count));
+        (from < to).then(|| {
+            let local = from - first;
+            let map = |axis: u32, offset: usize| AxisMap {
+                offset: offset as i64,
+                out: Some((axis, 1)),
+                inner: None,
+            };
+            Term {
+                region: vec![(local as u32, (to - from) as u32), (0, columns as u32)],
+                source: zkml_graph::Source::Tensor {
+                    tensor: block as u32,
+                    inner: Vec::new(),
+                    map: vec![map(0, local), map(1, 0)],
+                    weight: Weight::Public(1),
+                },
+            }
+        })
+    });
     boxes.collect()
 }

@@ -48,15 +48,9 @@ impl WeightLayout {
     #[must_use]
     pub fn new(params: &[Param], dense: &[bool], columns_log: usize) -> Self {
         let columns = 1usize << columns_log;
-        let mut layout = Self {
-            columns_log,
-            places: vec![Place::Packed { cell: 0 }; params.len()],
-            ..Self::default()
-        };
-        layout.shapes = params
-            .iter()
-            .map(|param| (param.outer as usize, param.inner as usize))
-            .collect();
+        let mut layout =
+            Self { columns_log, places: vec![Place::Packed { cell: 0 }; params.len()], ..Self::default() };
+        layout.shapes = params.iter().map(|param| (param.outer as usize, param.inner as usize)).collect();
         let in_rows: Vec<bool> = layout
             .shapes
             .iter()
@@ -69,9 +63,7 @@ impl WeightLayout {
             .collect();
         for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
             if !in_rows[index] {
-                layout.places[index] = Place::Packed {
-                    cell: layout.packed_cells,
-                };
+                layout.places[index] = Place::Packed { cell: layout.packed_cells };
                 layout.packed_cells += outer * inner;
             }
         }
@@ -80,10 +72,7 @@ impl WeightLayout {
         for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
             if in_rows[index] {
                 let chunks = inner.div_ceil(columns);
-                layout.places[index] = Place::Rows {
-                    first: layout.rows,
-                    chunks,
-                };
+                layout.places[index] = Place::Rows { first: layout.rows, chunks };
                 layout.rows += outer * chunks;
             }
         }
@@ -110,10 +99,7 @@ impl WeightLayout {
                     if (first..first + outer * chunks).contains(&row) {
                         let (chunk, output) = ((row - first) / outer, (row - first) % outer);
                         let to = ((chunk + 1) * columns).min(*inner);
-                        runs.push((
-                            0,
-                            &values[output * inner + chunk * columns..output * inner + to],
-                        ));
+                        runs.push((0, &values[output * inner + chunk * columns..output * inner + to]));
                     }
                 }
             }
@@ -136,11 +122,7 @@ impl WeightLayout {
         for (place, (outer, inner)) in self.places.iter().zip(&self.shapes) {
             if let Place::Rows { first, chunks } = *place {
                 for chunk in 0..chunks {
-                    boxes.push((
-                        first + chunk * outer,
-                        *outer,
-                        (inner - chunk * columns).min(columns),
-                    ));
+                    boxes.push((first + chunk * outer, *outer, (inner - chunk * columns).min(columns)));
                 }
             }
         }
@@ -149,14 +131,10 @@ impl WeightLayout {
 }
 
 /// Places every block in the trace, largest first; statement blocks get rows of their own.
-/// Returns the number of cells used, whole rows.
-pub(super) fn place_blocks(blocks: &mut [Block], columns_log: usize) -> usize {
+/// Returns the number of cells used, whole rows, which may be more than memory can address.
+pub(super) fn place_blocks(blocks: &mut [Block], columns_log: usize) -> u64 {
     let size = |block: &Block| {
-        if block.source == Source::Proof {
-            block.log
-        } else {
-            block.log.max(columns_log)
-        }
+        if block.source == Source::Proof { block.log } else { block.log.max(columns_log) }
     };
     let mut order: Vec<usize> = (0..blocks.len()).collect();
     order.sort_by_key(|index| core::cmp::Reverse(size(&blocks[*index])));
@@ -165,7 +143,12 @@ pub(super) fn place_blocks(blocks: &mut [Block], columns_log: usize) -> usize {
         blocks[index].offset = end;
         end += 1 << size(&blocks[index]);
     }
-    (end as usize).next_multiple_of(1 << columns_log)
+    end.next_multiple_of(1 << columns_log)
+}
+
+/// [`log2_ceil`] of what may not fit a `usize`.
+pub(super) fn log2_ceil_u64(value: u64) -> usize {
+    value.max(1).next_power_of_two().trailing_zeros() as usize
 }
 
 /// The rows that hold at least one true cell of a block committed in the proof, ascending.
@@ -191,16 +174,10 @@ pub(super) fn committed_rows(blocks: &[Block], columns_log: usize) -> Vec<usize>
 }
 
 /// Gives every lookup and table its segment of the fraction tree, largest first; the tree has at
-/// least `2^least` leaves.
-pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) {
-    let lookups = circuit
-        .lookups
-        .iter()
-        .map(|lookup| circuit.blocks[lookup.domain].log);
-    let tables = circuit
-        .tables
-        .iter()
-        .map(|table| log2_ceil(table.kind.len()));
+/// least `2^least` leaves. Returns the log2 of their number, which may be too large to use.
+pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) -> usize {
+    let lookups = circuit.lookups.iter().map(|lookup| circuit.blocks[lookup.domain].log);
+    let tables = circuit.tables.iter().map(|table| log2_ceil(table.kind.len()));
     let sizes: Vec<usize> = lookups.chain(tables).collect();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|index| core::cmp::Reverse(sizes[*index]));
@@ -215,5 +192,6 @@ pub(super) fn place_leaves(circuit: &mut Circuit, least: usize) {
         end += 1 << sizes[index];
     }
     circuit.leaf_used = end as usize;
-    circuit.leaf_log = log2_ceil(end as usize).max(least).max(1);
+    circuit.leaf_log = log2_ceil_u64(end).max(least).max(1);
+    circuit.leaf_log
 }

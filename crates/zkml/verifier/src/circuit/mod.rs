@@ -282,20 +282,11 @@ impl Block {
                 let len = *len as usize;
                 let log = log2_ceil(len);
                 shift += log;
-                Axis {
-                    len,
-                    log,
-                    shift: shift - log,
-                }
+                Axis { len, log, shift: shift - log }
             })
             .collect();
         axes.reverse();
-        Self {
-            axes,
-            log: shift,
-            offset: 0,
-            source,
-        }
+        Self { axes, log: shift, offset: 0, source }
     }
 
     /// Number of elements without padding.
@@ -318,11 +309,7 @@ impl Block {
         let mut index = alloc::vec![0usize; outer.len()];
         let mut element = 0;
         loop {
-            let base: usize = index
-                .iter()
-                .zip(outer)
-                .map(|(i, axis)| i << axis.shift)
-                .sum();
+            let base: usize = index.iter().zip(outer).map(|(i, axis)| i << axis.shift).sum();
             for i in 0..last.len {
                 f(element, base + i);
                 element += 1;
@@ -348,11 +335,8 @@ impl Circuit {
     #[must_use]
     pub fn hidden_count(&self) -> usize {
         let tree: usize = 8 + (1..self.leaf_log).map(|layer| 2 * layer + 6).sum::<usize>();
-        let quadratic = if self.quads.is_empty() {
-            0
-        } else {
-            1 + 3 * self.quad_log() + 3 * self.quads.len()
-        };
+        let quadratic =
+            if self.quads.is_empty() { 0 } else { 1 + 3 * self.quad_log() + 3 * self.quads.len() };
         let master = 1 + 2 * self.trace_log + 3;
         let columns = 2 * self.columns_log;
         tree + quadratic + master + columns + 3 + 2 * self.product_log()
@@ -367,11 +351,7 @@ impl Circuit {
     /// Variables of the largest quadratic sum.
     #[must_use]
     pub fn quad_log(&self) -> usize {
-        self.quads
-            .iter()
-            .map(|quad| QuadShape::new(self, quad).log)
-            .max()
-            .unwrap_or(0)
+        self.quads.iter().map(|quad| QuadShape::new(self, quad).log).max().unwrap_or(0)
     }
 
     /// Number of columns.
@@ -383,10 +363,7 @@ impl Circuit {
     /// Number of elements of each graph input and output.
     #[must_use]
     pub fn statement_lens(&self) -> Vec<usize> {
-        self.statement
-            .iter()
-            .map(|block| self.blocks[*block].len())
-            .collect()
+        self.statement.iter().map(|block| self.blocks[*block].len()).collect()
     }
 }
 
@@ -406,35 +383,21 @@ impl QuadShape {
     /// The shape of a quadratic sum.
     #[must_use]
     pub fn new(circuit: &Circuit, quad: &Quad) -> Self {
-        let follows =
-            |factor: &Factor, axis: usize| factor.axes.contains(&OperandAxis::Out(axis as u32));
+        let follows = |factor: &Factor, axis: usize| factor.axes.contains(&OperandAxis::Out(axis as u32));
         let domain = &circuit.blocks[quad.domain].axes;
         let mut log = 0;
         let mut place = |len: usize| {
-            let axis = Axis {
-                len,
-                log: log2_ceil(len),
-                shift: log,
-            };
+            let axis = Axis { len, log: log2_ceil(len), shift: log };
             log += axis.log;
             axis
         };
-        let inner: Vec<Axis> = quad
-            .inner
-            .iter()
-            .rev()
-            .map(|len| place(*len as usize))
-            .collect();
+        let inner: Vec<Axis> = quad.inner.iter().rev().map(|len| place(*len as usize)).collect();
         let batch: Vec<(usize, Axis)> = (0..domain.len())
             .rev()
             .filter(|axis| follows(&quad.a, *axis) && follows(&quad.b, *axis))
             .map(|axis| (axis, place(domain[axis].len)))
             .collect();
-        Self {
-            batch: batch.into_iter().rev().collect(),
-            inner: inner.into_iter().rev().collect(),
-            log,
-        }
+        Self { batch: batch.into_iter().rev().collect(), inner: inner.into_iter().rev().collect(), log }
     }
 }
 

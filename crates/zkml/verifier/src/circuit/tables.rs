@@ -85,30 +85,16 @@ impl TableKind {
         let index: Vec<i64> = (0..self.len() as i64).collect();
         match self {
             Self::Range { .. } => alloc::vec![index],
-            Self::Whole {
-                first,
-                domain_min,
-                domain_bits,
-                function,
-                ..
-            } => {
+            Self::Whole { first, domain_min, domain_bits, function, .. } => {
                 let table = function.table(*domain_min, *domain_bits);
-                let values = index
-                    .iter()
-                    .map(|i| saturate(&table, i + first - domain_min))
-                    .collect();
+                let values = index.iter().map(|i| saturate(&table, i + first - domain_min)).collect();
                 alloc::vec![index, values]
             }
             Self::Class { first, .. } => {
                 let classes = index.iter().map(|i| class(i + first)).collect();
                 alloc::vec![index, classes]
             }
-            Self::Split {
-                bits,
-                domain_min,
-                domain_bits,
-                function,
-            } => {
+            Self::Split { bits, domain_min, domain_bits, function } => {
                 let table = function.table(*domain_min, *domain_bits);
                 let low: Vec<i64> = index.iter().map(|i| i & ((1 << bits) - 1)).collect();
                 let classes: Vec<i64> = index.iter().map(|i| i >> bits).collect();

@@ -1,0 +1,106 @@
+//! The end of stage 4 and the inner products of stage 5.
+
+use super::{Class, ClassRows};
+use crate::circuit::{Circuit, IO_CHUNK};
+use crate::kernel::{Functional, Kernel, WeightCoefficients, axis_tables, outer_product, selector};
+use crate::statement::Shown;
+use alloc::vec;
+use alloc::vec::Vec;
+use ark_ff::{Field, Zero};
+use zkml_core::F;
+use zkml_core::poly::{eq, eq_table};
+
+/// What everybody knows at the end of stage 4.
+pub struct MasterEnd {
+    /// The public part of the kernel at `r`.
+    pub kernel: F,
+    /// For every parameter kernel, the selector of its block.
+    pub shares: Vec<F>,
+    /// `eq(r)` on the axes of every block that a kernel reads.
+    pub tables: Vec<Option<Vec<Vec<F>>>>,
+}
+
+impl MasterEnd {
+    /// Evaluates the public kernels at `r`.
+    #[must_use]
+    pub fn new(circuit: &Circuit, functional: &Functional, rho: &[F], r: &[F]) -> Self {
+        let mut prefix_eq = vec![F::ONE];
+        for (a, b) in rho.iter().zip(r) {
+            let factor = eq(core::slice::from_ref(a), core::slice::from_ref(b));
+            prefix_eq.push(prefix_eq[prefix_eq.len() - 1] * factor);
+        }
+        let mut tables: Vec<Option<Vec<Vec<F>>>> = vec![None; circuit.blocks.len()];
+        let mut end = Self { kernel: F::zero(), shares: Vec::new(), tables: Vec::new() };
+        for kernel in &functional.kernels {
+            let block = &circuit.blocks[kernel.block()];
+            let share = selector(r, block.log, block.offset);
+            let axes: &[Vec<F>] = if matches!(kernel, Kernel::Eq { .. }) {
+                &[]
+            } else {
+                tables[kernel.block()].get_or_insert_with(|| axis_tables(block, r))
+            };
+            end.kernel += share * kernel.evaluate(block, axes, &prefix_eq);
+            if matches!(kernel, Kernel::Param(_)) {
+                end.shares.push(share);
+            }
+        }
+        end.tables = tables;
+        end
+    }
+}
+
+/// The inner products of stage 5, and what public inputs and outputs contribute to `t`.
+pub(super) fn classes(
+    circuit: &Circuit,
+    statement: &[Shown],
+    functional: &Functional,
+    end: &MasterEnd,
+    eta: [F; 2],
+    r: &[F],
+) -> (Vec<Class>, F) {
+    let columns = circuit.columns();
+    let (low, high) = r.split_at(circuit.columns_log);
+    let mut classes =
+        vec![Class { rows: ClassRows::Trace(eq_table(high, F::ONE)), values: eq_table(low, F::ONE) }];
+
+    let mut weights = WeightCoefficients::new(&circuit.weights);
+    let mut shares = end.shares.iter();
+    for kernel in &functional.kernels {
+        if let (Kernel::Param(param), Some(tables)) = (kernel, &end.tables[kernel.block()]) {
+            let share = shares.next().copied().unwrap_or_default();
+            weights.add_param(&circuit.weights, param, tables, share * eta[0]);
+        }
+    }
+    for bias in &functional.biases {
+        weights.add_bias(&circuit.weights, bias, eta[1]);
+    }
+    for (row, values) in weights.packed.chunks(columns).enumerate() {
+        classes.push(Class { rows: ClassRows::Packed(row), values: values.to_vec() });
+    }
+    for (param, factors, values) in weights.matrices {
+        for (chunk, values) in values.chunks(columns).enumerate() {
+            classes.push(Class {
+                rows: ClassRows::Matrix { param, chunk, factors: factors.clone() },
+                values: values.to_vec(),
+            });
+        }
+    }
+
+    let mut public = F::zero();
+    for (tensor, (shown, block)) in statement.iter().zip(&circuit.statement).enumerate() {
+        let block = &circuit.blocks[*block];
+        let elements = outer_product(&axis_tables(block, r), selector(r, block.log, block.offset));
+        match shown {
+            Shown::Public(values) => {
+                public +=
+                    elements.iter().zip(values).map(|(factor, value)| *factor * F::from(*value)).sum::<F>();
+            }
+            Shown::Committed(_) => {
+                for (chunk, values) in elements.chunks(IO_CHUNK).enumerate() {
+                    classes.push(Class { rows: ClassRows::Chunk { tensor, chunk }, values: values.to_vec() });
+                }
+            }
+        }
+    }
+    (classes, public)
+}
