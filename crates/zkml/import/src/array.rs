@@ -23,9 +23,7 @@ pub(crate) struct Array {
 pub(crate) fn count(shape: &[usize]) -> Result<usize, String> {
     let nonzero = shape
         .iter()
-        .try_fold(1usize, |n, &d| {
-            n.checked_mul(d.max(1)).filter(|&n| n <= MAX_ELEMENTS)
-        })
+        .try_fold(1usize, |n, &d| n.checked_mul(d.max(1)).filter(|&n| n <= MAX_ELEMENTS))
         .ok_or_else(|| format!("shape {shape:?} has more than {MAX_ELEMENTS} elements"))?;
     Ok(if shape.contains(&0) { 0 } else { nonzero })
 }
@@ -76,16 +74,8 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> 
     let rank = a.len().max(b.len());
     let mut out = vec![1; rank];
     for (i, o) in out.iter_mut().enumerate() {
-        let x = if i + a.len() >= rank {
-            a[i + a.len() - rank]
-        } else {
-            1
-        };
-        let y = if i + b.len() >= rank {
-            b[i + b.len() - rank]
-        } else {
-            1
-        };
+        let x = if i + a.len() >= rank { a[i + a.len() - rank] } else { 1 };
+        let y = if i + b.len() >= rank { b[i + b.len() - rank] } else { 1 };
         *o = match (x, y) {
             (1, y) => y,
             (x, 1) => x,
@@ -101,13 +91,7 @@ pub(crate) fn broadcast_positions(from: &[usize], out: &[usize]) -> Vec<usize> {
     let lead = out.len() - from.len();
     let from_strides = strides(from);
     let steps: Vec<usize> = (0..out.len())
-        .map(|i| {
-            if i < lead || from[i - lead] == 1 {
-                0
-            } else {
-                from_strides[i - lead]
-            }
-        })
+        .map(|i| if i < lead || from[i - lead] == 1 { 0 } else { from_strides[i - lead] })
         .collect();
     let mut positions = Vec::with_capacity(out.iter().product());
     for_each_index(out, |index| {
@@ -119,26 +103,17 @@ pub(crate) fn broadcast_positions(from: &[usize], out: &[usize]) -> Vec<usize> {
 impl Array {
     pub(crate) fn f32(shape: Vec<usize>, data: Vec<f32>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len());
-        Self {
-            shape,
-            data: Data::F32(data),
-        }
+        Self { shape, data: Data::F32(data) }
     }
 
     pub(crate) fn i64(shape: Vec<usize>, data: Vec<i64>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len());
-        Self {
-            shape,
-            data: Data::I64(data),
-        }
+        Self { shape, data: Data::I64(data) }
     }
 
     pub(crate) fn bool(shape: Vec<usize>, data: Vec<bool>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len());
-        Self {
-            shape,
-            data: Data::Bool(data),
-        }
+        Self { shape, data: Data::Bool(data) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -182,15 +157,9 @@ impl Array {
     /// The same elements in another shape.
     pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, String> {
         if count(&shape)? != self.len() {
-            return Err(format!(
-                "{} elements do not fill shape {shape:?}",
-                self.len()
-            ));
+            return Err(format!("{} elements do not fill shape {shape:?}", self.len()));
         }
-        Ok(Self {
-            shape,
-            data: self.data.clone(),
-        })
+        Ok(Self { shape, data: self.data.clone() })
     }
 
     /// The elements at `positions`, in a new shape.

@@ -19,10 +19,7 @@ pub(crate) struct Moments {
 
 impl Moments {
     /// Where nothing is known.
-    pub(crate) const UNKNOWN: Self = Self {
-        mean: 0.0,
-        square: 1.0,
-    };
+    pub(crate) const UNKNOWN: Self = Self { mean: 0.0, square: 1.0 };
 }
 
 /// Range of a value and some of its elements.
@@ -36,28 +33,18 @@ pub(crate) struct Range {
 impl Range {
     /// A range known without calibration.
     pub(crate) fn known(min: f64, max: f64) -> Self {
-        Self {
-            min,
-            max,
-            kept: Vec::new(),
-        }
+        Self { min, max, kept: Vec::new() }
     }
 
     /// Mean and mean square of the elements.
     pub(crate) fn moments(&self) -> Moments {
         if self.kept.is_empty() {
             let bound = self.min.abs().max(self.max.abs());
-            return Moments {
-                mean: f64::midpoint(self.min, self.max),
-                square: bound * bound / 3.0,
-            };
+            return Moments { mean: f64::midpoint(self.min, self.max), square: bound * bound / 3.0 };
         }
         let n = self.kept.len() as f64;
         let values = self.kept.iter().map(|&x| f64::from(x));
-        Moments {
-            mean: values.clone().sum::<f64>() / n,
-            square: values.map(|x| x * x).sum::<f64>() / n,
-        }
+        Moments { mean: values.clone().sum::<f64>() / n, square: values.map(|x| x * x).sum::<f64>() / n }
     }
 
     fn include(&mut self, array: &Array, quota: usize) {
@@ -91,11 +78,8 @@ pub(crate) type Stats = Vec<Option<Range>>;
 
 /// Adds one value of one sample.
 fn include(stats: &mut Stats, id: ValueId, array: &Array, quota: usize) {
-    let range = stats[id].get_or_insert(Range {
-        min: f64::INFINITY,
-        max: f64::NEG_INFINITY,
-        kept: Vec::new(),
-    });
+    let range =
+        stats[id].get_or_insert(Range { min: f64::INFINITY, max: f64::NEG_INFINITY, kept: Vec::new() });
     range.include(array, quota);
 }
 
@@ -103,11 +87,7 @@ fn include(stats: &mut Stats, id: ValueId, array: &Array, quota: usize) {
 fn finished(mut stats: Stats) -> Stats {
     for range in stats.iter_mut().flatten() {
         if !(range.min.is_finite() && range.max.is_finite()) {
-            *range = Range {
-                min: 0.0,
-                max: 0.0,
-                kept: vec![0.0],
-            };
+            *range = Range { min: 0.0, max: 0.0, kept: vec![0.0] };
         }
     }
     stats

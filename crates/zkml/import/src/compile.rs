@@ -80,29 +80,17 @@ pub(crate) fn check(options: &Options) -> Result<(), ImportError> {
         if (0.0..=1.0).contains(&value) {
             return Ok(());
         }
-        Err(ImportError::Option {
-            option,
-            expected: "0 to 1",
-            got: value.to_string(),
-        })
+        Err(ImportError::Option { option, expected: "0 to 1", got: value.to_string() })
     };
     fraction("min_agreement", options.min_agreement)?;
     fraction("max_accuracy_loss", options.max_accuracy_loss)?;
     if !(2..=16).contains(&options.weight_bits) {
         let got = options.weight_bits.to_string();
-        return Err(ImportError::Option {
-            option: "weight_bits",
-            expected: "2 to 16",
-            got,
-        });
+        return Err(ImportError::Option { option: "weight_bits", expected: "2 to 16", got });
     }
     if !(4..=12).contains(&options.activation_bits) {
         let got = options.activation_bits.to_string();
-        return Err(ImportError::Option {
-            option: "activation_bits",
-            expected: "4 to 12",
-            got,
-        });
+        return Err(ImportError::Option { option: "activation_bits", expected: "4 to 12", got });
     }
     Ok(())
 }
@@ -131,10 +119,8 @@ pub fn compile(
         // All that cannot be proven, not only what cannot be run.
         model.sketch(options)?;
     }
-    let (seen, unseen): (Vec<_>, Vec<_>) = samples
-        .iter()
-        .enumerate()
-        .partition(|(i, _)| i % 2 == 0 && i / 2 < MAX_CALIBRATION);
+    let (seen, unseen): (Vec<_>, Vec<_>) =
+        samples.iter().enumerate().partition(|(i, _)| i % 2 == 0 && i / 2 < MAX_CALIBRATION);
     let calibration: Vec<&Sample> = seen.into_iter().map(|(_, s)| s).collect();
     let mut judged: Vec<&Sample> = unseen.into_iter().map(|(_, s)| s).collect();
     if judged.is_empty() {
@@ -142,30 +128,14 @@ pub fn compile(
     }
 
     progress("calibrating", 0, calibration.len() as u64);
-    let arrays = calibration
-        .iter()
-        .map(|s| model.arrays(&s.inputs))
-        .collect::<Result<Vec<_>, _>>()?;
+    let arrays = calibration.iter().map(|s| model.arrays(&s.inputs)).collect::<Result<Vec<_>, _>>()?;
     let stats = calibrate(model, &arrays)?;
-    progress(
-        "calibrating",
-        calibration.len() as u64,
-        calibration.len() as u64,
-    );
-    let judge = Judge::new(
-        model,
-        &judged,
-        calibration.len(),
-        samples.len() == 1,
-        progress,
-    )?;
+    progress("calibrating", calibration.len() as u64, calibration.len() as u64);
+    let judge = Judge::new(model, &judged, calibration.len(), samples.len() == 1, progress)?;
 
     let mut widths = vec![(options.weight_bits, options.activation_bits)];
     for bits in WIDER.into_iter().filter(|_| options.search) {
-        widths.push((
-            bits.max(options.weight_bits),
-            bits.max(options.activation_bits),
-        ));
+        widths.push((bits.max(options.weight_bits), bits.max(options.activation_bits)));
     }
     widths.dedup();
     let mut best: Option<Compiled> = None;
@@ -184,16 +154,10 @@ pub fn compile(
         }
         let report = judge.judge(&lowered.graph, &lowered.weights, bits, options, progress)?;
         let met = report.target_met;
-        let better = best
-            .as_ref()
-            .is_none_or(|b| report.agreement > b.report.agreement || met);
+        let better = best.as_ref().is_none_or(|b| report.agreement > b.report.agreement || met);
         if better {
             let (graph, weights) = (lowered.graph, lowered.weights);
-            best = Some(Compiled {
-                graph,
-                weights,
-                report,
-            });
+            best = Some(Compiled { graph, weights, report });
         }
         if met {
             break;

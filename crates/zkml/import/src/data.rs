@@ -130,10 +130,7 @@ impl Samples {
     /// Every variant of [`DataError`] that names no index.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let name = path.display().to_string();
-        let io = |source| DataError::Io {
-            file: name.clone(),
-            source,
-        };
+        let io = |source| DataError::Io { file: name.clone(), source };
         let file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
@@ -151,44 +148,25 @@ impl Samples {
     }
 
     fn read(file: &str, bytes: u64, mut reader: impl Read + Seek) -> Result<Self, DataError> {
-        let io = |source| DataError::Io {
-            file: file.to_owned(),
-            source,
-        };
-        let too_large = |limit| DataError::TooLarge {
-            file: file.to_owned(),
-            bytes,
-            limit,
-        };
+        let io = |source| DataError::Io { file: file.to_owned(), source };
+        let too_large = |limit| DataError::TooLarge { file: file.to_owned(), bytes, limit };
         if bytes > MAX_FILE_BYTES {
             return Err(too_large(MAX_FILE_BYTES));
         }
         let mut magic = Vec::new();
-        reader
-            .by_ref()
-            .take(4)
-            .read_to_end(&mut magic)
-            .map_err(io)?;
+        reader.by_ref().take(4).read_to_end(&mut magic).map_err(io)?;
         reader.rewind().map_err(io)?;
         let arrays = if magic.starts_with(b"PK") {
             npz::read(file, reader)?
-        } else if matches!(
-            magic.first(),
-            Some(b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r')
-        ) {
+        } else if matches!(magic.first(), Some(b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r')) {
             if bytes > MAX_JSON_BYTES {
                 return Err(too_large(MAX_JSON_BYTES));
             }
             json::read(file, reader.take(MAX_JSON_BYTES))?
         } else {
-            return Err(DataError::UnknownFormat {
-                file: file.to_owned(),
-            });
+            return Err(DataError::UnknownFormat { file: file.to_owned() });
         };
-        Ok(Self {
-            file: file.to_owned(),
-            arrays,
-        })
+        Ok(Self { file: file.to_owned(), arrays })
     }
 
     /// The file's name, as errors show it.
@@ -243,11 +221,7 @@ impl Samples {
         sizes: &[usize],
         index: usize,
     ) -> Result<Vec<Vec<f32>>, DataError> {
-        Ok(self
-            .rows(names, "inputs", sizes, index)?
-            .into_iter()
-            .map(Row::to_f32)
-            .collect())
+        Ok(self.rows(names, "inputs", sizes, index)?.into_iter().map(Row::to_f32).collect())
     }
 
     /// The outputs of one sample as they stand in the file, or `None` where it has none of them.
@@ -278,16 +252,11 @@ impl Samples {
             return Ok(None);
         };
         let Values::Integer(_) = array.values else {
-            return Err(DataError::NotIntegers {
-                file: self.file.clone(),
-                array: "labels".to_owned(),
-            });
+            return Err(DataError::NotIntegers { file: self.file.clone(), array: "labels".to_owned() });
         };
         let samples = array.shape.first().copied().unwrap_or(1);
         let size = array.len() / samples.max(1);
-        let row = index
-            .checked_mul(size)
-            .and_then(|start| array.row(start, size));
+        let row = index.checked_mul(size).and_then(|start| array.row(start, size));
         match row {
             Some(Row::Integer(labels)) if index < samples => Ok(Some(labels)),
             _ => Err(self.no_index("labels", index, samples)),
@@ -305,11 +274,8 @@ impl Samples {
             .into_iter()
             .map(|(name, array, size)| {
                 let samples = self.samples_in(name, array, size)?;
-                let row = index
-                    .checked_mul(size)
-                    .and_then(|start| array.row(start, size));
-                row.filter(|_| index < samples)
-                    .ok_or_else(|| self.no_index(name, index, samples))
+                let row = index.checked_mul(size).and_then(|start| array.row(start, size));
+                row.filter(|_| index < samples).ok_or_else(|| self.no_index(name, index, samples))
             })
             .collect()
     }
@@ -322,10 +288,7 @@ impl Samples {
         sizes: &[usize],
     ) -> Result<Vec<(&'n str, &'a Array, usize)>, DataError> {
         if names.len() != sizes.len() {
-            return Err(DataError::Arguments {
-                names: names.len(),
-                sizes: sizes.len(),
-            });
+            return Err(DataError::Arguments { names: names.len(), sizes: sizes.len() });
         }
         names
             .iter()
@@ -334,17 +297,13 @@ impl Samples {
                 if let Some(array) = self.arrays.get(name) {
                     return Ok((name.as_str(), array, size));
                 }
-                let shared = (names.len() == 1)
-                    .then(|| self.arrays.get(fallback))
-                    .flatten();
-                shared
-                    .map(|array| (fallback, array, size))
-                    .ok_or_else(|| DataError::Missing {
-                        file: self.file.clone(),
-                        array: name.clone(),
-                        fallback: if names.len() == 1 { fallback } else { "" },
-                        present: self.names().map(str::to_owned).collect(),
-                    })
+                let shared = (names.len() == 1).then(|| self.arrays.get(fallback)).flatten();
+                shared.map(|array| (fallback, array, size)).ok_or_else(|| DataError::Missing {
+                    file: self.file.clone(),
+                    array: name.clone(),
+                    fallback: if names.len() == 1 { fallback } else { "" },
+                    present: self.names().map(str::to_owned).collect(),
+                })
             })
             .collect()
     }
@@ -366,11 +325,6 @@ impl Samples {
     }
 
     fn no_index(&self, array: &str, index: usize, samples: usize) -> DataError {
-        DataError::Index {
-            file: self.file.clone(),
-            array: array.to_owned(),
-            index,
-            samples,
-        }
+        DataError::Index { file: self.file.clone(), array: array.to_owned(), index, samples }
     }
 }

@@ -156,17 +156,11 @@ pub enum ImportError {
 }
 
 fn plural(count: usize) -> String {
-    if count == 1 {
-        "1 node".into()
-    } else {
-        format!("{count} nodes")
-    }
+    if count == 1 { "1 node".into() } else { format!("{count} nodes") }
 }
 
 fn list(nodes: &[Unsupported]) -> String {
-    let lines: Vec<String> = nodes
-        .iter()
-        .map(|n| format!("{} ({}): {}", n.node, n.operator, n.reason))
-        .collect();
+    let lines: Vec<String> =
+        nodes.iter().map(|n| format!("{} ({}): {}", n.node, n.operator, n.reason)).collect();
     lines.join("; ")
 }

@@ -19,9 +19,7 @@ pub(crate) struct Window {
 impl Window {
     /// The input coordinate of tap `k` of output `o`; `None` in the padding.
     pub(crate) fn tap(&self, o: usize, k: usize) -> Option<usize> {
-        (o * self.stride + k * self.dilation)
-            .checked_sub(self.pad.0)
-            .filter(|&i| i < self.input)
+        (o * self.stride + k * self.dilation).checked_sub(self.pad.0).filter(|&i| i < self.input)
     }
 
     /// How many taps of output `o` count in an average.
@@ -41,9 +39,7 @@ fn positive(values: Option<&[i64]>, rank: usize, what: &str) -> Result<Vec<usize
         return Ok(vec![1; rank]);
     };
     if values.len() != rank {
-        return Err(format!(
-            "{what} {values:?} does not fit {rank} spatial axes"
-        ));
+        return Err(format!("{what} {values:?} does not fit {rank} spatial axes"));
     }
     values
         .iter()
@@ -67,9 +63,7 @@ pub(crate) fn windows(
     let kernel = match (kernel, attribute) {
         (Some(kernel), Some(attribute)) => {
             if positive(Some(attribute), rank, "kernel_shape")? != kernel {
-                return Err(format!(
-                    "kernel_shape {attribute:?} is not the weights' {kernel:?}"
-                ));
+                return Err(format!("kernel_shape {attribute:?} is not the weights' {kernel:?}"));
             }
             kernel.to_vec()
         }
@@ -109,11 +103,7 @@ pub(crate) fn windows(
                     let out = input.div_ceil(stride);
                     let total = ((out.max(1) - 1) * stride + reach).saturating_sub(input);
                     let small = total / 2;
-                    pad = if mode == "SAME_UPPER" {
-                        (small, total - small)
-                    } else {
-                        (total - small, small)
-                    };
+                    pad = if mode == "SAME_UPPER" { (small, total - small) } else { (total - small, small) };
                     output = Some(out);
                 }
                 mode => return Err(format!("auto_pad {mode:?} is unknown")),
@@ -125,23 +115,12 @@ pub(crate) fn windows(
                 if ceil {
                     let out = room.div_ceil(stride) + 1;
                     // The last window must start inside the input or its leading padding.
-                    if (out - 1) * stride >= input + pad.0 {
-                        out - 1
-                    } else {
-                        out
-                    }
+                    if (out - 1) * stride >= input + pad.0 { out - 1 } else { out }
                 } else {
                     room / stride + 1
                 }
             });
-            Ok(Window {
-                input,
-                kernel: kernel[axis],
-                stride,
-                dilation: dilations[axis],
-                pad,
-                output,
-            })
+            Ok(Window { input, kernel: kernel[axis], stride, dilation: dilations[axis], pad, output })
         })
         .collect()
 }
@@ -154,21 +133,12 @@ mod tests {
     fn divisors_count_taps() {
         for pad in [(0, 0), (1, 0), (2, 1)] {
             for (kernel, stride, dilation) in [(3, 1, 1), (2, 2, 1), (3, 2, 2)] {
-                let window = Window {
-                    input: 7,
-                    kernel,
-                    stride,
-                    dilation,
-                    pad,
-                    output: 4,
-                };
+                let window = Window { input: 7, kernel, stride, dilation, pad, output: 4 };
                 for o in 0..4 {
                     let taps = (0..kernel).filter(|&k| window.tap(o, k).is_some()).count();
                     assert_eq!(window.divisor(o, false), taps);
                     let end = 7 + pad.0 + pad.1;
-                    let taps = (0..kernel)
-                        .filter(|&k| o * stride + k * dilation < end)
-                        .count();
+                    let taps = (0..kernel).filter(|&k| o * stride + k * dilation < end).count();
                     assert_eq!(window.divisor(o, true), taps);
                 }
             }

@@ -114,14 +114,9 @@ impl Model {
     /// [`crate::compile`].
     pub fn sketch(&self, options: &Options) -> Result<(Graph, Weights), ImportError> {
         check(options)?;
-        let samples = (0..4)
-            .map(|seed| self.made_up(seed))
-            .collect::<Result<Vec<_>, _>>()?;
+        let samples = (0..4).map(|seed| self.made_up(seed)).collect::<Result<Vec<_>, _>>()?;
         let stats = calibrate_leniently(self, &samples);
-        let bits = Bits {
-            weight: options.weight_bits,
-            activation: options.activation_bits,
-        };
+        let bits = Bits { weight: options.weight_bits, activation: options.activation_bits };
         let lowered = lower(&self.ir, &stats, bits, options.relu);
         let mut problems = self.prepared.unsupported.clone();
         match lowered {
@@ -135,13 +130,8 @@ impl Model {
             Err(_) => {}
         }
         // In the model's order, each node once, with the first reason found.
-        let order: BTreeMap<&str, usize> = self
-            .ir
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(i, n)| (n.name.as_str(), i))
-            .collect();
+        let order: BTreeMap<&str, usize> =
+            self.ir.nodes.iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
         let mut seen = HashSet::new();
         problems.retain(|p| seen.insert(p.node.clone()));
         problems.sort_by_key(|p| order.get(p.node.as_str()).copied().unwrap_or(usize::MAX));

@@ -34,6 +34,8 @@ mod quantize;
 mod report;
 mod rewrite;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{Compiled, Options, ReluProof, Sample, compile};
 pub use error::{ImportError, Unsupported};

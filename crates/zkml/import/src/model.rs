@@ -65,13 +65,7 @@ impl Model {
                 .collect()
         };
         let (inputs, outputs) = (info(&ir.inputs), info(&ir.outputs));
-        Ok(Self {
-            ir,
-            prepared,
-            input_types: declared.input_types,
-            inputs,
-            outputs,
-        })
+        Ok(Self { ir, prepared, input_types: declared.input_types, inputs, outputs })
     }
 
     /// Name of the graph.
@@ -104,10 +98,7 @@ impl Model {
     /// Checks inputs and gives them the model's shapes and element kinds.
     pub(crate) fn arrays(&self, inputs: &[Vec<f32>]) -> Result<Vec<Array>, ImportError> {
         if inputs.len() != self.inputs.len() {
-            return Err(ImportError::InputCount {
-                expected: self.inputs.len(),
-                got: inputs.len(),
-            });
+            return Err(ImportError::InputCount { expected: self.inputs.len(), got: inputs.len() });
         }
         let mut arrays = Vec::with_capacity(inputs.len());
         for ((info, &kind), values) in self.inputs.iter().zip(&self.input_types).zip(inputs) {
@@ -120,19 +111,13 @@ impl Model {
                 });
             }
             if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-                return Err(ImportError::NotFinite {
-                    tensor: info.name.clone(),
-                    index,
-                    got: values[index],
-                });
+                return Err(ImportError::NotFinite { tensor: info.name.clone(), index, got: values[index] });
             }
             let mut array = placeholder(&info.name, kind, info.shape.clone())?;
             match &mut array.data {
                 crate::array::Data::F32(v) => v.copy_from_slice(values),
                 crate::array::Data::I64(v) => {
-                    v.iter_mut()
-                        .zip(values)
-                        .for_each(|(a, &b)| *a = b.round() as i64);
+                    v.iter_mut().zip(values).for_each(|(a, &b)| *a = b.round() as i64);
                 }
                 crate::array::Data::Bool(v) => {
                     v.iter_mut().zip(values).for_each(|(a, &b)| *a = b != 0.0);
@@ -156,23 +141,16 @@ impl Model {
         let outputs = self.ir.outputs.iter();
         outputs
             .map(|&id| {
-                live[id]
-                    .as_ref()
-                    .map(|a| a.to_floats())
-                    .ok_or_else(|| ImportError::UnknownValue {
-                        node: "(graph output)".into(),
-                        value: self.ir.values[id].name.clone(),
-                    })
+                live[id].as_ref().map(|a| a.to_floats()).ok_or_else(|| ImportError::UnknownValue {
+                    node: "(graph output)".into(),
+                    value: self.ir.values[id].name.clone(),
+                })
             })
             .collect()
     }
 
     /// Runs what can be run: nodes that cannot yield zeros where their shape is known.
-    pub(crate) fn execute_leniently(
-        &self,
-        inputs: Vec<Array>,
-        observe: &mut dyn FnMut(ValueId, &Array),
-    ) {
+    pub(crate) fn execute_leniently(&self, inputs: Vec<Array>, observe: &mut dyn FnMut(ValueId, &Array)) {
         // Faults are listed by whoever lowers the model.
         drop(self.walk(inputs, observe, true));
     }
@@ -185,33 +163,21 @@ impl Model {
         lenient: bool,
     ) -> Result<Vec<Option<Arc<Array>>>, ImportError> {
         let ir = &self.ir;
-        let context = Context {
-            opset: ir.opset,
-            shapes_only: false,
-        };
+        let context = Context { opset: ir.opset, shapes_only: false };
         let mut last_use = vec![0; ir.values.len()];
         for (index, node) in ir.nodes.iter().enumerate() {
-            node.inputs
-                .iter()
-                .flatten()
-                .for_each(|&v| last_use[v] = index);
+            node.inputs.iter().flatten().for_each(|&v| last_use[v] = index);
         }
         ir.outputs.iter().for_each(|&v| last_use[v] = usize::MAX);
-        let mut live: Vec<Option<Arc<Array>>> = ir
-            .values
-            .iter()
-            .map(|v| v.constant.as_ref().map(|c| c.array.clone()))
-            .collect();
+        let mut live: Vec<Option<Arc<Array>>> =
+            ir.values.iter().map(|v| v.constant.as_ref().map(|c| c.array.clone())).collect();
         for (&id, array) in ir.inputs.iter().zip(inputs) {
             observe(id, &array);
             live[id] = Some(Arc::new(array));
         }
         for (index, node) in ir.nodes.iter().enumerate() {
-            let arguments: Vec<Option<&Array>> = node
-                .inputs
-                .iter()
-                .map(|v| v.and_then(|v| live[v].as_deref()))
-                .collect();
+            let arguments: Vec<Option<&Array>> =
+                node.inputs.iter().map(|v| v.and_then(|v| live[v].as_deref())).collect();
             let results = match exec(node, &arguments, context) {
                 Ok(results) => results,
                 Err(_) if lenient => zeros(ir, node),
@@ -240,11 +206,7 @@ fn zeros(ir: &Ir, node: &Node) -> Vec<Array> {
         let n = shape.iter().product();
         Some(Array::f32(shape, vec![0.0; n]))
     };
-    node.outputs
-        .iter()
-        .map(zero)
-        .collect::<Option<Vec<_>>>()
-        .unwrap_or_default()
+    node.outputs.iter().map(zero).collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 fn node_error(node: &Node, fault: Fault) -> ImportError {

@@ -33,11 +33,8 @@ const SHAPE_ONLY: [&str; 2] = ["Shape", "Size"];
 
 /// Fills in shapes and constants, and keeps only live nodes.
 pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, ImportError> {
-    let mut known: Vec<Option<Arc<Array>>> = ir
-        .values
-        .iter()
-        .map(|v| v.constant.as_ref().map(|c| c.array.clone()))
-        .collect();
+    let mut known: Vec<Option<Arc<Array>>> =
+        ir.values.iter().map(|v| v.constant.as_ref().map(|c| c.array.clone())).collect();
     for (&id, &element) in ir.inputs.iter().zip(&declared.input_types) {
         let shape = ir.values[id].shape.clone().unwrap_or_default();
         let zeros = placeholder(&ir.values[id].name, element, shape)?;
@@ -46,33 +43,23 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
         }
         known[id] = Some(Arc::new(zeros));
     }
-    let context = Context {
-        opset: ir.opset,
-        shapes_only: true,
-    };
+    let context = Context { opset: ir.opset, shapes_only: true };
     let mut faults: Vec<Option<String>> = vec![None; ir.nodes.len()];
     let mut macs = vec![0u64; ir.nodes.len()];
     let mut total = 0u64;
     let mut work = 0u64;
     for index in 0..ir.nodes.len() {
         let node = &ir.nodes[index];
-        let constants: Vec<Option<&Constant>> = node
-            .inputs
-            .iter()
-            .flatten()
-            .map(|&v| ir.constant(v))
-            .collect();
+        let constants: Vec<Option<&Constant>> =
+            node.inputs.iter().flatten().map(|&v| ir.constant(v)).collect();
         let fold = constants.iter().all(Option::is_some);
         let secret = constants.iter().flatten().any(|c| c.secret);
         let shape_only = SHAPE_ONLY.contains(&node.op.as_str());
         let results = if node.inputs.iter().flatten().any(|&v| known[v].is_none()) {
             Err(None)
         } else {
-            let inputs: Vec<Option<&Array>> = node
-                .inputs
-                .iter()
-                .map(|v| v.and_then(|v| known[v].as_deref()))
-                .collect();
+            let inputs: Vec<Option<&Array>> =
+                node.inputs.iter().map(|v| v.and_then(|v| known[v].as_deref())).collect();
             macs[index] = count_macs(node, &inputs);
             work = work.saturating_add(macs[index]);
             if work > MAX_MACS {
@@ -82,10 +69,7 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
                     got: work,
                 });
             }
-            let context = Context {
-                shapes_only: !fold,
-                ..context
-            };
+            let context = Context { shapes_only: !fold, ..context };
             exec(node, &inputs, context).map_err(Some)
         };
         let outputs = node.outputs.clone();
@@ -115,20 +99,13 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Impo
                     let array = Arc::new(array);
                     if fold || shape_only {
                         let secret = secret && !shape_only;
-                        ir.values[output].constant = Some(Constant {
-                            array: array.clone(),
-                            secret,
-                        });
+                        ir.values[output].constant = Some(Constant { array: array.clone(), secret });
                     }
                     known[output] = Some(array);
                 }
             }
             Err(Some(Fault::Invalid(reason))) => {
-                return Err(ImportError::Node {
-                    node: node.name.clone(),
-                    operator: node.op.clone(),
-                    reason,
-                });
+                return Err(ImportError::Node { node: node.name.clone(), operator: node.op.clone(), reason });
             }
             Err(fault) => {
                 faults[index] = match fault {
@@ -154,11 +131,8 @@ fn retain_live(ir: &mut Ir, faults: &[Option<String>], macs: &[u64]) -> Prepared
     let mut live: HashSet<usize> = ir.outputs.iter().copied().collect();
     let mut keep = vec![false; ir.nodes.len()];
     for (index, node) in ir.nodes.iter().enumerate().rev() {
-        let needed = node
-            .outputs
-            .iter()
-            .flatten()
-            .any(|&o| live.contains(&o) && ir.values[o].constant.is_none());
+        let needed =
+            node.outputs.iter().flatten().any(|&o| live.contains(&o) && ir.values[o].constant.is_none());
         if needed {
             keep[index] = true;
             live.extend(node.inputs.iter().flatten());
@@ -169,16 +143,16 @@ fn retain_live(ir: &mut Ir, faults: &[Option<String>], macs: &[u64]) -> Prepared
     for (index, node) in ir.nodes.iter().enumerate().filter(|(i, _)| keep[*i]) {
         prepared.macs = prepared.macs.saturating_add(macs[index]);
         for &output in node.outputs.iter().flatten() {
-            let elements = ir.values[output]
-                .shape
-                .as_ref()
-                .map_or(0, |s| s.iter().product());
+            let elements = ir.values[output].shape.as_ref().map_or(0, |s| s.iter().product());
             prepared.activations += elements as u64;
         }
-        parameters.extend(node.inputs.iter().flatten().copied().filter(|&v| {
-            ir.constant(v)
-                .is_some_and(|c| c.secret && c.array.floats().is_ok())
-        }));
+        parameters.extend(
+            node.inputs
+                .iter()
+                .flatten()
+                .copied()
+                .filter(|&v| ir.constant(v).is_some_and(|c| c.secret && c.array.floats().is_ok())),
+        );
         if let Some(reason) = &faults[index] {
             prepared.unsupported.push(Unsupported {
                 node: node.name.clone(),
@@ -187,45 +161,29 @@ fn retain_live(ir: &mut Ir, faults: &[Option<String>], macs: &[u64]) -> Prepared
             });
         }
     }
-    ir.parameters = parameters
-        .iter()
-        .filter_map(|&v| ir.constant(v))
-        .map(|c| c.array.len() as u64)
-        .sum();
+    ir.parameters = parameters.iter().filter_map(|&v| ir.constant(v)).map(|c| c.array.len() as u64).sum();
     let mut keep = keep.into_iter();
     ir.nodes.retain(|_| keep.next().unwrap_or(false));
     prepared
 }
 
 /// Zeros of an input's shape and kind of element.
-pub(crate) fn placeholder(
-    name: &str,
-    element_type: i32,
-    shape: Vec<usize>,
-) -> Result<Array, ImportError> {
+pub(crate) fn placeholder(name: &str, element_type: i32, shape: Vec<usize>) -> Result<Array, ImportError> {
     use element::*;
     let n = shape.iter().product();
     Ok(match element_type {
         FLOAT | DOUBLE | FLOAT16 | BFLOAT16 => Array::f32(shape, vec![0.0; n]),
-        INT64 | INT32 | INT16 | INT8 | UINT64 | UINT32 | UINT16 | UINT8 => {
-            Array::i64(shape, vec![0; n])
-        }
+        INT64 | INT32 | INT16 | INT8 | UINT64 | UINT32 | UINT16 | UINT8 => Array::i64(shape, vec![0; n]),
         BOOL => Array::bool(shape, vec![false; n]),
         got => {
-            return Err(ImportError::ElementType {
-                tensor: name.into(),
-                got,
-            });
+            return Err(ImportError::ElementType { tensor: name.into(), got });
         }
     })
 }
 
 /// Whether an operator is implemented, whatever its inputs.
 fn is_known(node: &Node) -> bool {
-    let context = Context {
-        opset: 20,
-        shapes_only: true,
-    };
+    let context = Context { opset: 20, shapes_only: true };
     !matches!(exec(node, &[], context), Err(Fault::Unknown))
 }
 
@@ -238,17 +196,11 @@ fn count_macs(node: &Node, inputs: &[Option<&Array>]) -> u64 {
             crate::geometry::windows(node, &x[2..], Some(&w[2..])).map_or(0, |windows| {
                 windows
                     .iter()
-                    .fold(product(w).saturating_mul(x[0] as u64), |n, w| {
-                        n.saturating_mul(w.output as u64)
-                    })
+                    .fold(product(w).saturating_mul(x[0] as u64), |n, w| n.saturating_mul(w.output as u64))
             })
         }
-        ("MatMul", Some(a), Some(&[k, n])) if a.last() == Some(&k) => {
-            product(a).saturating_mul(n as u64)
-        }
-        ("MatMul", Some(a), Some(b)) if b.len() > 1 => {
-            product(a).saturating_mul(b[b.len() - 1] as u64)
-        }
+        ("MatMul", Some(a), Some(&[k, n])) if a.last() == Some(&k) => product(a).saturating_mul(n as u64),
+        ("MatMul", Some(a), Some(b)) if b.len() > 1 => product(a).saturating_mul(b[b.len() - 1] as u64),
         ("Gemm", Some(a), Some(&[r, c])) => {
             let n = if node.int("transB", 0) != 0 { r } else { c };
             product(a).saturating_mul(n as u64)

@@ -13,12 +13,7 @@ pub fn quantize(tensor: &Tensor, values: &[f32]) -> Result<Vec<i64>, ImportError
     let shape: Vec<usize> = tensor.shape.iter().map(|&e| e as usize).collect();
     let expected = shape.iter().product();
     if values.len() != expected {
-        return Err(ImportError::ArraySize {
-            name: tensor.name.clone(),
-            shape,
-            expected,
-            got: values.len(),
-        });
+        return Err(ImportError::ArraySize { name: tensor.name.clone(), shape, expected, got: values.len() });
     }
     let factor = f64::from(tensor.scale).exp2();
     values
@@ -26,11 +21,7 @@ pub fn quantize(tensor: &Tensor, values: &[f32]) -> Result<Vec<i64>, ImportError
         .enumerate()
         .map(|(index, &value)| {
             if !value.is_finite() {
-                return Err(ImportError::NotFinite {
-                    tensor: tensor.name.clone(),
-                    index,
-                    got: value,
-                });
+                return Err(ImportError::NotFinite { tensor: tensor.name.clone(), index, got: value });
             }
             Ok(((f64::from(value) * factor).round() as i64).clamp(tensor.min, tensor.max))
         })
@@ -41,10 +32,7 @@ pub fn quantize(tensor: &Tensor, values: &[f32]) -> Result<Vec<i64>, ImportError
 #[must_use]
 pub fn dequantize(tensor: &Tensor, values: &[i64]) -> Vec<f32> {
     let factor = (-f64::from(tensor.scale)).exp2();
-    values
-        .iter()
-        .map(|&value| (value as f64 * factor) as f32)
-        .collect()
+    values.iter().map(|&value| (value as f64 * factor) as f32).collect()
 }
 
 #[cfg(test)]
@@ -52,13 +40,7 @@ mod tests {
     use super::*;
 
     fn tensor() -> Tensor {
-        Tensor {
-            name: "x".into(),
-            shape: vec![4],
-            min: -8,
-            max: 7,
-            scale: 1,
-        }
+        Tensor { name: "x".into(), shape: vec![4], min: -8, max: 7, scale: 1 }
     }
 
     #[test]
@@ -72,11 +54,7 @@ mod tests {
     fn bad_values_are_refused() {
         assert!(matches!(
             quantize(&tensor(), &[0.0; 3]),
-            Err(ImportError::ArraySize {
-                expected: 4,
-                got: 3,
-                ..
-            })
+            Err(ImportError::ArraySize { expected: 4, got: 3, .. })
         ));
         assert!(matches!(
             quantize(&tensor(), &[0.0, f32::NAN, 0.0, 0.0]),

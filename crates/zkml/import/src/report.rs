@@ -84,21 +84,14 @@ impl Judge {
     ) -> Result<Self, ImportError> {
         let mut floats = Vec::with_capacity(samples.len());
         for chunk in samples.chunks(CHUNK) {
-            progress(
-                "running the float model",
-                floats.len() as u64,
-                samples.len() as u64,
-            );
-            let run: Result<Vec<_>, ImportError> =
-                chunk.par_iter().map(|s| model.run(&s.inputs)).collect();
+            progress("running the float model", floats.len() as u64, samples.len() as u64);
+            let run: Result<Vec<_>, ImportError> = chunk.par_iter().map(|s| model.run(&s.inputs)).collect();
             floats.extend(run?);
         }
         let shape = &model.outputs()[0].shape;
         let row = shape.last().copied().unwrap_or(1).max(1);
         let first = floats.iter().filter_map(|o| o.first()).flatten();
-        let (low, high) = first.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| {
-            (l.min(v), h.max(v))
-        });
+        let (low, high) = first.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
         let integral = model.ir.integer.contains(&model.ir.outputs[0]);
         let criterion = if integral {
             Criterion::Exact
@@ -156,11 +149,7 @@ impl Judge {
         let mut tally = Tally::default();
         let mut done = 0;
         for chunk in self.inputs.chunks(CHUNK) {
-            progress(
-                "running the integer model",
-                done as u64,
-                self.inputs.len() as u64,
-            );
+            progress("running the integer model", done as u64, self.inputs.len() as u64);
             let outputs: Result<Vec<_>, ImportError> = chunk.par_iter().map(run).collect();
             for output in outputs? {
                 self.compare(&self.floats[done], &output, self.labels[done], &mut tally);
@@ -171,13 +160,7 @@ impl Judge {
         Ok(self.report(&tally, bits, options))
     }
 
-    fn compare(
-        &self,
-        float: &[Vec<f32>],
-        integer: &[Vec<f32>],
-        label: Option<i64>,
-        tally: &mut Tally,
-    ) {
+    fn compare(&self, float: &[Vec<f32>], integer: &[Vec<f32>], label: Option<i64>, tally: &mut Tally) {
         for (a, b) in float.iter().flatten().zip(integer.iter().flatten()) {
             let error = f64::from((a - b).abs());
             tally.max_error = tally.max_error.max(error);
@@ -192,10 +175,7 @@ impl Judge {
             let agrees = match self.criterion {
                 Criterion::Top1 => top(a) == top(b),
                 Criterion::Exact => a == b,
-                Criterion::Close(band) => a
-                    .iter()
-                    .zip(b)
-                    .all(|(a, b)| f64::from((a - b).abs()) <= band),
+                Criterion::Close(band) => a.iter().zip(b).all(|(a, b)| f64::from((a - b).abs()) <= band),
             };
             tally.rows += 1;
             tally.agreeing += usize::from(agrees);
@@ -259,8 +239,6 @@ struct Tally {
 fn top(row: &[f32]) -> usize {
     row.iter()
         .enumerate()
-        .fold((0, f32::NEG_INFINITY), |best, (i, &v)| {
-            if v > best.1 { (i, v) } else { best }
-        })
+        .fold((0, f32::NEG_INFINITY), |best, (i, &v)| if v > best.1 { (i, v) } else { best })
         .0
 }

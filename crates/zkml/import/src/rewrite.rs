@@ -32,10 +32,7 @@ pub(crate) fn rewrite(ir: &mut Ir) {
 /// shares the rounding of the sum before it.
 fn pool_last(ir: &mut Ir) {
     let mut uses = vec![0; ir.values.len()];
-    ir.nodes
-        .iter()
-        .flat_map(|n| n.inputs.iter().flatten())
-        .for_each(|&v| uses[v] += 1);
+    ir.nodes.iter().flat_map(|n| n.inputs.iter().flatten()).for_each(|&v| uses[v] += 1);
     ir.outputs.iter().for_each(|&v| uses[v] += 1);
     for first in 0..ir.nodes.len() {
         let pool = &ir.nodes[first];
@@ -45,10 +42,7 @@ fn pool_last(ir: &mut Ir) {
         if pool.op != "MaxPool" || uses[x] != 1 || uses[pooled] != 1 {
             continue;
         }
-        let second = ir
-            .nodes
-            .iter()
-            .position(|n| n.input(0) == Some(pooled) && never_decreases(n));
+        let second = ir.nodes.iter().position(|n| n.input(0) == Some(pooled) && never_decreases(n));
         let Some(second) = second else { continue };
         let Some(out) = ir.nodes[second].output(0) else {
             continue;
@@ -57,11 +51,7 @@ fn pool_last(ir: &mut Ir) {
         let shape = ir.values[x].shape.clone();
         let between = ir.values.len();
         let name = format!("{}.early", ir.values[out].name);
-        ir.values.push(Value {
-            name,
-            constant: None,
-            shape,
-        });
+        ir.values.push(Value { name, constant: None, shape });
         uses.push(1);
         let function = &mut ir.nodes[second];
         function.inputs[0] = Some(x);
@@ -75,10 +65,9 @@ fn pool_last(ir: &mut Ir) {
 
 fn never_decreases(node: &Node) -> bool {
     match function_kind(node) {
-        Some(kind) => matches!(
-            kind,
-            F::Sigmoid | F::Tanh | F::HardSigmoid { .. } | F::Softplus | F::Erf | F::Exp
-        ),
+        Some(kind) => {
+            matches!(kind, F::Sigmoid | F::Tanh | F::HardSigmoid { .. } | F::Softplus | F::Erf | F::Exp)
+        }
         None => matches!(node.op.as_str(), "Relu" | "Clip"),
     }
 }
@@ -119,9 +108,7 @@ fn is_elementwise(ir: &Ir, node: &Node) -> bool {
         && node.outputs.len() == 1
         && node.inputs.iter().flatten().all(|&v| match ir.constant(v) {
             Some(c) => c.array.len() == 1,
-            None => node
-                .output(0)
-                .is_some_and(|o| ir.values[o].shape == ir.values[v].shape),
+            None => node.output(0).is_some_and(|o| ir.values[o].shape == ir.values[v].shape),
         })
 }
 
@@ -184,28 +171,15 @@ fn composition(
     found
 }
 
-fn run(
-    ir: &Ir,
-    nodes: &BTreeSet<usize>,
-    root: ValueId,
-    out: ValueId,
-    x: &[f32],
-) -> Option<Vec<f32>> {
-    let context = Context {
-        opset: ir.opset,
-        shapes_only: false,
-    };
-    let mut known: HashMap<ValueId, Array> =
-        HashMap::from([(root, Array::f32(vec![x.len()], x.to_vec()))]);
+fn run(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId, x: &[f32]) -> Option<Vec<f32>> {
+    let context = Context { opset: ir.opset, shapes_only: false };
+    let mut known: HashMap<ValueId, Array> = HashMap::from([(root, Array::f32(vec![x.len()], x.to_vec()))]);
     for &index in nodes {
         let node = &ir.nodes[index];
         let scalars: Vec<Option<Array>> = node
             .inputs
             .iter()
-            .map(|v| {
-                v.and_then(|v| ir.constant(v))
-                    .and_then(|c| c.array.reshaped(vec![]).ok())
-            })
+            .map(|v| v.and_then(|v| ir.constant(v)).and_then(|c| c.array.reshaped(vec![]).ok()))
             .collect();
         let inputs: Vec<Option<&Array>> = node
             .inputs
@@ -217,11 +191,7 @@ fn run(
         known.insert(node.output(0)?, result);
     }
     let result = known.remove(&out)?;
-    result
-        .floats()
-        .ok()
-        .filter(|v| v.len() == x.len())
-        .map(<[f32]>::to_vec)
+    result.floats().ok().filter(|v| v.len() == x.len()).map(<[f32]>::to_vec)
 }
 
 fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> Option<F> {
@@ -251,25 +221,15 @@ fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> O
         let alpha = |value: f32| fixed(value);
         kinds.extend(alpha(-probes[2]).map(|alpha| F::LeakyRelu { alpha }));
         kinds.extend(alpha(-probes[3]).map(|alpha| F::Elu { alpha }));
-        kinds.extend(
-            fixed(1.673_263_2)
-                .zip(fixed(1.050_701))
-                .map(|(alpha, gamma)| F::Selu { alpha, gamma }),
-        );
+        kinds.extend(fixed(1.673_263_2).zip(fixed(1.050_701)).map(|(alpha, gamma)| F::Selu { alpha, gamma }));
         let slope = fixed((probes[1] - probes[0]) * 100.0);
-        kinds.extend(
-            slope
-                .zip(fixed(probes[0]))
-                .map(|(alpha, beta)| F::HardSigmoid { alpha, beta }),
-        );
+        kinds.extend(slope.zip(fixed(probes[0])).map(|(alpha, beta)| F::HardSigmoid { alpha, beta }));
         if let Some(kind) = kinds.into_iter().find(|&k| matches(k, &everywhere, &y)) {
             return Some(kind);
         }
     }
     let y = run(ir, nodes, root, out, &positive)?;
-    [F::Rsqrt, F::Reciprocal, F::Sqrt, F::Log]
-        .into_iter()
-        .find(|&k| matches(k, &positive, &y))
+    [F::Rsqrt, F::Reciprocal, F::Sqrt, F::Log].into_iter().find(|&k| matches(k, &positive, &y))
 }
 
 fn name(kind: F) -> String {
@@ -285,21 +245,14 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn value(&mut self, name: String, shape: Option<Vec<usize>>) -> ValueId {
-        self.ir.values.push(Value {
-            name,
-            constant: None,
-            shape,
-        });
+        self.ir.values.push(Value { name, constant: None, shape });
         self.ir.values.len() - 1
     }
 
     fn constant(&mut self, name: &str, value: f32) -> ValueId {
         let id = self.value(name.into(), Some(vec![]));
         let array = Arc::new(Array::f32(vec![], vec![value]));
-        self.ir.values[id].constant = Some(Constant {
-            array,
-            secret: false,
-        });
+        self.ir.values[id].constant = Some(Constant { array, secret: false });
         id
     }
 
@@ -336,10 +289,7 @@ impl Builder<'_> {
 
 fn take_apart(ir: &mut Ir) {
     let nodes = std::mem::take(&mut ir.nodes);
-    let mut to = Builder {
-        ir,
-        nodes: Vec::with_capacity(nodes.len()),
-    };
+    let mut to = Builder { ir, nodes: Vec::with_capacity(nodes.len()) };
     for node in nodes {
         if !expand(&mut to, &node) {
             to.nodes.push(node);
@@ -356,9 +306,7 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
     };
     let shape = to.ir.values[x].shape.clone();
     let scalar = |to: &Builder<'_>, index: usize| {
-        node.input(index)
-            .and_then(|v| to.ir.constant(v))
-            .and_then(|c| c.array.scalar())
+        node.input(index).and_then(|v| to.ir.constant(v)).and_then(|c| c.array.scalar())
     };
     match node.op.as_str() {
         "Mish" => {
@@ -423,11 +371,7 @@ fn layer_norm(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
         return false;
     }
     let axes: Vec<i64> = (first as i64..shape.len() as i64).collect();
-    let kept: Vec<usize> = shape
-        .iter()
-        .enumerate()
-        .map(|(i, &e)| if i < first { e } else { 1 })
-        .collect();
+    let kept: Vec<usize> = shape.iter().enumerate().map(|(i, &e)| if i < first { e } else { 1 }).collect();
     let (full, kept) = (Some(shape), Some(kept));
     let mean = |to: &mut Builder<'_>, part: &str, of: ValueId| {
         let out = to.node(part, node, "ReduceMean", &[of], kept.clone());

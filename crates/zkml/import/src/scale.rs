@@ -55,10 +55,7 @@ fn tail(range: &Range, window: Window, low: f64, high: f64, open: (bool, bool)) 
     let beyond = |by: f64| {
         let above = (high + by * reach - window.max() as f64 / factor).max(0.0);
         let below = (window.min as f64 / factor - (low - by * reach)).max(0.0);
-        let (above, below) = (
-            if open.1 { above } else { 0.0 },
-            if open.0 { below } else { 0.0 },
-        );
+        let (above, below) = (if open.1 { above } else { 0.0 }, if open.0 { below } else { 0.0 });
         above * above + below * below
     };
     (beyond(0.15) + 0.05 * beyond(0.5)) / range.kept.len().max(1) as f64
@@ -67,13 +64,7 @@ fn tail(range: &Range, window: Window, low: f64, high: f64, open: (bool, bool)) 
 /// The window of `2^bits` integers that represents a range best, at no finer scale than `finest`.
 /// `floor`: values below it need no representation (ReLU). `open`: whether other samples may
 /// reach beyond the range.
-pub(crate) fn choose(
-    range: &Range,
-    bits: u8,
-    finest: i32,
-    floor: Option<f64>,
-    open: bool,
-) -> Window {
+pub(crate) fn choose(range: &Range, bits: u8, finest: i32, floor: Option<f64>, open: bool) -> Window {
     let low = floor.map_or(range.min, |f| range.min.max(f)).min(range.max);
     let (low, high) = match floor {
         // Zero is what padding and dead units yield.
@@ -82,11 +73,8 @@ pub(crate) fn choose(
     };
     let size = (1i64 << bits) as f64;
     let span = (high - low).max(1e-30);
-    let coarse = if high - low > 0.0 {
-        fit(span, size - 1.0)
-    } else {
-        fit(high.abs().max(1e-9), size / 2.0 - 1.0)
-    };
+    let coarse =
+        if high - low > 0.0 { fit(span, size - 1.0) } else { fit(high.abs().max(1e-9), size / 2.0 - 1.0) };
     let mut best: Option<(f64, Window)> = None;
     for scale in [coarse, coarse - 1, coarse - 2, coarse + 1] {
         let scale = scale.min(finest);
@@ -102,34 +90,21 @@ pub(crate) fn choose(
         starts.dedup();
         for min in starts {
             let window = Window { scale, min, bits };
-            let clipped = (low * factor).round() < min as f64
-                || (high * factor).round() > window.max() as f64;
+            let clipped =
+                (low * factor).round() < min as f64 || (high * factor).round() > window.max() as f64;
             if range.kept.is_empty() && clipped {
                 continue;
             }
             let mut lost = error(range, window);
             if open && !range.kept.is_empty() {
-                lost += tail(
-                    range,
-                    window,
-                    low,
-                    high,
-                    (floor.is_none() && low < 0.0, high > 0.0),
-                );
+                lost += tail(range, window, low, high, (floor.is_none() && low < 0.0, high > 0.0));
             }
             if best.as_ref().is_none_or(|(e, _)| lost < *e * 0.999) {
                 best = Some((lost, window));
             }
         }
     }
-    best.map_or(
-        Window {
-            scale: coarse.min(finest),
-            min: -(1 << (bits - 1)),
-            bits,
-        },
-        |b| b.1,
-    )
+    best.map_or(Window { scale: coarse.min(finest), min: -(1 << (bits - 1)), bits }, |b| b.1)
 }
 
 #[cfg(test)]
@@ -139,11 +114,7 @@ mod tests {
     fn range(values: &[f32]) -> Range {
         Range {
             min: values.iter().copied().fold(f32::INFINITY, f32::min).into(),
-            max: values
-                .iter()
-                .copied()
-                .fold(f32::NEG_INFINITY, f32::max)
-                .into(),
+            max: values.iter().copied().fold(f32::NEG_INFINITY, f32::max).into(),
             kept: values.to_vec(),
         }
     }

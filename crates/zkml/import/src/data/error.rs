@@ -16,11 +16,7 @@ pub enum DataError {
     NotAFile { file: String },
     /// Larger than the limit for its format.
     #[error("{file}: {bytes} bytes, more than the {limit} that are read")]
-    TooLarge {
-        file: String,
-        bytes: u64,
-        limit: u64,
-    },
+    TooLarge { file: String, bytes: u64, limit: u64 },
     /// Neither a zip archive nor JSON.
     #[error("{file}: neither an .npz archive nor JSON")]
     UnknownFormat { file: String },
@@ -31,20 +27,14 @@ pub enum DataError {
     #[error("{file}: {arrays} arrays, more than the {MAX_ARRAYS} that are read")]
     TooManyArrays { file: String, arrays: usize },
     /// An entry that is no `.npy` array.
-    #[error(
-        "{file}: entry `{entry}` is no .npy array with a name of at most {MAX_NAME_BYTES} bytes"
-    )]
+    #[error("{file}: entry `{entry}` is no .npy array with a name of at most {MAX_NAME_BYTES} bytes")]
     EntryName { file: String, entry: String },
     /// Two arrays of one name.
     #[error("{file}: two arrays are named `{array}`")]
     Duplicate { file: String, array: String },
     /// One array is wrong.
     #[error("{file}: array `{array}`: {problem}")]
-    Array {
-        file: String,
-        array: String,
-        problem: ArrayError,
-    },
+    Array { file: String, array: String, problem: ArrayError },
     /// The text is no JSON of the expected form; the problem names line and column.
     #[error("{file}: {problem}")]
     Json { file: String, problem: String },
@@ -53,42 +43,19 @@ pub enum DataError {
     Arguments { names: usize, sizes: usize },
     /// No array of the name.
     #[error("{file}: no array `{array}`{}; it has {}", or(fallback), list(present))]
-    Missing {
-        file: String,
-        array: String,
-        fallback: &'static str,
-        present: Vec<String>,
-    },
+    Missing { file: String, array: String, fallback: &'static str, present: Vec<String> },
     /// The array's samples do not have as many elements as the graph's tensor.
     #[error(
         "{file}: array `{array}` of shape {shape:?}: a sample (first axis) must have {expected} \
          elements"
     )]
-    SampleSize {
-        file: String,
-        array: String,
-        shape: Vec<usize>,
-        expected: usize,
-    },
+    SampleSize { file: String, array: String, shape: Vec<usize>, expected: usize },
     /// No sample of this number.
     #[error("{file}: array `{array}` has {samples} samples, none with index {index}")]
-    Index {
-        file: String,
-        array: String,
-        index: usize,
-        samples: usize,
-    },
+    Index { file: String, array: String, index: usize, samples: usize },
     /// Two inputs with different numbers of samples.
-    #[error(
-        "{file}: array `{first}` has {first_samples} samples and `{second}` has {second_samples}"
-    )]
-    Disagree {
-        file: String,
-        first: String,
-        first_samples: usize,
-        second: String,
-        second_samples: usize,
-    },
+    #[error("{file}: array `{first}` has {first_samples} samples and `{second}` has {second_samples}")]
+    Disagree { file: String, first: String, first_samples: usize, second: String, second_samples: usize },
     /// Integers were needed.
     #[error("{file}: array `{array}` must hold integers")]
     NotIntegers { file: String, array: String },
@@ -115,10 +82,7 @@ pub enum ArrayError {
     HeaderTooLong { bytes: u64, limit: u64 },
     /// The header is not the dictionary that it must be.
     #[error("malformed header at byte {position}: expected {expected}")]
-    Header {
-        position: usize,
-        expected: &'static str,
-    },
+    Header { position: usize, expected: &'static str },
     /// A key that is there twice.
     #[error("header has `{0}` twice")]
     FieldTwice(&'static str),
@@ -142,11 +106,7 @@ pub enum ArrayError {
     TooManyElements,
     /// Fewer elements than the shape says.
     #[error("truncated: shape {shape:?} needs {expected} elements, found {got}")]
-    Truncated {
-        shape: Vec<usize>,
-        expected: usize,
-        got: usize,
-    },
+    Truncated { shape: Vec<usize>, expected: usize, got: usize },
     /// Bytes after the last element.
     #[error("bytes after the last element")]
     Trailing,
@@ -162,11 +122,7 @@ pub enum ArrayError {
 }
 
 fn or(fallback: &str) -> String {
-    if fallback.is_empty() {
-        String::new()
-    } else {
-        format!(" or `{fallback}`")
-    }
+    if fallback.is_empty() { String::new() } else { format!(" or `{fallback}`") }
 }
 
 fn list(names: &[String]) -> String {
@@ -174,11 +130,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "no arrays".to_owned();
     }
-    let mut text = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>();
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>();
     if names.len() > SHOWN {
         text.push(format!("{} more", names.len() - SHOWN));
     }

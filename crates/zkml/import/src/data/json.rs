@@ -12,10 +12,8 @@ use super::{Array, DataError, MAX_ARRAYS, MAX_AXES, MAX_NAME_BYTES, Values};
 
 /// Reads every array of a JSON text; `file` is for messages.
 pub(super) fn read(file: &str, reader: impl Read) -> Result<BTreeMap<String, Array>, DataError> {
-    let wrong = |error: serde_json::Error| DataError::Json {
-        file: file.to_owned(),
-        problem: error.to_string(),
-    };
+    let wrong =
+        |error: serde_json::Error| DataError::Json { file: file.to_owned(), problem: error.to_string() };
     let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(reader));
     let arrays = (&mut deserializer).deserialize_any(File).map_err(wrong)?;
     deserializer.end().map_err(wrong)?;
@@ -33,15 +31,8 @@ impl<'de> Visitor<'de> for File {
 
     fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Self::Value, A::Error> {
         let mut builder = Builder::default();
-        Nested {
-            builder: &mut builder,
-            depth: 0,
-        }
-        .visit_seq(sequence)?;
-        Ok(BTreeMap::from([(
-            "inputs".to_owned(),
-            builder.finish("inputs")?,
-        )]))
+        Nested { builder: &mut builder, depth: 0 }.visit_seq(sequence)?;
+        Ok(BTreeMap::from([("inputs".to_owned(), builder.finish("inputs")?)]))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -53,15 +44,10 @@ impl<'de> Visitor<'de> for File {
                 )));
             }
             if arrays.contains_key(&name) {
-                return Err(de::Error::custom(format_args!(
-                    "two arrays are named `{name}`"
-                )));
+                return Err(de::Error::custom(format_args!("two arrays are named `{name}`")));
             }
             let mut builder = Builder::default();
-            map.next_value_seed(Nested {
-                builder: &mut builder,
-                depth: 0,
-            })?;
+            map.next_value_seed(Nested { builder: &mut builder, depth: 0 })?;
             let array = builder.finish(&name)?;
             arrays.insert(name, array);
         }
@@ -85,9 +71,7 @@ impl Builder {
     fn number<E: de::Error>(&mut self, depth: usize) -> Result<(), E> {
         match *self.axes.get_or_insert(depth) {
             axes if axes == depth => Ok(()),
-            axes => Err(ragged(format_args!(
-                "a number below {depth} axes, others below {axes}"
-            ))),
+            axes => Err(ragged(format_args!("a number below {depth} axes, others below {axes}"))),
         }
     }
 
@@ -104,9 +88,7 @@ impl Builder {
         self.number(depth)?;
         let single = value as f32;
         if !single.is_finite() {
-            return Err(E::custom(format_args!(
-                "{value} is too large, or no number"
-            )));
+            return Err(E::custom(format_args!("{value} is too large, or no number")));
         }
         let integers = &mut self.integers;
         self.floats
@@ -120,20 +102,13 @@ impl Builder {
             Some(floats) => Values::Float(floats),
             None => Values::Integer(self.integers),
         };
-        let shape: Vec<usize> = self
-            .shape
-            .into_iter()
-            .map(Option::unwrap_or_default)
-            .collect();
+        let shape: Vec<usize> = self.shape.into_iter().map(Option::unwrap_or_default).collect();
         let array = Array { shape, values };
         if array.is_empty() {
             return Err(E::custom(format_args!("array `{name}` has no elements")));
         }
         // An empty array beside a number passes the checks of single levels.
-        let count = array
-            .shape
-            .iter()
-            .try_fold(1_usize, |product, &n| product.checked_mul(n));
+        let count = array.shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
         if count != Some(array.len()) {
             return Err(ragged(format_args!("empty arrays in `{name}`")));
         }
@@ -192,19 +167,13 @@ impl<'de> Visitor<'de> for Nested<'_> {
             builder.shape.push(None);
         }
         let mut length = 0_usize;
-        while sequence
-            .next_element_seed(Nested {
-                builder: &mut *builder,
-                depth: depth + 1,
-            })?
-            .is_some()
-        {
+        while sequence.next_element_seed(Nested { builder: &mut *builder, depth: depth + 1 })?.is_some() {
             length += 1;
         }
         match builder.shape.get_mut(depth) {
-            Some(Some(expected)) if *expected != length => Err(ragged(format_args!(
-                "{length} where others have {expected}"
-            ))),
+            Some(Some(expected)) if *expected != length => {
+                Err(ragged(format_args!("{length} where others have {expected}")))
+            }
             Some(extent) => {
                 *extent = Some(length);
                 Ok(())

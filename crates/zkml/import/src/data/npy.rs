@@ -75,11 +75,7 @@ struct Header {
 /// Reads one array to its last byte. `max_elements` bounds what is allocated.
 pub(super) fn read(mut reader: impl Read, max_elements: usize) -> Result<Array, ArrayError> {
     let header = parse_header(&read_header(&mut reader)?)?;
-    let Header {
-        dtype,
-        fortran_order,
-        shape,
-    } = header;
+    let Header { dtype, fortran_order, shape } = header;
     let count = shape
         .iter()
         .try_fold(1_usize, |product, &extent| product.checked_mul(extent))
@@ -103,11 +99,7 @@ pub(super) fn read(mut reader: impl Read, max_elements: usize) -> Result<Array, 
         decode(dtype, &chunk[..got * dtype.bytes()], &mut values, position)?;
         left -= got;
         if got < wanted {
-            return Err(ArrayError::Truncated {
-                got: count - left,
-                expected: count,
-                shape,
-            });
+            return Err(ArrayError::Truncated { got: count - left, expected: count, shape });
         }
     }
     // Also makes the archive check the entry's checksum.
@@ -155,29 +147,18 @@ fn read_header(reader: &mut impl Read) -> Result<String, ArrayError> {
         (2 | 3, 0) => take(4)?,
         _ => return Err(ArrayError::Version { major, minor }),
     };
-    let length = length
-        .iter()
-        .rev()
-        .fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
+    let length = length.iter().rev().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
     if length > MAX_HEADER_BYTES {
-        return Err(ArrayError::HeaderTooLong {
-            bytes: length,
-            limit: MAX_HEADER_BYTES,
-        });
+        return Err(ArrayError::HeaderTooLong { bytes: length, limit: MAX_HEADER_BYTES });
     }
     let text = take(length as usize)?;
-    String::from_utf8(text).map_err(|error| ArrayError::Header {
-        position: error.utf8_error().valid_up_to(),
-        expected: "UTF-8",
-    })
+    String::from_utf8(text)
+        .map_err(|error| ArrayError::Header { position: error.utf8_error().valid_up_to(), expected: "UTF-8" })
 }
 
 fn parse_header(text: &str) -> Result<Header, ArrayError> {
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
-    let mut parser = Parser {
-        text: text.as_bytes(),
-        position: 0,
-    };
+    let mut parser = Parser { text: text.as_bytes(), position: 0 };
     parser.expect(b'{', "`{`")?;
     while !parser.accept(b'}') {
         let key = parser.string()?;
@@ -219,10 +200,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn error(&self, expected: &'static str) -> ArrayError {
-        ArrayError::Header {
-            position: self.position,
-            expected,
-        }
+        ArrayError::Header { position: self.position, expected }
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -230,11 +208,7 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_space(&mut self) {
-        let space = self
-            .rest()
-            .iter()
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .count();
+        let space = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         self.position += space;
     }
 
@@ -246,11 +220,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ArrayError> {
-        if self.accept(byte) {
-            Ok(())
-        } else {
-            Err(self.error(expected))
-        }
+        if self.accept(byte) { Ok(()) } else { Err(self.error(expected)) }
     }
 
     fn string(&mut self) -> Result<&'a str, ArrayError> {
@@ -294,16 +264,10 @@ impl<'a> Parser<'a> {
         let mut shape = Vec::new();
         while !self.accept(b')') {
             if shape.len() == MAX_AXES {
-                return Err(ArrayError::Axes {
-                    axes: shape.len() + 1,
-                });
+                return Err(ArrayError::Axes { axes: shape.len() + 1 });
             }
             self.skip_space();
-            let digits = self
-                .rest()
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
             let extent = std::str::from_utf8(&self.rest()[..digits])
                 .ok()
                 .and_then(|digits| digits.parse().ok())
@@ -337,10 +301,7 @@ fn decode(
                     _ => f64::from_bits(word),
                 };
                 if !(value as f32).is_finite() {
-                    return Err(ArrayError::NotFinite {
-                        value,
-                        position: position(element),
-                    });
+                    return Err(ArrayError::NotFinite { value, position: position(element) });
                 }
                 values.push(value as f32);
             }
@@ -351,15 +312,10 @@ fn decode(
                 Dtype::I8 => word as i64,
                 Dtype::B1 if word > 1 => {
                     let value = word as u8;
-                    return Err(ArrayError::NotBoolean {
-                        value,
-                        position: position(element),
-                    });
+                    return Err(ArrayError::NotBoolean { value, position: position(element) });
                 }
-                _ => i64::try_from(word).map_err(|_| ArrayError::TooLarge {
-                    value: word,
-                    position: position(element),
-                })?,
+                _ => i64::try_from(word)
+                    .map_err(|_| ArrayError::TooLarge { value: word, position: position(element) })?,
             }),
         }
     }

@@ -8,20 +8,11 @@ use zip::ZipArchive;
 use super::{Array, ArrayError, DataError, MAX_ARRAYS, MAX_ELEMENTS, MAX_NAME_BYTES, npy};
 
 /// Reads every array of an archive; `file` is for messages.
-pub(super) fn read(
-    file: &str,
-    reader: impl Read + Seek,
-) -> Result<BTreeMap<String, Array>, DataError> {
-    let damaged = |problem: String| DataError::Archive {
-        file: file.to_owned(),
-        problem,
-    };
+pub(super) fn read(file: &str, reader: impl Read + Seek) -> Result<BTreeMap<String, Array>, DataError> {
+    let damaged = |problem: String| DataError::Archive { file: file.to_owned(), problem };
     let mut archive = ZipArchive::new(reader).map_err(|error| damaged(error.to_string()))?;
     if archive.len() > MAX_ARRAYS {
-        return Err(DataError::TooManyArrays {
-            file: file.to_owned(),
-            arrays: archive.len(),
-        });
+        return Err(DataError::TooManyArrays { file: file.to_owned(), arrays: archive.len() });
     }
     if archive.has_duplicate_names() {
         return Err(damaged("two entries have the same name".to_owned()));
@@ -37,27 +28,15 @@ pub(super) fn read(
             Some(array) if !array.is_empty() && array.len() <= MAX_NAME_BYTES => array.to_owned(),
             _ => {
                 let entry = name.chars().take(MAX_NAME_BYTES).collect();
-                return Err(DataError::EntryName {
-                    file: file.to_owned(),
-                    entry,
-                });
+                return Err(DataError::EntryName { file: file.to_owned(), entry });
             }
         };
-        let wrong = |problem| DataError::Array {
-            file: file.to_owned(),
-            array: array.clone(),
-            problem,
-        };
-        let entry = archive
-            .by_index(index)
-            .map_err(|error| wrong(ArrayError::Damaged(error.to_string())))?;
+        let wrong = |problem| DataError::Array { file: file.to_owned(), array: array.clone(), problem };
+        let entry = archive.by_index(index).map_err(|error| wrong(ArrayError::Damaged(error.to_string())))?;
         let read = npy::read(entry, elements_left).map_err(wrong)?;
         elements_left -= read.len();
         if arrays.insert(array.clone(), read).is_some() {
-            return Err(DataError::Duplicate {
-                file: file.to_owned(),
-                array,
-            });
+            return Err(DataError::Duplicate { file: file.to_owned(), array });
         }
     }
     Ok(arrays)

@@ -7,18 +7,11 @@ use crate::ir::{Attr, Node};
 use crate::onnx::tensor::element;
 use zkml_graph::FunctionKind as F;
 
-pub(super) fn exec(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    context: Context,
-) -> Result<Vec<Array>, Fault> {
+pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Vec<Array>, Fault> {
     let out = match node.op.as_str() {
         "Identity" => need(inputs, 0)?.clone(),
         "Dropout" => {
-            if maybe(inputs, 2)
-                .and_then(Array::scalar)
-                .is_some_and(|training| training != 0.0)
-            {
+            if maybe(inputs, 2).and_then(Array::scalar).is_some_and(|training| training != 0.0) {
                 return Err(Fault::Unsupported("training mode is not inference".into()));
             }
             need(inputs, 0)?.clone()
@@ -33,10 +26,7 @@ pub(super) fn exec(
             cast(need(inputs, 0)?, to)?
         }
         "Not" => match &need(inputs, 0)?.data {
-            Data::Bool(v) => Array::bool(
-                need(inputs, 0)?.shape.clone(),
-                v.iter().map(|x| !x).collect(),
-            ),
+            Data::Bool(v) => Array::bool(need(inputs, 0)?.shape.clone(), v.iter().map(|x| !x).collect()),
             _ => return Err("expected boolean elements".into()),
         },
         "Clip" => clip(node, inputs)?,
@@ -51,15 +41,7 @@ pub(super) fn exec(
         "Mod" => arithmetic(
             inputs,
             |a, b| a - b * (a / b).floor(),
-            |a, b| {
-                a.checked_rem(b).map(|r| {
-                    if r != 0 && (r < 0) != (b < 0) {
-                        r + b
-                    } else {
-                        r
-                    }
-                })
-            },
+            |a, b| a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
         )?,
         "Min" => many(inputs, f32::min, i64::min)?,
         "Max" => many(inputs, f32::max, i64::max)?,
@@ -67,10 +49,7 @@ pub(super) fn exec(
         "Mean" => {
             let n = inputs.len() as f32;
             let sum = many(inputs, |a, b| a + b, i64::wrapping_add)?;
-            Array::f32(
-                sum.shape.clone(),
-                sum.floats()?.iter().map(|x| x / n).collect(),
-            )
+            Array::f32(sum.shape.clone(), sum.floats()?.iter().map(|x| x / n).collect())
         }
         "Equal" => compare(inputs, |a, b| a == b)?,
         "Less" => compare(inputs, |a, b| a < b)?,
@@ -91,19 +70,14 @@ pub(crate) fn kind(node: &Node) -> Option<F> {
         return node.fused;
     }
     Some(match node.op.as_str() {
-        "LeakyRelu" => F::LeakyRelu {
-            alpha: fixed(node.float("alpha", 0.01))?,
-        },
+        "LeakyRelu" => F::LeakyRelu { alpha: fixed(node.float("alpha", 0.01))? },
         "Sigmoid" => F::Sigmoid,
         "Tanh" => F::Tanh,
-        "HardSigmoid" => F::HardSigmoid {
-            alpha: fixed(node.float("alpha", 0.2))?,
-            beta: fixed(node.float("beta", 0.5))?,
-        },
+        "HardSigmoid" => {
+            F::HardSigmoid { alpha: fixed(node.float("alpha", 0.2))?, beta: fixed(node.float("beta", 0.5))? }
+        }
         "HardSwish" => F::HardSwish,
-        "Elu" => F::Elu {
-            alpha: fixed(node.float("alpha", 1.0))?,
-        },
+        "Elu" => F::Elu { alpha: fixed(node.float("alpha", 1.0))? },
         "Selu" => F::Selu {
             alpha: fixed(node.float("alpha", 1.673_263_2))?,
             gamma: fixed(node.float("gamma", 1.050_701))?,
@@ -175,15 +149,9 @@ fn unary(node: &Node, inputs: &Inputs<'_>, _: Context) -> Result<Vec<Array>, Fau
             "Sign" => i64::signum,
             _ => |x| x.max(0),
         };
-        return Ok(vec![Array::i64(
-            x.shape.clone(),
-            v.iter().map(|&x| g(x)).collect(),
-        )]);
+        return Ok(vec![Array::i64(x.shape.clone(), v.iter().map(|&x| g(x)).collect())]);
     }
-    Ok(vec![Array::f32(
-        x.shape.clone(),
-        x.floats()?.iter().map(|&v| f(v)).collect(),
-    )])
+    Ok(vec![Array::f32(x.shape.clone(), x.floats()?.iter().map(|&v| f(v)).collect())])
 }
 
 fn pair<'a>(inputs: &Inputs<'a>) -> Result<(&'a Array, &'a Array, Vec<usize>), Fault> {
@@ -221,10 +189,7 @@ fn arithmetic(
         (Data::I64(x), Data::I64(y)) => {
             let out = zip((&a.shape, x), (&b.shape, y), &shape, g);
             let out = out.into_iter().collect::<Option<Vec<i64>>>();
-            Ok(Array::i64(
-                shape,
-                out.ok_or("integer overflow or division by zero")?,
-            ))
+            Ok(Array::i64(shape, out.ok_or("integer overflow or division by zero")?))
         }
         _ => Err("operands of different element types".into()),
     }
@@ -232,14 +197,9 @@ fn arithmetic(
 
 fn power(inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let (a, b, shape) = pair(inputs)?;
-    let out = zip(
-        (&a.shape, &a.to_floats()),
-        (&b.shape, &b.to_floats()),
-        &shape,
-        |x, y| {
-            if y == 2.0 { x * x } else { x.powf(y) }
-        },
-    );
+    let out = zip((&a.shape, &a.to_floats()), (&b.shape, &b.to_floats()), &shape, |x, y| {
+        if y == 2.0 { x * x } else { x.powf(y) }
+    });
     match a.data {
         Data::I64(_) => Ok(Array::i64(shape, out.iter().map(|&x| x as i64).collect())),
         _ => Ok(Array::f32(shape, out)),
@@ -253,9 +213,7 @@ fn many(
 ) -> Result<Array, Fault> {
     let mut out = need(inputs, 0)?.clone();
     for index in 1..inputs.len() {
-        out = arithmetic(&[Some(&out), Some(need(inputs, index)?)], &f, |a, b| {
-            Some(g(a, b))
-        })?;
+        out = arithmetic(&[Some(&out), Some(need(inputs, index)?)], &f, |a, b| Some(g(a, b)))?;
     }
     Ok(out)
 }
@@ -280,16 +238,11 @@ fn select(inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let Data::Bool(c) = &condition.data else {
         return Err("the condition is not boolean".into());
     };
-    let c: Vec<bool> = broadcast_positions(&condition.shape, &shape)
-        .into_iter()
-        .map(|p| c[p])
-        .collect();
+    let c: Vec<bool> = broadcast_positions(&condition.shape, &shape).into_iter().map(|p| c[p]).collect();
     let p = broadcast_positions(&a.shape, &shape);
     let q = broadcast_positions(&b.shape, &shape);
     fn choose<T: Copy>(c: &[bool], a: &[T], p: &[usize], b: &[T], q: &[usize]) -> Vec<T> {
-        (0..c.len())
-            .map(|i| if c[i] { a[p[i]] } else { b[q[i]] })
-            .collect()
+        (0..c.len()).map(|i| if c[i] { a[p[i]] } else { b[q[i]] }).collect()
     }
     let data = match (&a.data, &b.data) {
         (Data::F32(x), Data::F32(y)) => Data::F32(choose(&c, x, &p, y, &q)),
@@ -309,26 +262,17 @@ pub(crate) fn clip_bounds(node: &Node, low: Option<&Array>, high: Option<&Array>
             _ => default,
         },
     };
-    (
-        bound(low, "min", f32::NEG_INFINITY),
-        bound(high, "max", f32::INFINITY),
-    )
+    (bound(low, "min", f32::NEG_INFINITY), bound(high, "max", f32::INFINITY))
 }
 
 fn clip(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let x = need(inputs, 0)?;
     let (low, high) = clip_bounds(node, maybe(inputs, 1), maybe(inputs, 2));
     match &x.data {
-        Data::F32(v) => Ok(Array::f32(
-            x.shape.clone(),
-            v.iter().map(|x| x.max(low).min(high)).collect(),
-        )),
+        Data::F32(v) => Ok(Array::f32(x.shape.clone(), v.iter().map(|x| x.max(low).min(high)).collect())),
         Data::I64(v) => {
             let (low, high) = (low as i64, high as i64);
-            Ok(Array::i64(
-                x.shape.clone(),
-                v.iter().map(|&x| x.max(low).min(high)).collect(),
-            ))
+            Ok(Array::i64(x.shape.clone(), v.iter().map(|&x| x.max(low).min(high)).collect()))
         }
         Data::Bool(_) => Err("expected numbers".into()),
     }
@@ -343,17 +287,12 @@ fn cast(x: &Array, to: i32) -> Result<Array, Fault> {
             Data::I64(v) => v.iter().map(|&x| x != 0).collect(),
             Data::Bool(v) => v.clone(),
         }),
-        INT64 | INT32 | INT16 | INT8 | UINT64 | UINT32 | UINT16 | UINT8 => {
-            Data::I64(match &x.data {
-                Data::F32(v) => v.iter().map(|&x| x as i64).collect(),
-                Data::I64(v) => v.clone(),
-                Data::Bool(v) => v.iter().map(|&x| i64::from(x)).collect(),
-            })
-        }
+        INT64 | INT32 | INT16 | INT8 | UINT64 | UINT32 | UINT16 | UINT8 => Data::I64(match &x.data {
+            Data::F32(v) => v.iter().map(|&x| x as i64).collect(),
+            Data::I64(v) => v.clone(),
+            Data::Bool(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        }),
         _ => return Err(Fault::Invalid(format!("cannot cast to element type {to}"))),
     };
-    Ok(Array {
-        shape: x.shape.clone(),
-        data,
-    })
+    Ok(Array { shape: x.shape.clone(), data })
 }

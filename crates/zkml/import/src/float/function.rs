@@ -38,9 +38,7 @@ pub(crate) fn eval(kind: FunctionKind, x: f32) -> f32 {
                 x
             }
         }
-        F::Selu { alpha, gamma } => {
-            real(gamma) * if x < 0.0 { real(alpha) * x.exp_m1() } else { x }
-        }
+        F::Selu { alpha, gamma } => real(gamma) * if x < 0.0 { real(alpha) * x.exp_m1() } else { x },
         F::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
         F::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
         F::GeluTanh => 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()),
@@ -100,12 +98,7 @@ mod tests {
 
     #[test]
     fn erf_values() {
-        for (x, y) in [
-            (0.0, 0.0),
-            (0.5, 0.520_499_9),
-            (1.0, 0.842_700_8),
-            (3.0, 0.999_977_9),
-        ] {
+        for (x, y) in [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (3.0, 0.999_977_9)] {
             assert!((erf(x) - y).abs() < 1e-6, "{x}");
             assert!((erf(-x) + y).abs() < 1e-6, "{x}");
         }

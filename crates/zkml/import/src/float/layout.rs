@@ -1,16 +1,10 @@
 //! Operators that move elements or compute shapes.
 
 use super::{Context, Fault, Inputs, maybe, need};
-use crate::array::{
-    Array, Data, axis, broadcast, broadcast_positions, count, for_each_index, strides,
-};
+use crate::array::{Array, Data, axis, broadcast, broadcast_positions, count, for_each_index, strides};
 use crate::ir::{Attr, Node};
 
-pub(super) fn exec(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    context: Context,
-) -> Result<Vec<Array>, Fault> {
+pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Vec<Array>, Fault> {
     let out = match node.op.as_str() {
         "Constant" => constant(node)?,
         "Shape" => shape_of(node, need(inputs, 0)?)?,
@@ -20,16 +14,9 @@ pub(super) fn exec(
             let x = need(inputs, 0)?;
             let rank = x.shape.len();
             let at = node.int("axis", 1);
-            let at = if at == rank as i64 {
-                rank
-            } else {
-                axis(at, rank.max(1))?
-            };
+            let at = if at == rank as i64 { rank } else { axis(at, rank.max(1))? };
             let at = at.min(rank);
-            x.reshaped(vec![
-                x.shape[..at].iter().product(),
-                x.shape[at..].iter().product(),
-            ])?
+            x.reshaped(vec![x.shape[..at].iter().product(), x.shape[at..].iter().product()])?
         }
         "Squeeze" => {
             let x = need(inputs, 0)?;
@@ -84,20 +71,11 @@ fn constant(node: &Node) -> Result<Array, Fault> {
 fn shape_of(node: &Node, x: &Array) -> Result<Array, Fault> {
     let rank = x.shape.len() as i64;
     let clamp = |v: i64| {
-        if v < 0 {
-            (v + rank).max(0)
-        } else {
-            v.min(rank)
-        }
+        if v < 0 { (v + rank).max(0) } else { v.min(rank) }
     };
     let (start, end) = (clamp(node.int("start", 0)), clamp(node.int("end", rank)));
-    let dims: Vec<i64> = x
-        .shape
-        .iter()
-        .skip(start as usize)
-        .take((end - start).max(0) as usize)
-        .map(|&d| d as i64)
-        .collect();
+    let dims: Vec<i64> =
+        x.shape.iter().skip(start as usize).take((end - start).max(0) as usize).map(|&d| d as i64).collect();
     Ok(Array::i64(vec![dims.len()], dims))
 }
 
@@ -120,21 +98,14 @@ fn reshape(node: &Node, x: &Array, target: &Array) -> Result<Array, Fault> {
                 open = Some(i);
                 1
             }
-            0 if !allow_zero => *x
-                .shape
-                .get(i)
-                .ok_or("a zero extent beyond the input's rank")?,
-            d => usize::try_from(d)
-                .map_err(|_| Fault::Invalid(format!("target shape {target:?}")))?,
+            0 if !allow_zero => *x.shape.get(i).ok_or("a zero extent beyond the input's rank")?,
+            d => usize::try_from(d).map_err(|_| Fault::Invalid(format!("target shape {target:?}")))?,
         });
     }
     if let Some(i) = open {
         let known = count(&shape)?;
         if known == 0 || !x.len().is_multiple_of(known) {
-            return Err(Fault::Invalid(format!(
-                "{:?} does not fill {target:?}",
-                x.shape
-            )));
+            return Err(Fault::Invalid(format!("{:?} does not fill {target:?}", x.shape)));
         }
         shape[i] = x.len() / known;
     }
@@ -147,10 +118,7 @@ fn squeeze_axes(node: &Node, input: Option<&Array>, shape: &[usize]) -> Result<V
         (None, Some(array)) => array.ints()?.to_vec(),
         (None, None) => return Ok((0..shape.len()).filter(|&i| shape[i] == 1).collect()),
     };
-    let axes = listed
-        .into_iter()
-        .map(|a| axis(a, shape.len()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let axes = listed.into_iter().map(|a| axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?;
     if let Some(&a) = axes.iter().find(|&&a| shape[a] != 1) {
         return Err(Fault::Invalid(format!("axis {a} of {shape:?} is not 1")));
     }
@@ -164,20 +132,10 @@ fn unsqueeze(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         None => need(inputs, 1)?.ints()?.to_vec(),
     };
     let rank = x.shape.len() + listed.len();
-    let axes = listed
-        .into_iter()
-        .map(|a| axis(a, rank))
-        .collect::<Result<Vec<_>, _>>()?;
+    let axes = listed.into_iter().map(|a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
     let mut rest = x.shape.iter();
-    let shape: Vec<usize> = (0..rank)
-        .map(|i| {
-            if axes.contains(&i) {
-                1
-            } else {
-                rest.next().copied().unwrap_or(1)
-            }
-        })
-        .collect();
+    let shape: Vec<usize> =
+        (0..rank).map(|i| if axes.contains(&i) { 1 } else { rest.next().copied().unwrap_or(1) }).collect();
     Ok(x.reshaped(shape)?)
 }
 
@@ -186,10 +144,7 @@ pub(crate) fn permutation(node: &Node, rank: usize) -> Result<Vec<usize>, String
     let Some(perm) = node.ints("perm") else {
         return Ok((0..rank).rev().collect());
     };
-    let out = perm
-        .iter()
-        .map(|&a| axis(a, rank))
-        .collect::<Result<Vec<_>, _>>()?;
+    let out = perm.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
     let mut sorted = out.clone();
     sorted.sort_unstable();
     if sorted.iter().copied().eq(0..rank) {
@@ -203,9 +158,7 @@ fn transpose(x: &Array, permutation: &[usize]) -> Array {
     let from = strides(&x.shape);
     let shape: Vec<usize> = permutation.iter().map(|&a| x.shape[a]).collect();
     let steps: Vec<usize> = permutation.iter().map(|&a| from[a]).collect();
-    pick(x, shape, |index| {
-        index.iter().zip(&steps).map(|(i, s)| i * s).sum()
-    })
+    pick(x, shape, |index| index.iter().zip(&steps).map(|(i, s)| i * s).sum())
 }
 
 /// An array of `shape` whose element at an index is `x` at `position(index)`.
@@ -225,16 +178,9 @@ fn concat(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     for index in 0..inputs.len() {
         let x = need(inputs, index)?;
         let fits = x.shape.len() == shape.len()
-            && x.shape
-                .iter()
-                .zip(&first.shape)
-                .enumerate()
-                .all(|(i, (a, b))| i == axis || a == b);
+            && x.shape.iter().zip(&first.shape).enumerate().all(|(i, (a, b))| i == axis || a == b);
         if !fits {
-            return Err(Fault::Invalid(format!(
-                "shapes {:?} and {:?}",
-                first.shape, x.shape
-            )));
+            return Err(Fault::Invalid(format!("shapes {:?} and {:?}", first.shape, x.shape)));
         }
         shape[axis] += x.shape[axis];
         arrays.push(x);
@@ -252,13 +198,11 @@ fn concat(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let row = |x: &Array| x.shape[axis..].iter().product::<usize>();
     let data = match &first.data {
         Data::F32(_) => {
-            let parts: Result<Vec<_>, String> =
-                arrays.iter().map(|x| Ok((x.floats()?, row(x)))).collect();
+            let parts: Result<Vec<_>, String> = arrays.iter().map(|x| Ok((x.floats()?, row(x)))).collect();
             Data::F32(join(&parts?, outer))
         }
         Data::I64(_) => {
-            let parts: Result<Vec<_>, String> =
-                arrays.iter().map(|x| Ok((x.ints()?, row(x)))).collect();
+            let parts: Result<Vec<_>, String> = arrays.iter().map(|x| Ok((x.ints()?, row(x)))).collect();
             Data::I64(join(&parts?, outer))
         }
         Data::Bool(_) => return Err("boolean elements".into()),
@@ -272,33 +216,24 @@ fn range(inputs: &Inputs<'_>) -> Result<Array, Fault> {
         (Data::I64(a), Data::I64(b), Data::I64(c))
             if a.len() == 1 && b.len() == 1 && c.len() == 1 && c[0] != 0 =>
         {
-            let n =
-                (b[0] as i128 - a[0] as i128 + c[0] as i128 - c[0].signum() as i128) / c[0] as i128;
+            let n = (b[0] as i128 - a[0] as i128 + c[0] as i128 - c[0].signum() as i128) / c[0] as i128;
             let n = usize::try_from(n.max(0)).unwrap_or(usize::MAX);
             count(&[n])?;
-            Ok(Array::i64(
-                vec![n],
-                (0..n).map(|i| a[0] + i as i64 * c[0]).collect(),
-            ))
+            Ok(Array::i64(vec![n], (0..n).map(|i| a[0] + i as i64 * c[0]).collect()))
         }
         (Data::F32(a), Data::F32(b), Data::F32(c))
             if a.len() == 1 && b.len() == 1 && c.len() == 1 && c[0] != 0.0 =>
         {
             let n = ((b[0] - a[0]) / c[0]).ceil().max(0.0) as usize;
             count(&[n])?;
-            Ok(Array::f32(
-                vec![n],
-                (0..n).map(|i| a[0] + i as f32 * c[0]).collect(),
-            ))
+            Ok(Array::f32(vec![n], (0..n).map(|i| a[0] + i as f32 * c[0]).collect()))
         }
         _ => Err("start, limit and delta are not scalars of one type".into()),
     }
 }
 
 fn block(node: &Node, x: &Array) -> Result<(usize, [usize; 4]), Fault> {
-    let b = usize::try_from(node.int("blocksize", 0))
-        .ok()
-        .filter(|&b| b > 0 && b < 1 << 10);
+    let b = usize::try_from(node.int("blocksize", 0)).ok().filter(|&b| b > 0 && b < 1 << 10);
     match (b, x.shape.as_slice()) {
         (Some(b), &[n, c, h, w]) => Ok((b, [n, c, h, w])),
         _ => Err("blocksize or rank".into()),
@@ -324,9 +259,6 @@ fn space_to_depth(node: &Node, x: &Array) -> Result<Array, Fault> {
     if h % b != 0 || w % b != 0 {
         return Err("the plane does not divide".into());
     }
-    let out = transpose(
-        &x.reshaped(vec![n, c, h / b, b, w / b, b])?,
-        &[0, 3, 5, 1, 2, 4],
-    );
+    let out = transpose(&x.reshaped(vec![n, c, h / b, b, w / b, b])?, &[0, 3, 5, 1, 2, 4]);
     Ok(out.reshaped(vec![n, c * b * b, h / b, w / b])?)
 }

@@ -5,11 +5,7 @@ use crate::array::{Array, broadcast, broadcast_positions, count};
 use crate::geometry::windows;
 use crate::ir::Node;
 
-pub(super) fn exec(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    context: Context,
-) -> Result<Vec<Array>, Fault> {
+pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Vec<Array>, Fault> {
     let out = match node.op.as_str() {
         "MatMul" => matmul(need(inputs, 0)?, need(inputs, 1)?, context)?,
         "Gemm" => gemm(node, inputs, context)?,
@@ -86,13 +82,7 @@ fn matmul(a: &Array, b: &Array, context: Context) -> Result<Array, Fault> {
         let p = broadcast_positions(a_batch, &batch);
         let q = broadcast_positions(b_batch, &batch);
         for ((out, p), q) in out.chunks_exact_mut(m * n).zip(p).zip(q) {
-            multiply(
-                &x[p * m * k..][..m * k],
-                &y[q * k * n..][..k * n],
-                out,
-                k,
-                n,
-            );
+            multiply(&x[p * m * k..][..m * k], &y[q * k * n..][..k * n], out, k, n);
         }
     }
     Ok(Array::f32(shape, out))
@@ -110,10 +100,7 @@ pub(crate) fn transpose(from: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 fn gemm(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fault> {
     let (a, b) = (need(inputs, 0)?, need(inputs, 1)?);
     let (&[a0, a1], &[b0, b1]) = (a.shape.as_slice(), b.shape.as_slice()) else {
-        return Err(Fault::Invalid(format!(
-            "shapes {:?} and {:?} are not matrices",
-            a.shape, b.shape
-        )));
+        return Err(Fault::Invalid(format!("shapes {:?} and {:?} are not matrices", a.shape, b.shape)));
     };
     let (trans_a, trans_b) = (node.int("transA", 0) != 0, node.int("transB", 0) != 0);
     let (m, k) = if trans_a { (a1, a0) } else { (a0, a1) };
@@ -124,11 +111,7 @@ fn gemm(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
             a.shape, b.shape
         )));
     }
-    let x = if trans_a {
-        transpose(a.floats()?, a0, a1)
-    } else {
-        a.floats()?.to_vec()
-    };
+    let x = if trans_a { transpose(a.floats()?, a0, a1) } else { a.floats()?.to_vec() };
     let y = b.floats()?;
     let mut out = vec![0.0; count(&[m, n])?];
     if !context.shapes_only && k > 0 && n > 0 {
@@ -146,11 +129,7 @@ fn gemm(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
     out.iter_mut().for_each(|o| *o *= alpha);
     if let Some(c) = maybe(inputs, 2) {
         if broadcast(&c.shape, &[m, n])? != [m, n] {
-            return Err(Fault::Invalid(format!(
-                "bias of shape {:?} for {:?}",
-                c.shape,
-                [m, n]
-            )));
+            return Err(Fault::Invalid(format!("bias of shape {:?} for {:?}", c.shape, [m, n])));
         }
         let values = c.floats()?;
         for (o, p) in out.iter_mut().zip(broadcast_positions(&c.shape, &[m, n])) {
@@ -163,14 +142,9 @@ fn gemm(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
 fn conv(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fault> {
     let (x, w) = (need(inputs, 0)?, need(inputs, 1)?);
     if x.shape.len() < 3 || w.shape.len() != x.shape.len() {
-        return Err(Fault::Invalid(format!(
-            "input {:?}, weights {:?}",
-            x.shape, w.shape
-        )));
+        return Err(Fault::Invalid(format!("input {:?}, weights {:?}", x.shape, w.shape)));
     }
-    let groups = usize::try_from(node.int("group", 1))
-        .ok()
-        .filter(|&g| g > 0);
+    let groups = usize::try_from(node.int("group", 1)).ok().filter(|&g| g > 0);
     let groups = groups.ok_or("group is not positive")?;
     let (batch, channels) = (x.shape[0], x.shape[1]);
     let (outs, per_group) = (w.shape[0], w.shape[1]);
@@ -232,10 +206,7 @@ fn conv(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
     if let Some(bias) = maybe(inputs, 2) {
         let bias = bias.floats()?;
         if bias.len() != outs {
-            return Err(Fault::Invalid(format!(
-                "{} biases for {outs} channels",
-                bias.len()
-            )));
+            return Err(Fault::Invalid(format!("{} biases for {outs} channels", bias.len())));
         }
         for (plane, b) in out.chunks_exact_mut(out_plane).zip(bias.iter().cycle()) {
             plane.iter_mut().for_each(|o| *o += b);
@@ -265,14 +236,8 @@ pub(crate) fn batch_norm_affine(
         rows.push(row);
     }
     let epsilon = node.float("epsilon", 1e-5);
-    let factor: Vec<f32> = rows[0]
-        .iter()
-        .zip(rows[3])
-        .map(|(g, v)| g / (v + epsilon).sqrt())
-        .collect();
-    let constant = (0..channels)
-        .map(|c| rows[1][c] - rows[2][c] * factor[c])
-        .collect();
+    let factor: Vec<f32> = rows[0].iter().zip(rows[3]).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+    let constant = (0..channels).map(|c| rows[1][c] - rows[2][c] * factor[c]).collect();
     Ok((factor, constant))
 }
 
@@ -285,9 +250,7 @@ fn batch_norm(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     if plane > 0 {
         for (i, chunk) in out.chunks_exact_mut(plane).enumerate() {
             let c = i % channels;
-            chunk
-                .iter_mut()
-                .for_each(|v| *v = *v * factor[c] + constant[c]);
+            chunk.iter_mut().for_each(|v| *v = *v * factor[c] + constant[c]);
         }
     }
     Ok(Array::f32(x.shape.clone(), out))

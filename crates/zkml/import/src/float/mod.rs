@@ -55,11 +55,7 @@ pub(crate) struct Context {
 
 /// The input at `index`, which must be there.
 pub(crate) fn need<'a>(inputs: &Inputs<'a>, index: usize) -> Result<&'a Array, Fault> {
-    inputs
-        .get(index)
-        .copied()
-        .flatten()
-        .ok_or_else(|| Fault::Invalid(format!("input {index} is missing")))
+    inputs.get(index).copied().flatten().ok_or_else(|| Fault::Invalid(format!("input {index} is missing")))
 }
 
 /// The input at `index`, where present.
@@ -68,28 +64,13 @@ pub(crate) fn maybe<'a>(inputs: &Inputs<'a>, index: usize) -> Option<&'a Array> 
 }
 
 /// Runs one node.
-pub(crate) fn exec(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    context: Context,
-) -> Result<Vec<Array>, Fault> {
+pub(crate) fn exec(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Vec<Array>, Fault> {
     if let Some(kind) = node.fused {
         let x = need(inputs, 0)?;
-        let out = x
-            .floats()?
-            .iter()
-            .map(|&v| function::eval(kind, v))
-            .collect();
+        let out = x.floats()?.iter().map(|&v| function::eval(kind, v)).collect();
         return Ok(vec![Array::f32(x.shape.clone(), out)]);
     }
-    for family in [
-        elementwise::exec,
-        layout::exec,
-        select::exec,
-        linear::exec,
-        pool::exec,
-        reduce::exec,
-    ] {
+    for family in [elementwise::exec, layout::exec, select::exec, linear::exec, pool::exec, reduce::exec] {
         match family(node, inputs, context) {
             Err(Fault::Unknown) => {}
             result => return result,

@@ -8,45 +8,26 @@ use crate::ir::Node;
 /// Most elements under all windows of a pool.
 const MAX_TAPS: u64 = 1 << 34;
 
-pub(super) fn exec(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    context: Context,
-) -> Result<Vec<Array>, Fault> {
+pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Vec<Array>, Fault> {
     let op = node.op.as_str();
-    if !matches!(
-        op,
-        "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool"
-    ) {
+    if !matches!(op, "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool") {
         return Err(Fault::Unknown);
     }
     let x = need(inputs, 0)?;
     if x.shape.len() < 3 {
-        return Err(Fault::Invalid(format!(
-            "shape {:?} has no spatial axes",
-            x.shape
-        )));
+        return Err(Fault::Invalid(format!("shape {:?} has no spatial axes", x.shape)));
     }
     let spatial = &x.shape[2..];
     let windows = if op.starts_with("Global") {
         spatial
             .iter()
-            .map(|&n| Window {
-                input: n,
-                kernel: n,
-                stride: 1,
-                dilation: 1,
-                pad: (0, 0),
-                output: 1,
-            })
+            .map(|&n| Window { input: n, kernel: n, stride: 1, dilation: 1, pad: (0, 0), output: 1 })
             .collect()
     } else {
         windows(node, spatial, None)?
     };
     if node.outputs.len() > 1 && node.output(1).is_some() {
-        return Err(Fault::Unsupported(
-            "the indices of a MaxPool are not supported".into(),
-        ));
+        return Err(Fault::Unsupported("the indices of a MaxPool are not supported".into()));
     }
     let average = op.ends_with("AveragePool");
     let include_pad = node.int("count_include_pad", 0) != 0;
@@ -59,9 +40,7 @@ pub(super) fn exec(
     if out.is_empty() || in_plane == 0 {
         return Err("an empty plane".into());
     }
-    let taps = windows
-        .iter()
-        .fold(out.len() as u64, |n, w| n.saturating_mul(w.kernel as u64));
+    let taps = windows.iter().fold(out.len() as u64, |n, w| n.saturating_mul(w.kernel as u64));
     if taps > MAX_TAPS {
         return Err(Fault::Unsupported(format!("{taps} elements under windows")));
     }
@@ -74,22 +53,16 @@ pub(super) fn exec(
     for_each_index(&shape[2..], |o| {
         let mut positions = Vec::new();
         for_each_index(&kernel, |k| {
-            let position = windows.iter().enumerate().try_fold(0, |p, (axis, window)| {
-                window.tap(o[axis], k[axis]).map(|i| p + i * steps[axis])
-            });
+            let position = windows
+                .iter()
+                .enumerate()
+                .try_fold(0, |p, (axis, window)| window.tap(o[axis], k[axis]).map(|i| p + i * steps[axis]));
             positions.extend(position);
         });
-        let divisor: usize = windows
-            .iter()
-            .zip(o)
-            .map(|(w, &o)| w.divisor(o, include_pad))
-            .product();
+        let divisor: usize = windows.iter().zip(o).map(|(w, &o)| w.divisor(o, include_pad)).product();
         taps.push((divisor as f32, positions));
     });
-    for (plane, out) in input
-        .chunks_exact(in_plane)
-        .zip(out.chunks_exact_mut(out_plane))
-    {
+    for (plane, out) in input.chunks_exact(in_plane).zip(out.chunks_exact_mut(out_plane)) {
         for (o, (divisor, positions)) in out.iter_mut().zip(&taps) {
             let values = positions.iter().map(|&p| plane[p]);
             *o = if average {

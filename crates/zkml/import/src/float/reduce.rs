@@ -4,25 +4,15 @@ use super::{Context, Fault, Inputs, maybe, need};
 use crate::array::{Array, axis, broadcast_positions, count};
 use crate::ir::Node;
 
-pub(super) fn exec(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    context: Context,
-) -> Result<Vec<Array>, Fault> {
+pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Vec<Array>, Fault> {
     let out = match node.op.as_str() {
         "ReduceMean" => reduce(node, inputs, |v| v.iter().sum::<f32>() / v.len() as f32)?,
         "ReduceSum" => reduce(node, inputs, |v| v.iter().sum())?,
-        "ReduceMax" => reduce(node, inputs, |v| {
-            v.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-        })?,
-        "ReduceMin" => reduce(node, inputs, |v| {
-            v.iter().copied().fold(f32::INFINITY, f32::min)
-        })?,
+        "ReduceMax" => reduce(node, inputs, |v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max))?,
+        "ReduceMin" => reduce(node, inputs, |v| v.iter().copied().fold(f32::INFINITY, f32::min))?,
         "ReduceProd" => reduce(node, inputs, |v| v.iter().product())?,
         "ReduceSumSquare" => reduce(node, inputs, |v| v.iter().map(|x| x * x).sum())?,
-        "ReduceL2" => reduce(node, inputs, |v| {
-            v.iter().map(|x| x * x).sum::<f32>().sqrt()
-        })?,
+        "ReduceL2" => reduce(node, inputs, |v| v.iter().map(|x| x * x).sum::<f32>().sqrt())?,
         "ReduceL1" => reduce(node, inputs, |v| v.iter().map(|x| x.abs()).sum())?,
         "ReduceLogSumExp" => reduce(node, inputs, |v| {
             let max = v.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -47,16 +37,9 @@ pub(crate) fn axes(node: &Node, input: Option<&Array>, rank: usize) -> Result<Ve
         (None, None) => Vec::new(),
     };
     if listed.is_empty() {
-        return Ok(if node.int("noop_with_empty_axes", 0) != 0 {
-            Vec::new()
-        } else {
-            (0..rank).collect()
-        });
+        return Ok(if node.int("noop_with_empty_axes", 0) != 0 { Vec::new() } else { (0..rank).collect() });
     }
-    let mut out = listed
-        .into_iter()
-        .map(|a| axis(a, rank))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut out = listed.into_iter().map(|a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
     out.sort_unstable();
     out.dedup();
     Ok(out)
@@ -115,11 +98,7 @@ fn softmax(node: &Node, inputs: &Inputs<'_>, context: Context, log: bool) -> Res
     for (v, &p) in values.iter().zip(&positions) {
         max[p] = max[p].max(*v);
     }
-    let exps: Vec<f32> = values
-        .iter()
-        .zip(&positions)
-        .map(|(v, &p)| (v - max[p]).exp())
-        .collect();
+    let exps: Vec<f32> = values.iter().zip(&positions).map(|(v, &p)| (v - max[p]).exp()).collect();
     let mut sum = vec![0.0f32; rows];
     for (e, &p) in exps.iter().zip(&positions) {
         sum[p] += e;
@@ -127,13 +106,7 @@ fn softmax(node: &Node, inputs: &Inputs<'_>, context: Context, log: bool) -> Res
     let out = positions
         .iter()
         .enumerate()
-        .map(|(i, &p)| {
-            if log {
-                values[i] - max[p] - sum[p].ln()
-            } else {
-                exps[i] / sum[p]
-            }
-        })
+        .map(|(i, &p)| if log { values[i] - max[p] - sum[p].ln() } else { exps[i] / sum[p] })
         .collect();
     Ok(Array::f32(x.shape.clone(), out))
 }
@@ -154,10 +127,7 @@ fn arg_max(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         for i in 0..inner {
             let mut best = 0;
             for j in 1..n {
-                let (v, b) = (
-                    values[(o * n + j) * inner + i],
-                    values[(o * n + best) * inner + i],
-                );
+                let (v, b) = (values[(o * n + j) * inner + i], values[(o * n + best) * inner + i]);
                 if v > b || (last && v == b) {
                     best = j;
                 }
@@ -165,10 +135,7 @@ fn arg_max(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
             out.push(best as i64);
         }
     }
-    Ok(Array::i64(
-        reduced_shape(&x.shape, &[axis], node.int("keepdims", 1) != 0),
-        out,
-    ))
+    Ok(Array::i64(reduced_shape(&x.shape, &[axis], node.int("keepdims", 1) != 0), out))
 }
 
 fn normalise(row: &mut [f32], epsilon: f32) {
@@ -182,16 +149,12 @@ fn normalise(row: &mut [f32], epsilon: f32) {
 fn layer_norm(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let (x, scale) = (need(inputs, 0)?, need(inputs, 1)?);
     if node.outputs.iter().skip(1).any(Option::is_some) {
-        return Err(Fault::Unsupported(
-            "outputs for training are not supported".into(),
-        ));
+        return Err(Fault::Unsupported("outputs for training are not supported".into()));
     }
     let axis = axis(node.int("axis", -1), x.shape.len())?;
     let row: usize = x.shape[axis..].iter().product();
     let scale = affine_row(scale, &x.shape[axis..])?;
-    let bias = maybe(inputs, 2)
-        .map(|b| affine_row(b, &x.shape[axis..]))
-        .transpose()?;
+    let bias = maybe(inputs, 2).map(|b| affine_row(b, &x.shape[axis..])).transpose()?;
     let mut out = x.floats()?.to_vec();
     if row == 0 {
         return Err("an empty row".into());
@@ -208,15 +171,9 @@ fn layer_norm(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
 fn affine_row(array: &Array, shape: &[usize]) -> Result<Vec<f32>, Fault> {
     let values = array.floats()?;
     if crate::array::broadcast(&array.shape, shape)? != shape {
-        return Err(Fault::Invalid(format!(
-            "shape {:?} for rows of {shape:?}",
-            array.shape
-        )));
+        return Err(Fault::Invalid(format!("shape {:?} for rows of {shape:?}", array.shape)));
     }
-    Ok(broadcast_positions(&array.shape, shape)
-        .into_iter()
-        .map(|p| values[p])
-        .collect())
+    Ok(broadcast_positions(&array.shape, shape).into_iter().map(|p| values[p]).collect())
 }
 
 fn group_norm(node: &Node, inputs: &Inputs<'_>, groups: Option<i64>) -> Result<Array, Fault> {
@@ -224,17 +181,12 @@ fn group_norm(node: &Node, inputs: &Inputs<'_>, groups: Option<i64>) -> Result<A
     let &channels = x.shape.get(1).ok_or("the input has no channel axis")?;
     let groups = match groups {
         None => channels,
-        Some(g) => usize::try_from(g)
-            .ok()
-            .filter(|&g| g > 0)
-            .ok_or("num_groups")?,
+        Some(g) => usize::try_from(g).ok().filter(|&g| g > 0).ok_or("num_groups")?,
     };
     let plane: usize = x.shape[2..].iter().product();
     let (scale, bias) = (scale.floats()?, bias.floats()?);
     if channels % groups != 0 || plane == 0 || channels == 0 {
-        return Err(Fault::Invalid(format!(
-            "{channels} channels, {groups} groups"
-        )));
+        return Err(Fault::Invalid(format!("{channels} channels, {groups} groups")));
     }
     let per_channel = |v: &[f32], c: usize| match v.len() {
         n if n == channels => Ok(v[c]),
@@ -246,10 +198,7 @@ fn group_norm(node: &Node, inputs: &Inputs<'_>, groups: Option<i64>) -> Result<A
         normalise(chunk, node.float("epsilon", 1e-5));
     }
     for (i, chunk) in out.chunks_exact_mut(plane).enumerate() {
-        let (s, b) = (
-            per_channel(scale, i % channels)?,
-            per_channel(bias, i % channels)?,
-        );
+        let (s, b) = (per_channel(scale, i % channels)?, per_channel(bias, i % channels)?);
         chunk.iter_mut().for_each(|v| *v = *v * s + b);
     }
     Ok(Array::f32(x.shape.clone(), out))

@@ -20,11 +20,7 @@ pub(super) fn exec(node: &Node, inputs: &Inputs<'_>, _: Context) -> Result<Vec<A
 }
 
 /// Lengths of the parts of a Split along an axis of extent `n`.
-pub(crate) fn split_lengths(
-    node: &Node,
-    input: Option<&Array>,
-    n: usize,
-) -> Result<Vec<usize>, String> {
+pub(crate) fn split_lengths(node: &Node, input: Option<&Array>, n: usize) -> Result<Vec<usize>, String> {
     let listed = match (node.ints("split"), input) {
         (Some(lengths), _) => Some(lengths.to_vec()),
         (None, Some(array)) => Some(array.ints()?.to_vec()),
@@ -38,17 +34,11 @@ pub(crate) fn split_lengths(
             .collect::<Result<Vec<_>, _>>()?,
         None => {
             let each = n.div_ceil(parts);
-            (0..parts)
-                .map(|i| each.min(n.saturating_sub(i * each)))
-                .collect()
+            (0..parts).map(|i| each.min(n.saturating_sub(i * each))).collect()
         }
     };
-    if lengths.len() != parts
-        || lengths.iter().try_fold(0usize, |s, &l| s.checked_add(l)) != Some(n)
-    {
-        return Err(format!(
-            "split {lengths:?} does not fit extent {n} and {parts} outputs"
-        ));
+    if lengths.len() != parts || lengths.iter().try_fold(0usize, |s, &l| s.checked_add(l)) != Some(n) {
+        return Err(format!("split {lengths:?} does not fit extent {n} and {parts} outputs"));
     }
     Ok(lengths)
 }
@@ -63,19 +53,14 @@ fn split(node: &Node, inputs: &Inputs<'_>) -> Result<Vec<Array>, Fault> {
         let mut shape = x.shape.clone();
         shape[axis] = length;
         let base = start * steps[axis];
-        out.push(pick(x, shape, |index| {
-            base + index.iter().zip(&steps).map(|(i, s)| i * s).sum::<usize>()
-        }));
+        out.push(pick(x, shape, |index| base + index.iter().zip(&steps).map(|(i, s)| i * s).sum::<usize>()));
         start += length;
     }
     Ok(out)
 }
 
 /// Start, step and length on every axis of a Slice.
-pub(crate) fn slice_ranges(
-    shape: &[usize],
-    inputs: &Inputs<'_>,
-) -> Result<Vec<(usize, i64, usize)>, Fault> {
+pub(crate) fn slice_ranges(shape: &[usize], inputs: &Inputs<'_>) -> Result<Vec<(usize, i64, usize)>, Fault> {
     let (starts, ends) = (need(inputs, 1)?.ints()?, need(inputs, 2)?.ints()?);
     let axes = match maybe(inputs, 3) {
         Some(a) => a.ints()?.to_vec(),
@@ -99,17 +84,9 @@ pub(crate) fn slice_ranges(
         let wrap = |v: i64| if v < 0 { v.saturating_add(n) } else { v };
         let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
         let start = wrap(starts[i]).clamp(low.max(0), high.max(0));
-        let end = if step < 0 && ends[i] < -n {
-            -1
-        } else {
-            wrap(ends[i]).clamp(low, high)
-        };
+        let end = if step < 0 && ends[i] < -n { -1 } else { wrap(ends[i]).clamp(low, high) };
         let distance = if step > 0 { end - start } else { start - end };
-        let length = if distance <= 0 {
-            0
-        } else {
-            (distance - 1) / step.abs() + 1
-        };
+        let length = if distance <= 0 { 0 } else { (distance - 1) / step.abs() + 1 };
         out[a] = (start as usize, step, length as usize);
     }
     Ok(out)
@@ -139,11 +116,7 @@ fn gather(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         .iter()
         .map(|&i| {
             let i = if i < 0 { i + n } else { i };
-            if (0..n).contains(&i) {
-                Ok(i as usize)
-            } else {
-                Err(format!("index {i} of {n}"))
-            }
+            if (0..n).contains(&i) { Ok(i as usize) } else { Err(format!("index {i} of {n}")) }
         })
         .collect::<Result<Vec<_>, _>>()?;
     let outer: usize = x.shape[..axis].iter().product();
@@ -174,18 +147,10 @@ fn gather_elements(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let mut fault = None;
     let mut at = 0;
     for_each_index(&indices.shape, |index| {
-        let i = if values[at] < 0 {
-            values[at] + n
-        } else {
-            values[at]
-        };
+        let i = if values[at] < 0 { values[at] + n } else { values[at] };
         at += 1;
         let fits = (0..n).contains(&i)
-            && index
-                .iter()
-                .zip(&x.shape)
-                .enumerate()
-                .all(|(a, (i, d))| a == axis || i < d);
+            && index.iter().zip(&x.shape).enumerate().all(|(a, (i, d))| a == axis || i < d);
         if !fits {
             fault = Some(format!("index {i} of {n}"));
         }
@@ -212,48 +177,25 @@ fn tile(inputs: &Inputs<'_>) -> Result<Array, Fault> {
     if repeats.len() != x.shape.len() {
         return Err("repeats do not fit the rank".into());
     }
-    let shape: Option<Vec<usize>> = x
-        .shape
-        .iter()
-        .zip(&repeats)
-        .map(|(a, b)| a.checked_mul(*b))
-        .collect();
+    let shape: Option<Vec<usize>> = x.shape.iter().zip(&repeats).map(|(a, b)| a.checked_mul(*b)).collect();
     let shape = shape.ok_or("too large")?;
     count(&shape)?;
     let steps = strides(&x.shape);
-    Ok(pick(x, shape, |index| {
-        index
-            .iter()
-            .zip(&x.shape)
-            .zip(&steps)
-            .map(|((i, n), s)| i % n * s)
-            .sum()
-    }))
+    Ok(pick(x, shape, |index| index.iter().zip(&x.shape).zip(&steps).map(|((i, n), s)| i % n * s).sum()))
 }
 
 /// Padding before and after every axis.
-pub(crate) fn pad_amounts(
-    node: &Node,
-    inputs: &Inputs<'_>,
-    rank: usize,
-) -> Result<Vec<(i64, i64)>, Fault> {
+pub(crate) fn pad_amounts(node: &Node, inputs: &Inputs<'_>, rank: usize) -> Result<Vec<(i64, i64)>, Fault> {
     let pads = match node.ints("pads") {
         Some(pads) => pads.to_vec(),
         None => need(inputs, 1)?.ints()?.to_vec(),
     };
     let axes = match maybe(inputs, 3) {
-        Some(axes) => axes
-            .ints()?
-            .iter()
-            .map(|&a| axis(a, rank))
-            .collect::<Result<Vec<_>, _>>()?,
+        Some(axes) => axes.ints()?.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).collect(),
     };
     if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.unsigned_abs() > 1 << 20) {
-        return Err(Fault::Invalid(format!(
-            "pads {pads:?} do not fit {} axes",
-            axes.len()
-        )));
+        return Err(Fault::Invalid(format!("pads {pads:?} do not fit {} axes", axes.len())));
     }
     let mut out = vec![(0, 0); rank];
     for (i, &a) in axes.iter().enumerate() {
@@ -275,9 +217,7 @@ fn pad(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         "" => "constant",
         mode => mode,
     };
-    let value = maybe(inputs, 2)
-        .and_then(Array::scalar)
-        .unwrap_or(node.float("value", 0.0));
+    let value = maybe(inputs, 2).and_then(Array::scalar).unwrap_or(node.float("value", 0.0));
     let steps = strides(&x.shape);
     let mut positions = Vec::with_capacity(count(&shape)?);
     let mut bad = false;
@@ -327,22 +267,11 @@ fn trilu(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         if upper { distance >= 0 } else { distance <= 0 }
     };
     let data = match &x.data {
-        Data::F32(v) => Data::F32(
-            v.iter()
-                .enumerate()
-                .map(|(i, &v)| if keep(i) { v } else { 0.0 })
-                .collect(),
-        ),
-        Data::I64(v) => Data::I64(
-            v.iter()
-                .enumerate()
-                .map(|(i, &v)| if keep(i) { v } else { 0 })
-                .collect(),
-        ),
+        Data::F32(v) => {
+            Data::F32(v.iter().enumerate().map(|(i, &v)| if keep(i) { v } else { 0.0 }).collect())
+        }
+        Data::I64(v) => Data::I64(v.iter().enumerate().map(|(i, &v)| if keep(i) { v } else { 0 }).collect()),
         Data::Bool(v) => Data::Bool(v.iter().enumerate().map(|(i, &v)| v && keep(i)).collect()),
     };
-    Ok(Array {
-        shape: x.shape.clone(),
-        data,
-    })
+    Ok(Array { shape: x.shape.clone(), data })
 }

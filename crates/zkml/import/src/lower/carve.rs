@@ -7,12 +7,7 @@ use super::expr::{Body, Expr, Factor, Item};
 use super::view::{Atom, View};
 
 /// Rows of `width` over `axes` of the given extents, restricted to a slice of one of them.
-fn slice_rows(
-    rows: &[f32],
-    axes: &[usize],
-    shape: &[usize],
-    cut: (usize, usize, usize, usize),
-) -> Vec<f32> {
+fn slice_rows(rows: &[f32], axes: &[usize], shape: &[usize], cut: (usize, usize, usize, usize)) -> Vec<f32> {
     let (axis, start, step, length) = cut;
     let Some(position) = axes.iter().position(|&a| a == axis) else {
         return rows.to_vec();
@@ -49,9 +44,7 @@ pub(super) fn slice(expr: &Expr, cut: (usize, usize, usize, usize)) -> Option<Ex
         match &mut term.item {
             Item::Constant(_) => {}
             Item::Reshape { .. } => return None,
-            Item::Bias {
-                rows, outer_axes, ..
-            } => {
+            Item::Bias { rows, outer_axes, .. } => {
                 *rows = slice_rows(rows, outer_axes, &expr.shape, cut);
             }
             Item::Tensor { map, factor, .. } => {
@@ -63,20 +56,14 @@ pub(super) fn slice(expr: &Expr, cut: (usize, usize, usize, usize)) -> Option<Ex
                         *stride = stride.checked_mul(u32::try_from(step).ok()?)?;
                     }
                 }
-                if let Factor::Hidden {
-                    rows, outer_axes, ..
-                } = factor
-                {
+                if let Factor::Hidden { rows, outer_axes, .. } = factor {
                     *rows = slice_rows(rows, outer_axes, &expr.shape, cut);
                 }
             }
         }
         out.push(term);
     }
-    Some(Expr {
-        shape,
-        body: Body::Affine(out),
-    })
+    Some(Expr { shape, body: Body::Affine(out) })
 }
 
 /// Cuts output axes where the view's atoms cut them, so that the view becomes simple. `None`
@@ -90,22 +77,14 @@ pub(super) fn split(expr: &Expr, view: &View) -> Option<(Expr, View)> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut axes = view.axes.clone();
     for (axis, &extent) in view.storage.iter().enumerate() {
-        let mut here: Vec<Atom> = view
-            .atoms()
-            .filter(|a| a.axis == Some(axis))
-            .copied()
-            .collect();
+        let mut here: Vec<Atom> = view.atoms().filter(|a| a.axis == Some(axis)).copied().collect();
         here.sort_by_key(|a| std::cmp::Reverse(a.stride));
         let mut mine = Vec::new();
         for atom in &here {
             for target in axes.iter_mut().flatten() {
                 if target.axis == Some(axis) && target.stride == atom.stride {
                     // Beyond the old axes, so that no later turn finds it.
-                    *target = Atom {
-                        extent: atom.extent,
-                        axis: Some(shape.len() + 1024),
-                        stride: 1,
-                    };
+                    *target = Atom { extent: atom.extent, axis: Some(shape.len() + 1024), stride: 1 };
                 }
             }
             mine.push(shape.len());
@@ -124,36 +103,19 @@ pub(super) fn split(expr: &Expr, view: &View) -> Option<(Expr, View)> {
         [new] => u32::try_from(new).ok(),
         _ => None,
     };
-    let all = |outer: &[usize]| -> Vec<usize> {
-        outer
-            .iter()
-            .flat_map(|&a| parts[a].iter().copied())
-            .collect()
-    };
+    let all =
+        |outer: &[usize]| -> Vec<usize> { outer.iter().flat_map(|&a| parts[a].iter().copied()).collect() };
     let body = match &expr.body {
-        Body::Product {
-            a,
-            b,
-            inner,
-            factor,
-        } => {
+        Body::Product { a, b, inner, factor } => {
             let operand = |o: &super::expr::Operand| {
                 let axes = o.axes.iter().map(|&axis| match axis {
                     OperandAxis::Out(o) => one(o).map(OperandAxis::Out),
                     other => Some(other),
                 });
-                Some(super::expr::Operand {
-                    tensor: o.tensor,
-                    axes: axes.collect::<Option<_>>()?,
-                })
+                Some(super::expr::Operand { tensor: o.tensor, axes: axes.collect::<Option<_>>()? })
             };
             let (a, b) = (operand(a)?, operand(b)?);
-            Body::Product {
-                a,
-                b,
-                inner: inner.clone(),
-                factor: *factor,
-            }
+            Body::Product { a, b, inner: inner.clone(), factor: *factor }
         }
         Body::Affine(terms) => {
             let whole = Expr::everywhere(&expr.shape);
@@ -183,11 +145,6 @@ pub(super) fn split(expr: &Expr, view: &View) -> Option<(Expr, View)> {
             Body::Affine(out)
         }
     };
-    let view = View {
-        axes,
-        offset: vec![0; shape.len()],
-        storage: shape.clone(),
-        padded: false,
-    };
+    let view = View { axes, offset: vec![0; shape.len()], storage: shape.clone(), padded: false };
     view.is_simple().then_some((Expr { shape, body }, view))
 }

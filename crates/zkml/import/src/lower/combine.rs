@@ -32,11 +32,7 @@ impl Lowering<'_> {
         let (Some(a), Some(b)) = ids else {
             return Err("an input is missing".into());
         };
-        match (
-            node.op.as_str(),
-            self.ir.constant(a).is_some(),
-            self.ir.constant(b).is_some(),
-        ) {
+        match (node.op.as_str(), self.ir.constant(a).is_some(), self.ir.constant(b).is_some()) {
             ("Add", false, true) => self.with_constant(node, 0, 1, 1.0, |c| c, false),
             ("Add", true, false) => self.with_constant(node, 1, 0, 1.0, |c| c, false),
             ("Sub", false, true) => self.with_constant(node, 0, 1, 1.0, |c| -c, false),
@@ -59,11 +55,7 @@ impl Lowering<'_> {
         if ids.iter().any(|&(v, _)| self.ir.constant(v).is_some()) {
             return Err("a constant among the summands".into());
         }
-        let factor = if node.op == "Mean" {
-            1.0 / ids.len() as f64
-        } else {
-            1.0
-        };
+        let factor = if node.op == "Mean" { 1.0 / ids.len() as f64 } else { 1.0 };
         self.join(node, &ids, factor)
     }
 
@@ -83,19 +75,12 @@ impl Lowering<'_> {
         let values = constant.array.to_floats().into_iter().map(f).collect();
         let array = Array::f32(constant.array.shape.clone(), values);
         let secret = constant.secret;
-        let name = node
-            .input(c)
-            .map(|v| self.ir.values[v].name.clone())
-            .unwrap_or_default();
+        let name = node.input(c).map(|v| self.ir.values[v].name.clone()).unwrap_or_default();
         let (id, mut value) = self.input(node, x)?;
         if value.view.shape() != shape {
             let name = value.name.clone();
             let (tensor, view) = self.store(value, id)?;
-            value = Value {
-                source: Stored::Tensor(tensor),
-                view: view.broadcast(&shape),
-                name,
-            };
+            value = Value { source: Stored::Tensor(tensor), view: view.broadcast(&shape), name };
         }
         let (mut expr, view) = self.pending(value, id)?;
         let by = spread(&array, &view, secret, &name);
@@ -103,12 +88,7 @@ impl Lowering<'_> {
             expr = self.multiply(expr, &by, id, node)?;
         } else {
             if sign != 1.0 {
-                let minus = Spread {
-                    axes: vec![],
-                    values: vec![-1.0],
-                    secret: false,
-                    name,
-                };
+                let minus = Spread { axes: vec![], values: vec![-1.0], secret: false, name };
                 expr = self.multiply(expr, &minus, id, node)?;
             }
             expr = self.add(expr, &by, id, node)?;
@@ -126,8 +106,7 @@ impl Lowering<'_> {
     ) -> Result<Expr, Refusal> {
         if expr.add(constant).is_err() {
             expr = self.restart(expr, id, node)?;
-            expr.add(constant)
-                .map_err(|_| "a constant that no sum can take")?;
+            expr.add(constant).map_err(|_| "a constant that no sum can take")?;
         }
         Ok(expr)
     }
@@ -135,15 +114,8 @@ impl Lowering<'_> {
     fn batch_norm(&mut self, node: &Node) -> Result<(), Refusal> {
         let (id, value) = self.input(node, 0)?;
         let shape = value.view.shape();
-        let arrays: Vec<Option<&Array>> = (0..5)
-            .map(|i| {
-                if i == 0 {
-                    None
-                } else {
-                    self.constant_array(node, i)
-                }
-            })
-            .collect();
+        let arrays: Vec<Option<&Array>> =
+            (0..5).map(|i| if i == 0 { None } else { self.constant_array(node, i) }).collect();
         let Some(&channels) = shape.get(1) else {
             return Err("the input has no channel axis".into());
         };
@@ -160,22 +132,13 @@ impl Lowering<'_> {
     }
 
     /// The layout that a combination of values takes, and its shape.
-    pub(super) fn common_layout(
-        &self,
-        views: &[&View],
-        shape: &[usize],
-    ) -> (Layout, Vec<usize>, View) {
+    pub(super) fn common_layout(&self, views: &[&View], shape: &[usize]) -> (Layout, Vec<usize>, View) {
         let full = views.iter().find(|v| v.shape() == shape);
         if let Some(view) = full.filter(|v| v.is_simple()) {
             let to = view
                 .axes
                 .iter()
-                .map(|atoms| {
-                    atoms
-                        .iter()
-                        .map(|a| (a.axis.unwrap_or_default(), a.extent))
-                        .collect()
-                })
+                .map(|atoms| atoms.iter().map(|a| (a.axis.unwrap_or_default(), a.extent)).collect())
                 .collect();
             return (to, view.storage.clone(), (*view).clone());
         }
@@ -220,11 +183,7 @@ impl Lowering<'_> {
         let mut total: Option<Expr> = None;
         for (id, sign, value) in values {
             let mut expr = match value {
-                Value {
-                    source: Stored::Pending(expr),
-                    view: ref v,
-                    ..
-                } if *v == view => {
+                Value { source: Stored::Pending(expr), view: ref v, .. } if *v == view => {
                     let mine = self.natural_scale(&expr);
                     let apart = match (scale, mine) {
                         (Some(a), Some(b)) => i32::abs(a - b) > SHARED_SCALE_BITS,
@@ -255,9 +214,7 @@ impl Lowering<'_> {
             match &mut total {
                 None => total = Some(expr),
                 Some(total) => {
-                    total
-                        .join(expr)
-                        .map_err(|_| "operands that no sum can take")?;
+                    total.join(expr).map_err(|_| "operands that no sum can take")?;
                 }
             }
         }
@@ -273,11 +230,7 @@ impl Lowering<'_> {
         terms
             .iter()
             .filter_map(|t| match &t.item {
-                Item::Tensor {
-                    tensor,
-                    factor: Factor::Hidden { rows, .. },
-                    ..
-                } => {
+                Item::Tensor { tensor, factor: Factor::Hidden { rows, .. }, .. } => {
                     let peak = rows.iter().fold(0f64, |m, &w| m.max(f64::from(w.abs())));
                     Some(i32::from(self.tensor(*tensor).scale) + fit(peak, high))
                 }
@@ -297,11 +250,7 @@ impl Lowering<'_> {
             Some(e) => return Err(format!("exponent {e}; 2, 1, 0.5, -0.5 and -1 are").into()),
             None => return Err("an exponent that is not one constant".into()),
         };
-        let fused = Node {
-            fused: Some(kind),
-            ..node.clone()
-        };
-        self.lower_elementwise(&fused)
-            .unwrap_or(Err(Refusal::Follows))
+        let fused = Node { fused: Some(kind), ..node.clone() };
+        self.lower_elementwise(&fused).unwrap_or(Err(Refusal::Follows))
     }
 }

@@ -43,30 +43,15 @@ impl Lowering<'_> {
             let mut map = view.maps();
             follow(&mut map, &view, &[0, 1], 0)?;
             let inner = slide(&mut map, &view, &windows, first, 0);
-            let rows: Vec<f32> = (0..outs)
-                .flat_map(|m| taps.row(&w, m, &[0]).collect::<Vec<_>>())
-                .collect();
-            let factor = Factor::Hidden {
-                rows,
-                outer_axes,
-                name,
-            };
-            let item = Item::Tensor {
-                tensor,
-                inner,
-                map,
-                factor,
-            };
-            terms.push(Term {
-                region: Expr::everywhere(&storage),
-                item,
-            });
+            let rows: Vec<f32> = (0..outs).flat_map(|m| taps.row(&w, m, &[0]).collect::<Vec<_>>()).collect();
+            let factor = Factor::Hidden { rows, outer_axes, name };
+            let item = Item::Tensor { tensor, inner, map, factor };
+            terms.push(Term { region: Expr::everywhere(&storage), item });
         } else {
             let each = outs / groups;
             for group in 0..groups {
-                let part = view
-                    .slice(1, group * per_group, 1, per_group)
-                    .ok_or("groups of this channel layout")?;
+                let part =
+                    view.slice(1, group * per_group, 1, per_group).ok_or("groups of this channel layout")?;
                 let sum = part.contract(&[1]).ok_or("channels of this layout")?;
                 let mut map = part.maps();
                 follow(&mut map, &part, &[0], 0)?;
@@ -80,29 +65,14 @@ impl Lowering<'_> {
                 if let (true, Some(&axis)) = (groups > 1, outer_axes.first()) {
                     region[axis] = (group * each, each);
                 }
-                let factor = Factor::Hidden {
-                    rows,
-                    outer_axes: outer_axes.clone(),
-                    name: name.clone(),
-                };
-                let item = Item::Tensor {
-                    tensor,
-                    inner,
-                    map,
-                    factor,
-                };
+                let factor = Factor::Hidden { rows, outer_axes: outer_axes.clone(), name: name.clone() };
+                let item = Item::Tensor { tensor, inner, map, factor };
                 terms.push(Term { region, item });
             }
         }
-        let mut expr = Expr {
-            shape: storage,
-            body: Body::Affine(terms),
-        };
+        let mut expr = Expr { shape: storage, body: Body::Affine(terms) };
         if let Some(b) = node.input(2) {
-            let constant = self
-                .ir
-                .constant(b)
-                .ok_or("a bias that depends on the input")?;
+            let constant = self.ir.constant(b).ok_or("a bias that depends on the input")?;
             let bias = Spread {
                 axes: out.axes[1].iter().filter_map(|a| a.axis).collect(),
                 values: constant.array.to_floats(),
@@ -129,42 +99,28 @@ impl Lowering<'_> {
         windows: &[Window],
     ) -> Result<(TensorId, View), Refusal> {
         let fits = |view: &View| {
-            view.axes[2..]
-                .iter()
-                .zip(windows)
-                .all(|(atoms, window)| match atoms[..] {
-                    [] => true,
-                    [atom] => atom.axis.is_some_and(|axis| {
-                        let alone = view.atoms().filter(|a| a.axis == Some(axis)).count() == 1;
-                        let reach = (window.output - 1) * window.stride
-                            + (window.kernel - 1) * window.dilation;
-                        let inside = window.pad.0 == 0 && reach < window.input;
-                        let end = view.offset[axis] + (atom.extent * atom.stride) as i64;
-                        let whole = atom.stride == 1
-                            && view.offset[axis] <= 0
-                            && end >= view.storage[axis] as i64;
-                        alone && (inside || whole)
-                    }),
-                    _ => false,
-                })
-                && follow(&mut view.maps(), view, &[0, 1], 0).is_ok()
+            view.axes[2..].iter().zip(windows).all(|(atoms, window)| match atoms[..] {
+                [] => true,
+                [atom] => atom.axis.is_some_and(|axis| {
+                    let alone = view.atoms().filter(|a| a.axis == Some(axis)).count() == 1;
+                    let reach = (window.output - 1) * window.stride + (window.kernel - 1) * window.dilation;
+                    let inside = window.pad.0 == 0 && reach < window.input;
+                    let end = view.offset[axis] + (atom.extent * atom.stride) as i64;
+                    let whole =
+                        atom.stride == 1 && view.offset[axis] <= 0 && end >= view.storage[axis] as i64;
+                    alone && (inside || whole)
+                }),
+                _ => false,
+            }) && follow(&mut view.maps(), view, &[0, 1], 0).is_ok()
         };
         if fits(view) {
             return Ok((tensor, view.clone()));
         }
         let name = self.tensor(tensor).name.clone();
-        let stored = Value {
-            source: Stored::Tensor(tensor),
-            view: view.clone(),
-            name,
-        };
+        let stored = Value { source: Stored::Tensor(tensor), view: view.clone(), name };
         let stored = self.regrouped(stored, id)?;
         let (tensor, view) = self.store(stored, id)?;
-        if fits(&view) {
-            Ok((tensor, view))
-        } else {
-            Err("windows over this layout".into())
-        }
+        if fits(&view) { Ok((tensor, view)) } else { Err("windows over this layout".into()) }
     }
 }
 
@@ -227,28 +183,19 @@ impl Taps {
                     .iter()
                     .zip(&choices)
                     .zip(&w.shape[2..])
-                    .try_fold(0, |at, ((&i, choice), extent)| {
-                        choice[i].map(|k| at * extent + k)
-                    }),
+                    .try_fold(0, |at, ((&i, choice), extent)| choice[i].map(|k| at * extent + k)),
             );
         });
         Ok(Self { positions })
     }
 
     /// Weights of output channel `m`, for the given input channels in order.
-    fn row<'a>(
-        &'a self,
-        w: &'a Array,
-        m: usize,
-        channels: &'a [usize],
-    ) -> impl Iterator<Item = f32> + 'a {
+    fn row<'a>(&'a self, w: &'a Array, m: usize, channels: &'a [usize]) -> impl Iterator<Item = f32> + 'a {
         let values = w.floats().unwrap_or(&[]);
         let kernel: usize = w.shape[2..].iter().product();
         let per_row = w.shape[1] * kernel;
         channels.iter().flat_map(move |&c| {
-            self.positions
-                .iter()
-                .map(move |p| p.map_or(0.0, |p| values[m * per_row + c * kernel + p]))
+            self.positions.iter().map(move |p| p.map_or(0.0, |p| values[m * per_row + c * kernel + p]))
         })
     }
 }

@@ -16,13 +16,8 @@ const MIN_DIVISOR: f64 = 1.0 / 4096.0;
 pub(super) fn map_range(range: &Range, f: impl Fn(f64) -> f64) -> Range {
     let kept: Vec<f32> = range.kept.iter().map(|&x| f(f64::from(x)) as f32).collect();
     let (a, b) = (f(range.min), f(range.max));
-    let fold =
-        |start: f64, g: fn(f64, f64) -> f64| kept.iter().map(|&x| f64::from(x)).fold(start, g);
-    Range {
-        min: fold(a.min(b), f64::min),
-        max: fold(a.max(b), f64::max),
-        kept: kept.clone(),
-    }
+    let fold = |start: f64, g: fn(f64, f64) -> f64| kept.iter().map(|&x| f64::from(x)).fold(start, g);
+    Range { min: fold(a.min(b), f64::min), max: fold(a.max(b), f64::max), kept: kept.clone() }
 }
 
 impl Lowering<'_> {
@@ -33,20 +28,11 @@ impl Lowering<'_> {
         Some(match node.op.as_str() {
             "Relu" => self.clamp(node, Some(0.0), None),
             "Clip" => {
-                if node
-                    .inputs
-                    .iter()
-                    .skip(1)
-                    .flatten()
-                    .any(|&v| self.ir.constant(v).is_none())
-                {
+                if node.inputs.iter().skip(1).flatten().any(|&v| self.ir.constant(v).is_none()) {
                     return Some(Err("bounds that depend on the input".into()));
                 }
-                let (low, high) = clip_bounds(
-                    node,
-                    self.constant_array(node, 1),
-                    self.constant_array(node, 2),
-                );
+                let (low, high) =
+                    clip_bounds(node, self.constant_array(node, 1), self.constant_array(node, 2));
                 let finite = |v: f32| v.is_finite().then_some(f64::from(v));
                 self.clamp(node, finite(low), finite(high))
             }
@@ -54,9 +40,7 @@ impl Lowering<'_> {
             "Sign" => self.sign(node),
             "Identity" | "Dropout" => self.alias(node),
             "Cast" => match node.int("to", 0) as i32 {
-                element::FLOAT | element::DOUBLE | element::FLOAT16 | element::BFLOAT16 => {
-                    self.alias(node)
-                }
+                element::FLOAT | element::DOUBLE | element::FLOAT16 | element::BFLOAT16 => self.alias(node),
                 element::INT64 | element::INT32 if self.is_integer(node) => self.alias(node),
                 to => Err(format!("a cast of an activation to element type {to}").into()),
             },
@@ -69,9 +53,7 @@ impl Lowering<'_> {
         node.input(0)
             .and_then(|id| self.stats[id].as_ref())
             .is_some_and(|r| r.kept.iter().all(|v| v.fract() == 0.0))
-            && node
-                .input(0)
-                .is_some_and(|id| self.ir.integer.contains(&id))
+            && node.input(0).is_some_and(|id| self.ir.integer.contains(&id))
     }
 
     pub(super) fn alias(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -91,15 +73,7 @@ impl Lowering<'_> {
         }
         let name = value.name.clone();
         let (expr, view) = self.pending(value, id)?;
-        Ok((
-            id,
-            expr.clone(),
-            Value {
-                source: Stored::Pending(expr),
-                view,
-                name,
-            },
-        ))
+        Ok((id, expr.clone(), Value { source: Stored::Pending(expr), view, name }))
     }
 
     fn function(&mut self, node: &Node, kind: FunctionKind) -> Result<(), Refusal> {
@@ -109,11 +83,7 @@ impl Lowering<'_> {
             self.bounded_away(id)?;
         }
         let (before, after) = (self.range(id)?, self.range(out)?);
-        let target = Target::Function {
-            kind,
-            before: &before,
-            after: &after,
-        };
+        let target = Target::Function { kind, before: &before, after: &after };
         let tensor = self.emit(expr, &node.name, target)?;
         self.set_tensor(node, tensor, value.view)
     }
@@ -122,10 +92,7 @@ impl Lowering<'_> {
     fn bounded_away(&self, id: ValueId) -> Result<(), Refusal> {
         let range = self.range(id)?;
         let far = range.min.abs().max(range.max.abs());
-        let near = range
-            .kept
-            .iter()
-            .fold(far, |m, &x| m.min(f64::from(x.abs())));
+        let near = range.kept.iter().fold(far, |m, &x| m.min(f64::from(x.abs())));
         let one_sign = range.min > 0.0 || range.max < 0.0;
         if one_sign && near >= far * MIN_DIVISOR {
             return Ok(());
@@ -136,44 +103,20 @@ impl Lowering<'_> {
     /// The integers clamped to -1, 0 and 1, at a scale of one.
     fn sign(&mut self, node: &Node) -> Result<(), Refusal> {
         let (_, expr, value) = self.operand(node)?;
-        let function = Function {
-            kind: FunctionKind::Identity,
-            in_scale: 0,
-            out_scale: 0,
-            out_min: -1,
-            out_max: 1,
-        };
-        let stage = Stage::Requant {
-            shift: 0,
-            domain_min: -1,
-            domain_bits: 2,
-            function,
-        };
+        let function =
+            Function { kind: FunctionKind::Identity, in_scale: 0, out_scale: 0, out_min: -1, out_max: 1 };
+        let stage = Stage::Requant { shift: 0, domain_min: -1, domain_bits: 2, function };
         let tensor = self.emit_stage(expr, &node.name, stage, (-1, 1), 0)?;
         self.set_tensor(node, tensor, value.view)
     }
 
     /// `clamp(x, low, high)`.
-    pub(super) fn clamp(
-        &mut self,
-        node: &Node,
-        low: Option<f64>,
-        high: Option<f64>,
-    ) -> Result<(), Refusal> {
+    pub(super) fn clamp(&mut self, node: &Node, low: Option<f64>, high: Option<f64>) -> Result<(), Refusal> {
         let (_, expr, value) = self.operand(node)?;
         let out = node.output(0).ok_or(Refusal::Follows)?;
         let range = self.range(out)?;
         let bits = self.bits.activation;
-        let tensor = self.emit(
-            expr,
-            &node.name,
-            Target::Clamp {
-                low,
-                high,
-                range: &range,
-                bits,
-            },
-        )?;
+        let tensor = self.emit(expr, &node.name, Target::Clamp { low, high, range: &range, bits })?;
         self.set_tensor(node, tensor, value.view)
     }
 
@@ -181,12 +124,7 @@ impl Lowering<'_> {
     pub(super) fn scaled(&mut self, node: &Node, factor: f64) -> Result<(), Refusal> {
         let (id, value) = self.input(node, 0)?;
         let (expr, view) = self.pending(value, id)?;
-        let by = Spread {
-            axes: vec![],
-            values: vec![factor as f32],
-            secret: false,
-            name: node.name.clone(),
-        };
+        let by = Spread { axes: vec![], values: vec![factor as f32], secret: false, name: node.name.clone() };
         let expr = self.multiply(expr, &by, id, node)?;
         self.set_pending(node, expr, view)
     }
@@ -210,22 +148,10 @@ impl Lowering<'_> {
     }
 
     /// Makes a pending sum a tensor, and begins another from it.
-    pub(super) fn restart(
-        &mut self,
-        expr: Expr,
-        id: ValueId,
-        node: &Node,
-    ) -> Result<Expr, Refusal> {
+    pub(super) fn restart(&mut self, expr: Expr, id: ValueId, node: &Node) -> Result<Expr, Refusal> {
         let range = self.range(id)?;
         let bits = self.bits.activation;
-        let tensor = self.emit(
-            expr,
-            &node.name,
-            Target::Value {
-                range: &range,
-                bits,
-            },
-        )?;
+        let tensor = self.emit(expr, &node.name, Target::Value { range: &range, bits })?;
         Ok(self.copy_of(tensor))
     }
 }

@@ -24,18 +24,9 @@ pub(crate) enum Target<'r> {
     /// A tensor of the given values; exact where that is narrow enough.
     Value { range: &'r Range, bits: u8 },
     /// `clamp(x, low, high)`, where a missing bound is the range's.
-    Clamp {
-        low: Option<f64>,
-        high: Option<f64>,
-        range: &'r Range,
-        bits: u8,
-    },
+    Clamp { low: Option<f64>, high: Option<f64>, range: &'r Range, bits: u8 },
     /// A function of the fixed list.
-    Function {
-        kind: FunctionKind,
-        before: &'r Range,
-        after: &'r Range,
-    },
+    Function { kind: FunctionKind, before: &'r Range, after: &'r Range },
 }
 
 /// Arguments beyond which a saturating function does not change by a step of `2^-bits`.
@@ -52,40 +43,25 @@ fn saturation(kind: FunctionKind, bits: u8) -> Option<f64> {
 /// Whether a function's results have a bound that samples reach.
 fn is_bounded(kind: FunctionKind) -> bool {
     use FunctionKind as F;
-    matches!(
-        kind,
-        F::Sigmoid | F::Tanh | F::Erf | F::HardSigmoid { .. } | F::Sin | F::Cos | F::Log
-    )
+    matches!(kind, F::Sigmoid | F::Tanh | F::Erf | F::HardSigmoid { .. } | F::Sin | F::Cos | F::Log)
 }
 
 impl Lowering<'_> {
     /// Emits a node for a pending sum; returns the tensor that it defines.
-    pub(crate) fn emit(
-        &mut self,
-        expr: Expr,
-        name: &str,
-        target: Target<'_>,
-    ) -> Result<TensorId, Refusal> {
+    pub(crate) fn emit(&mut self, expr: Expr, name: &str, target: Target<'_>) -> Result<TensorId, Refusal> {
         let (scale, op) = self.quantise(expr, name)?;
         let bits = self.bits.activation;
         let (op, shape) = op;
         // The bounds of the accumulator come from the node itself, before it has a stage.
         let acc = self.push_tensor(name, &shape, (0, 0), scale);
-        let node = Node {
-            name: super::short(name),
-            op,
-            output: acc,
-        };
+        let node = Node { name: super::short(name), op, output: acc };
         let range = bounds::accumulator(&self.graph, &node)
             .map_err(|e| Refusal::Unsupported(format!("the accumulator cannot be bounded: {e}")))?;
         self.graph.tensors.pop();
         let public = !uses_weights(&node.op);
         match target {
             Target::Raw => self.push(node, Stage::Exact, &shape, range, scale, Moments::UNKNOWN),
-            Target::Value {
-                range: values,
-                bits,
-            } => {
+            Target::Value { range: values, bits } => {
                 let span = (range.1 - range.0) as u64;
                 let power = values.moments();
                 if public && span < 1 << EXACT_SPAN_BITS {
@@ -94,12 +70,7 @@ impl Lowering<'_> {
                 let window = choose(values, bits, scale, None, true);
                 self.push_window(node, &shape, scale, window, None, power)
             }
-            Target::Clamp {
-                low,
-                high,
-                range: values,
-                bits,
-            } => {
+            Target::Clamp { low, high, range: values, bits } => {
                 let mut window = choose(values, bits, scale, low, high.is_none());
                 if let Some(low) = low {
                     window.min = (low * exp2(window.scale)).round() as i64;
@@ -111,11 +82,7 @@ impl Lowering<'_> {
                 }
                 self.push_window(node, &shape, scale, window, high, power)
             }
-            Target::Function {
-                kind,
-                before,
-                after,
-            } => {
+            Target::Function { kind, before, after } => {
                 let domain = self.domain(kind, before, range, scale)?;
                 let out = choose(after, bits, 60, None, !is_bounded(kind));
                 let window = (out.min, out.max());
@@ -150,11 +117,7 @@ impl Lowering<'_> {
         let needed = (64 - span.leading_zeros()).max(1) as u8;
         if needed <= bits {
             // Every value that can occur has its entry: nothing is rounded before the function.
-            return Ok(Window {
-                scale,
-                min: acc.0,
-                bits: needed,
-            });
+            return Ok(Window { scale, min: acc.0, bits: needed });
         }
         let mut range = before.clone();
         if let Some(limit) = saturation(kind, self.bits.activation) {
@@ -162,13 +125,7 @@ impl Lowering<'_> {
             range.max = range.max.clamp(-limit, limit);
             range.kept.retain(|v| f64::from(v.abs()) <= limit);
         }
-        Ok(choose(
-            &range,
-            bits.min(MAX_TABLE_BITS),
-            scale,
-            None,
-            saturation(kind, 8).is_none(),
-        ))
+        Ok(choose(&range, bits.min(MAX_TABLE_BITS), scale, None, saturation(kind, 8).is_none()))
     }
 
     /// A stage that rounds to a window and saturates there.
@@ -183,9 +140,7 @@ impl Lowering<'_> {
     ) -> Result<TensorId, Refusal> {
         let mut max = window.max();
         if let Some(high) = high {
-            max = max
-                .min((high * exp2(window.scale)).round() as i64)
-                .max(window.min);
+            max = max.min((high * exp2(window.scale)).round() as i64).max(window.min);
         }
         let (stage, range) = saturate(scale, window, max)?;
         self.push(node, stage, shape, range, window.scale, power)
@@ -203,25 +158,14 @@ impl Lowering<'_> {
         let shift = shift(scale, window.scale)?;
         let name = node.name.clone();
         let top = bounds::quotient(acc, shift).1.max(0);
-        let wide = self.push(
-            node,
-            Stage::ReluBits { shift },
-            shape,
-            (0, top),
-            window.scale,
-            power,
-        )?;
+        let wide = self.push(node, Stage::ReluBits { shift }, shape, (0, top), window.scale, power)?;
         if top <= window.max() {
             return Ok(wide);
         }
         let copy = self.copy_of(wide);
         let (stage, range) = saturate(window.scale, window, window.max())?;
         let (_, (op, shape)) = self.quantise(copy, &name)?;
-        let node = Node {
-            name,
-            op,
-            output: 0,
-        };
+        let node = Node { name, op, output: 0 };
         self.push(node, stage, &shape, range, window.scale, power)
     }
 
@@ -229,18 +173,9 @@ impl Lowering<'_> {
     pub(crate) fn copy_of(&self, tensor: TensorId) -> Expr {
         let shape = self.shape_of(tensor);
         let map = (0..shape.len())
-            .map(|axis| AxisMap {
-                offset: 0,
-                out: Some((axis as u32, 1)),
-                inner: None,
-            })
+            .map(|axis| AxisMap { offset: 0, out: Some((axis as u32, 1)), inner: None })
             .collect();
-        let item = Item::Tensor {
-            tensor,
-            inner: vec![],
-            map,
-            factor: Factor::Public(1.0),
-        };
+        let item = Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) };
         Expr::single(shape, item)
     }
 
@@ -254,31 +189,14 @@ impl Lowering<'_> {
         let span = (high - low) as u64;
         let bits = (64 - span.leading_zeros()).max(1) as u8;
         if bits > MAX_TABLE_BITS {
-            return Err(Refusal::Unsupported(
-                "the sum mixes scales that are too far apart".into(),
-            ));
+            return Err(Refusal::Unsupported("the sum mixes scales that are too far apart".into()));
         }
-        let window = Window {
-            scale,
-            min: low,
-            bits,
-        };
+        let window = Window { scale, min: low, bits };
         let power = self.power[tensor as usize];
         let copy = self.copy_of(tensor);
         let (at, (op, shape)) = self.quantise(copy, &name)?;
         let (stage, range) = saturate(at, window, high)?;
-        self.push(
-            Node {
-                name,
-                op,
-                output: 0,
-            },
-            stage,
-            &shape,
-            range,
-            scale,
-            power,
-        )
+        self.push(Node { name, op, output: 0 }, stage, &shape, range, scale, power)
     }
 
     fn push(
@@ -312,11 +230,7 @@ impl Lowering<'_> {
         scale: i32,
     ) -> Result<TensorId, Refusal> {
         let (_, (op, shape)) = self.quantise(expr, name)?;
-        let node = Node {
-            name: super::short(name),
-            op,
-            output: 0,
-        };
+        let node = Node { name: super::short(name), op, output: 0 };
         self.push(node, stage, &shape, range, scale, Moments::UNKNOWN)
     }
 
@@ -331,11 +245,7 @@ impl Lowering<'_> {
     ) -> Result<TensorId, Refusal> {
         scale_i8(scale)?;
         let output = self.push_tensor(name, shape, range, scale);
-        self.graph.nodes.push(Node {
-            name: super::short(name),
-            op,
-            output,
-        });
+        self.graph.nodes.push(Node { name: super::short(name), op, output });
         Ok(output)
     }
 
@@ -400,6 +310,5 @@ fn shift(from: i32, to: i32) -> Result<u8, Refusal> {
 }
 
 fn scale_i8(scale: i32) -> Result<i8, Refusal> {
-    i8::try_from(scale)
-        .map_err(|_| Refusal::Unsupported(format!("a scale of 2^-{scale} is out of range")))
+    i8::try_from(scale).map_err(|_| Refusal::Unsupported(format!("a scale of 2^-{scale} is out of range")))
 }

@@ -18,22 +18,10 @@ pub(crate) enum Factor {
 /// One summand.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
-    Tensor {
-        tensor: TensorId,
-        inner: Vec<usize>,
-        map: Vec<AxisMap>,
-        factor: Factor,
-    },
-    Reshape {
-        tensor: TensorId,
-        factor: f64,
-    },
+    Tensor { tensor: TensorId, inner: Vec<usize>, map: Vec<AxisMap>, factor: Factor },
+    Reshape { tensor: TensorId, factor: f64 },
     Constant(f64),
-    Bias {
-        rows: Vec<f32>,
-        outer_axes: Vec<usize>,
-        name: String,
-    },
+    Bias { rows: Vec<f32>, outer_axes: Vec<usize>, name: String },
 }
 
 /// A summand inside a box of the output.
@@ -100,8 +88,7 @@ impl Spread {
 
     /// Whether it may stand in the public graph: structure, or a scalar power of two.
     fn is_public(&self) -> bool {
-        self.uniform()
-            .is_some_and(|v| !self.secret || v == 0.0 || power_of_two(v).is_some())
+        self.uniform().is_some_and(|v| !self.secret || v == 0.0 || power_of_two(v).is_some())
     }
 }
 
@@ -114,10 +101,7 @@ impl Expr {
     /// One term over the whole output.
     pub(crate) fn single(shape: Vec<usize>, item: Item) -> Self {
         let region = Self::everywhere(&shape);
-        Self {
-            shape,
-            body: Body::Affine(vec![Term { region, item }]),
-        }
+        Self { shape, body: Body::Affine(vec![Term { region, item }]) }
     }
 
     /// Multiplies by a constant.
@@ -153,15 +137,11 @@ impl Expr {
         }
         let region = Self::everywhere(&shape);
         for term in terms.iter_mut() {
-            if let Item::Bias {
-                rows, outer_axes, ..
-            } = &mut term.item
+            if let Item::Bias { rows, outer_axes, .. } = &mut term.item
                 && *outer_axes == constant.axes
                 && term.region == region
             {
-                rows.iter_mut()
-                    .zip(&constant.values)
-                    .for_each(|(a, b)| *a += b);
+                rows.iter_mut().zip(&constant.values).for_each(|(a, b)| *a += b);
                 return Ok(());
             }
         }
@@ -194,79 +174,40 @@ fn multiply_term(term: &Term, by: &Spread, shape: &[usize]) -> Result<Term, Need
     let item = match (&term.item, by.uniform()) {
         (Item::Constant(c), Some(v)) if by.is_public() => Item::Constant(c * v),
         (Item::Constant(c), _) => Item::Bias {
-            rows: by
-                .values
-                .iter()
-                .map(|v| (f64::from(*v) * c) as f32)
-                .collect(),
+            rows: by.values.iter().map(|v| (f64::from(*v) * c) as f32).collect(),
             outer_axes: by.axes.clone(),
             name: by.name.clone(),
         },
-        (
-            Item::Bias {
-                rows,
-                outer_axes,
-                name,
-            },
-            _,
-        ) => {
+        (Item::Bias { rows, outer_axes, name }, _) => {
             let (rows, outer_axes) = spread_rows(rows, outer_axes, 1, by, &region, shape);
-            Item::Bias {
-                rows,
-                outer_axes,
-                name: name.clone(),
-            }
+            Item::Bias { rows, outer_axes, name: name.clone() }
         }
-        (Item::Reshape { tensor, factor }, Some(v)) if by.is_public() => Item::Reshape {
-            tensor: *tensor,
-            factor: factor * v,
-        },
+        (Item::Reshape { tensor, factor }, Some(v)) if by.is_public() => {
+            Item::Reshape { tensor: *tensor, factor: factor * v }
+        }
         (Item::Reshape { .. }, _) => return Err(NeedsTensor),
-        (
-            Item::Tensor {
-                tensor,
-                inner,
-                map,
-                factor,
-            },
-            uniform,
-        ) => {
+        (Item::Tensor { tensor, inner, map, factor }, uniform) => {
             let factor = match (factor, uniform) {
                 (Factor::Public(f), Some(v)) if by.is_public() => Factor::Public(f * v),
                 (factor, _) => {
                     let width: usize = inner.iter().product();
                     let blocked = map.iter().any(|m| {
-                        m.inner.is_some()
-                            && m.out.is_some_and(|(o, _)| by.axes.contains(&(o as usize)))
+                        m.inner.is_some() && m.out.is_some_and(|(o, _)| by.axes.contains(&(o as usize)))
                     });
                     let (rows, outer_axes, name) = match factor {
                         Factor::Public(f) => (vec![*f as f32; width], Vec::new(), &by.name),
-                        Factor::Hidden {
-                            rows,
-                            outer_axes,
-                            name,
-                        } => (rows.clone(), outer_axes.clone(), name),
+                        Factor::Hidden { rows, outer_axes, name } => (rows.clone(), outer_axes.clone(), name),
                     };
                     let before = rows.len();
-                    let (rows, outer_axes) =
-                        spread_rows(&rows, &outer_axes, width, by, &region, shape);
+                    let (rows, outer_axes) = spread_rows(&rows, &outer_axes, width, by, &region, shape);
                     // Never trade one small multiplication for a much larger matrix.
                     if blocked || rows.len() > 2 * before + by.values.len() {
                         return Err(NeedsTensor);
                     }
-                    Factor::Hidden {
-                        rows,
-                        outer_axes,
-                        name: name.clone(),
-                    }
+                    Factor::Hidden { rows, outer_axes, name: name.clone() }
                 }
             };
-            Item::Tensor {
-                tensor: *tensor,
-                inner: inner.clone(),
-                map: map.clone(),
-                factor,
-            }
+            Item::Tensor { tensor: *tensor, inner: inner.clone(), map: map.clone(), factor }
         }
     };
     Ok(Term { region, item })
@@ -288,11 +229,7 @@ fn spread_rows(
     let position = |index: &[usize], of: &[usize], global: bool| {
         of.iter().fold(0, |at, a| {
             let i = axes.iter().position(|x| x == a).map_or(0, |p| index[p]);
-            if global {
-                at * shape[*a] + i + region[*a].0
-            } else {
-                at * region[*a].1 + i
-            }
+            if global { at * shape[*a] + i + region[*a].0 } else { at * region[*a].1 + i }
         })
     };
     let mut out = Vec::with_capacity(extents.iter().product::<usize>() * width);

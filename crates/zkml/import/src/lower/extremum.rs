@@ -25,15 +25,8 @@ impl Lowering<'_> {
         }
         match (&dynamic[..], bound) {
             ([id], Some(bound)) => {
-                let (low, high) = if max {
-                    (Some(bound), None)
-                } else {
-                    (None, Some(bound))
-                };
-                let one = Node {
-                    inputs: vec![Some(*id)],
-                    ..node.clone()
-                };
+                let (low, high) = if max { (Some(bound), None) } else { (None, Some(bound)) };
+                let one = Node { inputs: vec![Some(*id)], ..node.clone() };
                 self.clamp(&one, low, high)
             }
             ([a, b], None) => self.maximum(node, *a, *b, if max { 1.0 } else { -1.0 }),
@@ -42,13 +35,7 @@ impl Lowering<'_> {
     }
 
     /// `sign * max(sign * a, sign * b)`.
-    pub(super) fn maximum(
-        &mut self,
-        node: &Node,
-        a: ValueId,
-        b: ValueId,
-        sign: f64,
-    ) -> Result<(), Refusal> {
+    pub(super) fn maximum(&mut self, node: &Node, a: ValueId, b: ValueId, sign: f64) -> Result<(), Refusal> {
         let out = node.output(0).ok_or(Refusal::Follows)?;
         let shape = self.logical_shape(out)?;
         let mut sides = Vec::new();
@@ -59,18 +46,10 @@ impl Lowering<'_> {
             if sign < 0.0 {
                 tensor = self.negated(tensor)?;
             }
-            let view = if view.padded {
-                self.contiguous(tensor, &view)?
-            } else {
-                (tensor, view)
-            };
+            let view = if view.padded { self.contiguous(tensor, &view)? } else { (tensor, view) };
             sides.push(view);
         }
-        let scale = sides
-            .iter()
-            .map(|s| i32::from(self.tensor(s.0).scale))
-            .min()
-            .unwrap_or(0);
+        let scale = sides.iter().map(|s| i32::from(self.tensor(s.0).scale)).min().unwrap_or(0);
         for side in &mut sides {
             if i32::from(self.tensor(side.0).scale) > scale {
                 side.0 = self.coarser(side.0, scale)?;
@@ -107,10 +86,7 @@ impl Lowering<'_> {
         let [a, b] = &maps[..] else {
             return Err(Refusal::Follows);
         };
-        let op = Op::Max {
-            a: a.clone(),
-            b: b.clone(),
-        };
+        let op = Op::Max { a: a.clone(), b: b.clone() };
         let mut tensor = self.push_op(op, &node.name, &storage, range, scale)?;
         self.power[tensor as usize] = power;
         if sign < 0.0 {
@@ -123,12 +99,7 @@ impl Lowering<'_> {
     pub(super) fn negated(&mut self, tensor: TensorId) -> Result<TensorId, Refusal> {
         let name = self.tensor(tensor).name.clone();
         let mut copy = self.copy_of(tensor);
-        let minus = Spread {
-            axes: vec![],
-            values: vec![-1.0],
-            secret: false,
-            name: name.clone(),
-        };
+        let minus = Spread { axes: vec![], values: vec![-1.0], secret: false, name: name.clone() };
         copy.multiply(&minus).map_err(|_| Refusal::Follows)?;
         let mean = self.power[tensor as usize].mean;
         let out = self.exact(copy, &name)?;
@@ -138,32 +109,19 @@ impl Lowering<'_> {
 
     /// `slope * x + (1 - slope) * relu(x)`.
     pub(super) fn prelu(&mut self, node: &Node) -> Result<(), Refusal> {
-        let slope = self
-            .constant_array(node, 1)
-            .ok_or("a slope that depends on the input")?;
+        let slope = self.constant_array(node, 1).ok_or("a slope that depends on the input")?;
         let slope = slope.clone();
-        let name = node
-            .input(1)
-            .map(|v| self.ir.values[v].name.clone())
-            .unwrap_or_default();
+        let name = node.input(1).map(|v| self.ir.values[v].name.clone()).unwrap_or_default();
         let (id, tensor, view) = self.input_tensor(node, 0)?;
         let tensor = self.narrow(tensor, id, self.bits.activation + 2)?;
         let range = map_range(&self.range(id)?, |x| x.max(0.0));
         let bits = self.bits.activation;
-        let (mut copy, mut view) = if view.is_simple() {
-            (self.copy_of(tensor), view)
-        } else {
-            self.copy_view(tensor, &view)?
-        };
+        let (mut copy, mut view) =
+            if view.is_simple() { (self.copy_of(tensor), view) } else { self.copy_view(tensor, &view)? };
         let relu = self.emit(
             copy.clone(),
             &node.name,
-            Target::Clamp {
-                low: Some(0.0),
-                high: None,
-                range: &range,
-                bits,
-            },
+            Target::Clamp { low: Some(0.0), high: None, range: &range, bits },
         )?;
         let values = slope.to_floats();
         let rest = values.iter().map(|s| 1.0 - s).collect();
@@ -171,9 +129,7 @@ impl Lowering<'_> {
         let slope = Array::f32(slope.shape, values);
         let mut positive = self.copy_of(relu);
         let ok = copy.multiply(&spread(&slope, &view, true, &name)).is_ok()
-            && positive
-                .multiply(&spread(&rest, &view, true, &name))
-                .is_ok()
+            && positive.multiply(&spread(&rest, &view, true, &name)).is_ok()
             && copy.join(positive).is_ok();
         if !ok {
             return Err("a slope of this shape".into());

@@ -50,11 +50,7 @@ impl Lowering<'_> {
         let (tensor, view) = self.store(value, id)?;
         let (tensor, view) = self.contiguous(tensor, &view)?;
         let view = match view.reshape(&shape) {
-            Some(view) => Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            },
+            Some(view) => Value { source: Stored::Tensor(tensor), view, name },
             None => self.reshaped(tensor, &shape, name)?,
         };
         self.set(node, view)
@@ -69,19 +65,9 @@ impl Lowering<'_> {
     ) -> Result<Value, Refusal> {
         let groups: Vec<Vec<usize>> = shape.iter().map(|&e| vec![e]).collect();
         let (storage, view) = View::grouped(&groups);
-        let copy = Expr::single(
-            storage,
-            Item::Reshape {
-                tensor,
-                factor: 1.0,
-            },
-        );
+        let copy = Expr::single(storage, Item::Reshape { tensor, factor: 1.0 });
         let tensor = self.exact(copy, &name)?;
-        Ok(Value {
-            source: Stored::Tensor(tensor),
-            view,
-            name,
-        })
+        Ok(Value { source: Stored::Tensor(tensor), view, name })
     }
 
     /// The value with one stored axis for each logical axis of extent above 1.
@@ -89,20 +75,14 @@ impl Lowering<'_> {
         let name = value.name.clone();
         let (tensor, view) = self.store(value, id)?;
         if view.axes.iter().all(|a| a.len() <= 1) && view.is_simple() {
-            return Ok(Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            });
+            return Ok(Value { source: Stored::Tensor(tensor), view, name });
         }
         let shape = view.shape();
         let (tensor, view) = self.contiguous(tensor, &view)?;
         match view.reshape(&shape) {
-            Some(view) if view.axes.iter().all(|a| a.len() <= 1) && view.is_simple() => Ok(Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            }),
+            Some(view) if view.axes.iter().all(|a| a.len() <= 1) && view.is_simple() => {
+                Ok(Value { source: Stored::Tensor(tensor), view, name })
+            }
             _ => self.reshaped(tensor, &shape, name),
         }
     }
@@ -122,10 +102,7 @@ impl Lowering<'_> {
         cuts: &[(usize, usize, usize, usize)],
     ) -> Result<Value, Refusal> {
         let apply = |view: &View| {
-            cuts.iter()
-                .try_fold(view.clone(), |v, &(axis, start, step, n)| {
-                    v.slice(axis, start, step, n)
-                })
+            cuts.iter().try_fold(view.clone(), |v, &(axis, start, step, n)| v.slice(axis, start, step, n))
         };
         let name = value.name.clone();
         if let Some(part) = carve_value(value, cuts) {
@@ -133,17 +110,9 @@ impl Lowering<'_> {
         }
         let (tensor, view) = self.store(value.clone(), id)?;
         if let Some(view) = apply(&view) {
-            return Ok(Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            });
+            return Ok(Value { source: Stored::Tensor(tensor), view, name });
         }
-        let stored = Value {
-            source: Stored::Tensor(tensor),
-            view,
-            name,
-        };
+        let stored = Value { source: Stored::Tensor(tensor), view, name };
         let value = self.regrouped(stored, id)?;
         match apply(&value.view) {
             Some(view) => Ok(Value { view, ..value }),
@@ -154,15 +123,8 @@ impl Lowering<'_> {
     fn slice(&mut self, node: &Node) -> Result<(), Refusal> {
         let (id, value) = self.input(node, 0)?;
         let shape = value.view.shape();
-        let arrays: Vec<Option<&Array>> = (0..5)
-            .map(|i| {
-                if i == 0 {
-                    None
-                } else {
-                    self.constant_array(node, i)
-                }
-            })
-            .collect();
+        let arrays: Vec<Option<&Array>> =
+            (0..5).map(|i| if i == 0 { None } else { self.constant_array(node, i) }).collect();
         let ranges = slice_ranges(&shape, &arrays)?;
         let mut cuts = Vec::new();
         for (axis, &(start, step, length)) in ranges.iter().enumerate() {
@@ -185,19 +147,10 @@ impl Lowering<'_> {
         let shape = value.view.shape();
         let axis = crate::array::axis(node.int("axis", 0), shape.len())?;
         let lengths = split_lengths(node, self.constant_array(node, 1), shape[axis])?;
-        if carve_value(
-            &value,
-            &[(axis, 0, 1, lengths.first().copied().unwrap_or(1))],
-        )
-        .is_none()
-        {
+        if carve_value(&value, &[(axis, 0, 1, lengths.first().copied().unwrap_or(1))]).is_none() {
             let (tensor, view) = self.store(value, id)?;
             let name = node.name.clone();
-            value = Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            };
+            value = Value { source: Stored::Tensor(tensor), view, name };
         }
         let mut start = 0;
         for (index, length) in lengths.into_iter().enumerate() {
@@ -235,8 +188,7 @@ impl Lowering<'_> {
                 let name = self.ir.values[id].name.clone();
                 let values = super::spread::expanded(&constant.array, &piece);
                 let array = Array::f32(piece, values);
-                let mut term =
-                    self.constant_term(&array, &local, region.clone(), constant.secret, &name);
+                let mut term = self.constant_term(&array, &local, region.clone(), constant.secret, &name);
                 if extent == 1 {
                     renumber(&mut term, out);
                 }
@@ -251,19 +203,9 @@ impl Lowering<'_> {
             } else {
                 local[axis] = vec![(out, extent)];
             }
-            terms.push(Term {
-                region,
-                item: self.read(tensor, &piece, &local)?,
-            });
+            terms.push(Term { region, item: self.read(tensor, &piece, &local)? });
         }
-        self.set_pending(
-            node,
-            Expr {
-                shape: storage,
-                body: Body::Affine(terms),
-            },
-            view,
-        )
+        self.set_pending(node, Expr { shape: storage, body: Body::Affine(terms) }, view)
     }
 
     fn expand(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -284,11 +226,7 @@ impl Lowering<'_> {
         };
         for (axis, (&to, from)) in shape.iter().zip(view.shape()).enumerate() {
             if to != from {
-                let repeat = Atom {
-                    extent: to / from,
-                    axis: None,
-                    stride: 0,
-                };
+                let repeat = Atom { extent: to / from, axis: None, stride: 0 };
                 view.axes[axis].insert(0, repeat);
             }
         }
@@ -318,38 +256,22 @@ impl Lowering<'_> {
             while at + length < rows.len() && rows[at + length] == rows[at] + length {
                 length += 1;
             }
-            let part = from
-                .slice(axis, rows[at], 1, length)
-                .ok_or("rows of this layout")?;
+            let part = from.slice(axis, rows[at], 1, length).ok_or("rows of this layout")?;
             let mut region = Expr::everywhere(&storage);
             let mut local = to.clone();
             if let Some(&(out, _)) = to[axis].first() {
                 region[out] = (at, length);
-                local[axis] = if length == 1 {
-                    vec![]
-                } else {
-                    vec![(out, length)]
-                };
+                local[axis] = if length == 1 { vec![] } else { vec![(out, length)] };
             }
-            terms.push(Term {
-                region,
-                item: self.read(tensor, &part, &local)?,
-            });
+            terms.push(Term { region, item: self.read(tensor, &part, &local)? });
             at += length;
             if terms.len() > MAX_ROWS {
                 return Err(format!("more than {MAX_ROWS} separate rows").into());
             }
         }
-        let expr = Expr {
-            shape: storage,
-            body: Body::Affine(terms),
-        };
+        let expr = Expr { shape: storage, body: Body::Affine(terms) };
         let tensor = self.exact(expr, &name)?;
-        Ok(Value {
-            source: Stored::Tensor(tensor),
-            view,
-            name,
-        })
+        Ok(Value { source: Stored::Tensor(tensor), view, name })
     }
 
     fn gather(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -364,11 +286,8 @@ impl Lowering<'_> {
         let from = value.view.shape();
         let axis = crate::array::axis(node.int("axis", 0), from.len())?;
         let n = from[axis] as i64;
-        let rows: Vec<usize> = indices
-            .ints()?
-            .iter()
-            .map(|&i| (if i < 0 { i + n } else { i }) as usize)
-            .collect();
+        let rows: Vec<usize> =
+            indices.ints()?.iter().map(|&i| (if i < 0 { i + n } else { i }) as usize).collect();
         let step = match rows[..] {
             [a, b, ..] if b > a => b - a,
             _ => 1,
@@ -419,13 +338,7 @@ fn carve_value(value: &Value, cuts: &[(usize, usize, usize, usize)]) -> Option<V
     for &(axis, start, step, length) in cuts {
         match view.axes[axis][..] {
             [] if (start, length) == (0, 1) => {}
-            [
-                Atom {
-                    axis: Some(stored),
-                    extent,
-                    ..
-                },
-            ] => {
+            [Atom { axis: Some(stored), extent, .. }] => {
                 if (start, step, length) == (0, 1, extent) {
                     continue;
                 }
@@ -433,30 +346,18 @@ fn carve_value(value: &Value, cuts: &[(usize, usize, usize, usize)]) -> Option<V
                 view.storage[stored] = length;
                 view.axes[axis] = match length {
                     1 => vec![],
-                    _ => vec![Atom {
-                        extent: length,
-                        axis: Some(stored),
-                        stride: 1,
-                    }],
+                    _ => vec![Atom { extent: length, axis: Some(stored), stride: 1 }],
                 };
             }
             _ => return None,
         }
     }
-    Some(Value {
-        source: Stored::Pending(expr),
-        view,
-        name: value.name.clone(),
-    })
+    Some(Value { source: Stored::Pending(expr), view, name: value.name.clone() })
 }
 
 /// One stored axis for each axis of the output that exists there, for a piece of a concatenation.
 fn groups_of(piece: &[usize], to: &[Vec<(usize, usize)>]) -> Vec<Vec<usize>> {
-    piece
-        .iter()
-        .zip(to)
-        .map(|(&e, t)| if t.is_empty() { vec![] } else { vec![e] })
-        .collect()
+    piece.iter().zip(to).map(|(&e, t)| if t.is_empty() { vec![] } else { vec![e] }).collect()
 }
 
 /// A term made without an output axis of extent 1: later axes move up by one.

@@ -29,9 +29,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn constant_name(&self, node: &Node, index: usize) -> String {
-        node.input(index)
-            .map(|v| self.ir.values[v].name.clone())
-            .unwrap_or_default()
+        node.input(index).map(|v| self.ir.values[v].name.clone()).unwrap_or_default()
     }
 
     fn matmul(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -81,27 +79,14 @@ impl Lowering<'_> {
         if node.int("transA", 0) != 0 {
             view = view.transpose(&[1, 0]);
         }
-        let mut matrix = matrix(
-            &w.array,
-            self.constant_name(node, 1),
-            node.int("transB", 0) != 0,
-        )?;
+        let mut matrix = matrix(&w.array, self.constant_name(node, 1), node.int("transB", 0) != 0)?;
         let alpha = node.float("alpha", 1.0);
         matrix.values.iter_mut().for_each(|v| *v *= alpha);
         let (mut expr, out) = self.contract(tensor, id, &view, 1, &matrix)?;
         if let Some(c) = node.input(2) {
-            let constant = self
-                .ir
-                .constant(c)
-                .ok_or("a bias that depends on the input")?
-                .clone();
+            let constant = self.ir.constant(c).ok_or("a bias that depends on the input")?.clone();
             let beta = node.float("beta", 1.0);
-            let values = constant
-                .array
-                .to_floats()
-                .iter()
-                .map(|v| v * beta)
-                .collect();
+            let values = constant.array.to_floats().iter().map(|v| v * beta).collect();
             let array = Array::f32(constant.array.shape.clone(), values);
             let name = self.constant_name(node, 2);
             let bias = spread(&array, &out, constant.secret, &name);
@@ -139,22 +124,9 @@ impl Lowering<'_> {
         for column in 0..*n {
             rows.extend(sum.order.iter().map(|&row| values[row * n + column]));
         }
-        let outer_axes = if *n > 1 {
-            vec![storage.len() - 1]
-        } else {
-            vec![]
-        };
-        let factor = Factor::Hidden {
-            rows,
-            outer_axes,
-            name: name.clone(),
-        };
-        let item = Item::Tensor {
-            tensor,
-            inner,
-            map: maps,
-            factor,
-        };
+        let outer_axes = if *n > 1 { vec![storage.len() - 1] } else { vec![] };
+        let factor = Factor::Hidden { rows, outer_axes, name: name.clone() };
+        let item = Item::Tensor { tensor, inner, map: maps, factor };
         Ok((Expr::single(storage, item), out))
     }
 
@@ -176,11 +148,7 @@ impl Lowering<'_> {
             return Ok((tensor, view.clone(), sum));
         }
         let name = self.tensor(tensor).name.clone();
-        let stored = Value {
-            source: Stored::Tensor(tensor),
-            view: view.clone(),
-            name,
-        };
+        let stored = Value { source: Stored::Tensor(tensor), view: view.clone(), name };
         let stored = self.regrouped(stored, id)?;
         let (tensor, view) = self.store(stored, id)?;
         match attempt(&view) {
@@ -199,35 +167,15 @@ fn matrix(array: &Array, name: String, flip: bool) -> Result<Matrix, Refusal> {
         return Err("a batch of constant matrices".into());
     }
     Ok(match *last {
-        [k] => Matrix {
-            values: values.to_vec(),
-            k,
-            n: 1,
-            name,
-        },
-        [n, k] if flip => Matrix {
-            values: transposed(values, n, k),
-            k,
-            n,
-            name,
-        },
-        [k, n] => Matrix {
-            values: values.to_vec(),
-            k,
-            n,
-            name,
-        },
+        [k] => Matrix { values: values.to_vec(), k, n: 1, name },
+        [n, k] if flip => Matrix { values: transposed(values, n, k), k, n, name },
+        [k, n] => Matrix { values: values.to_vec(), k, n, name },
         _ => return Err("a scalar factor".into()),
     })
 }
 
 /// Makes stored axes follow the atoms of logical axes, which are output axes from `first` on.
-pub(super) fn follow(
-    maps: &mut [AxisMap],
-    view: &View,
-    axes: &[usize],
-    first: usize,
-) -> Result<(), Refusal> {
+pub(super) fn follow(maps: &mut [AxisMap], view: &View, axes: &[usize], first: usize) -> Result<(), Refusal> {
     let atoms = axes.iter().flat_map(|&a| &view.axes[a]);
     for (out, atom) in atoms.enumerate() {
         if let Some(axis) = atom.axis {

@@ -108,12 +108,7 @@ fn short(name: &str) -> String {
 }
 
 /// Lowers a model. Every node that cannot be lowered is listed.
-pub(crate) fn lower(
-    ir: &Ir,
-    stats: &Stats,
-    bits: Bits,
-    relu: ReluProof,
-) -> Result<Lowered, ImportError> {
+pub(crate) fn lower(ir: &Ir, stats: &Stats, bits: Bits, relu: ReluProof) -> Result<Lowered, ImportError> {
     let mut uses = vec![0; ir.values.len()];
     for node in &ir.nodes {
         node.inputs.iter().flatten().for_each(|&v| uses[v] += 1);
@@ -146,11 +141,7 @@ pub(crate) fn lower(
             Err(Refusal::Unsupported(reason)) => {
                 let own = || (node.name.clone(), node.op.clone());
                 let (node, operator) = node.origin.clone().unwrap_or_else(own);
-                problems.push(Unsupported {
-                    node,
-                    operator,
-                    reason,
-                });
+                problems.push(Unsupported { node, operator, reason });
             }
             Err(Refusal::Failed(error)) => return Err(error),
         }
@@ -174,10 +165,7 @@ pub(crate) fn lower(
         }
     }
     if problems.is_empty() {
-        Ok(Lowered {
-            graph: lowering.graph,
-            weights: Weights(lowering.weights),
-        })
+        Ok(Lowered { graph: lowering.graph, weights: Weights(lowering.weights) })
     } else {
         Err(ImportError::Unsupported(problems))
     }
@@ -209,11 +197,7 @@ impl Lowering<'_> {
             self.graph.inputs.push(tensor);
             // Row-major order is kept, so the reshape always succeeds.
             let view = View::whole(&storage).reshape(&logical);
-            self.values[id] = view.map(|view| Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            });
+            self.values[id] = view.map(|view| Value { source: Stored::Tensor(tensor), view, name });
         }
     }
 
@@ -247,11 +231,7 @@ impl Lowering<'_> {
         if self.uses[id] > 1 && matches!(value.source, Stored::Pending(_)) {
             let (tensor, view) = self.store(value, id)?;
             let name = self.ir.values[id].name.clone();
-            let value = Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name,
-            };
+            let value = Value { source: Stored::Tensor(tensor), view, name };
             self.values[id] = Some(value.clone());
             return Ok(value);
         }
@@ -260,18 +240,12 @@ impl Lowering<'_> {
 
     /// The required input `index` of a node.
     fn input(&mut self, node: &Node, index: usize) -> Result<(ValueId, Value), Refusal> {
-        let id = node
-            .input(index)
-            .ok_or_else(|| format!("input {index} is missing"))?;
+        let id = node.input(index).ok_or_else(|| format!("input {index} is missing"))?;
         Ok((id, self.take(id)?))
     }
 
     /// The input `index` of a node as a stored tensor.
-    fn input_tensor(
-        &mut self,
-        node: &Node,
-        index: usize,
-    ) -> Result<(ValueId, TensorId, View), Refusal> {
+    fn input_tensor(&mut self, node: &Node, index: usize) -> Result<(ValueId, TensorId, View), Refusal> {
         let (id, value) = self.input(node, index)?;
         let (tensor, view) = self.store(value, id)?;
         Ok((id, tensor, view))
@@ -297,25 +271,11 @@ impl Lowering<'_> {
     }
 
     fn set_pending(&mut self, node: &Node, expr: Expr, view: View) -> Result<(), Refusal> {
-        self.set(
-            node,
-            Value {
-                source: Stored::Pending(expr),
-                view,
-                name: node.name.clone(),
-            },
-        )
+        self.set(node, Value { source: Stored::Pending(expr), view, name: node.name.clone() })
     }
 
     fn set_tensor(&mut self, node: &Node, tensor: TensorId, view: View) -> Result<(), Refusal> {
-        self.set(
-            node,
-            Value {
-                source: Stored::Tensor(tensor),
-                view,
-                name: node.name.clone(),
-            },
-        )
+        self.set(node, Value { source: Stored::Tensor(tensor), view, name: node.name.clone() })
     }
 
     /// Makes a value a graph output, row-major.
@@ -323,9 +283,7 @@ impl Lowering<'_> {
         let value = self.values[id].clone().ok_or(Refusal::Follows)?;
         let name = self.ir.values[id].name.clone();
         let (tensor, view) = match value.source {
-            Stored::Pending(expr) if self.uses[id] == 1 => {
-                (self.emit(expr, &name, Target::Raw)?, value.view)
-            }
+            Stored::Pending(expr) if self.uses[id] == 1 => (self.emit(expr, &name, Target::Raw)?, value.view),
             _ => self.store(value, id)?,
         };
         let (mut tensor, _) = self.contiguous(tensor, &view)?;
@@ -357,8 +315,5 @@ impl Lowering<'_> {
 
 /// A term over a whole output.
 fn everywhere(shape: &[usize], item: Item) -> Term {
-    Term {
-        region: Expr::everywhere(shape),
-        item,
-    }
+    Term { region: Expr::everywhere(shape), item }
 }

@@ -11,15 +11,8 @@ impl Lowering<'_> {
     pub(super) fn pad(&mut self, node: &Node) -> Result<(), Refusal> {
         let (id, value) = self.input(node, 0)?;
         let shape = value.view.shape();
-        let arrays: Vec<Option<&Array>> = (0..4)
-            .map(|i| {
-                if i == 0 {
-                    None
-                } else {
-                    self.constant_array(node, i)
-                }
-            })
-            .collect();
+        let arrays: Vec<Option<&Array>> =
+            (0..4).map(|i| if i == 0 { None } else { self.constant_array(node, i) }).collect();
         let pads = pad_amounts(node, &arrays, shape.len())?;
         let mut cuts = Vec::new();
         for (axis, &(before, after)) in pads.iter().enumerate() {
@@ -45,11 +38,9 @@ impl Lowering<'_> {
             return Err(format!("padding with {fill}").into());
         }
         let pad_all = |view: &View| {
-            pads.iter()
-                .enumerate()
-                .try_fold(view.clone(), |v, (axis, &(b, a))| {
-                    v.pad(axis, b.max(0) as usize, a.max(0) as usize)
-                })
+            pads.iter().enumerate().try_fold(view.clone(), |v, (axis, &(b, a))| {
+                v.pad(axis, b.max(0) as usize, a.max(0) as usize)
+            })
         };
         let padded = match pad_all(&value.view) {
             Some(view) => view,
@@ -93,10 +84,7 @@ impl Lowering<'_> {
             to[axis].retain(|t| t.1 > 1);
         }
         let item = self.read(tensor, &from, &to)?;
-        let mut expr = Expr {
-            shape: storage,
-            body: Body::Affine(vec![Term { region, item }]),
-        };
+        let mut expr = Expr { shape: storage, body: Body::Affine(vec![Term { region, item }]) };
         self.fill(&mut expr, &view, pads, fill);
         self.set_pending(node, expr, view)
     }
@@ -119,10 +107,7 @@ impl Lowering<'_> {
         let all = everywhere(&expr.shape, Item::Constant(value));
         if let Body::Affine(terms) = &mut expr.body {
             terms.push(all);
-            terms.push(Term {
-                region: inside,
-                item: Item::Constant(-value),
-            });
+            terms.push(Term { region: inside, item: Item::Constant(-value) });
         }
     }
 

@@ -22,42 +22,25 @@ impl Lowering<'_> {
             "GlobalMaxPool" => self.max_axes(node, None, 1.0),
             "ReduceMean" | "ReduceSum" => {
                 let mean = node.op == "ReduceMean";
-                self.reduced(node)
-                    .and_then(|axes| self.sum_axes(node, Some(axes), mean))
+                self.reduced(node).and_then(|axes| self.sum_axes(node, Some(axes), mean))
             }
-            "ReduceMax" => self
-                .reduced(node)
-                .and_then(|axes| self.max_axes(node, Some(axes), 1.0)),
-            "ReduceMin" => self
-                .reduced(node)
-                .and_then(|axes| self.max_axes(node, Some(axes), -1.0)),
+            "ReduceMax" => self.reduced(node).and_then(|axes| self.max_axes(node, Some(axes), 1.0)),
+            "ReduceMin" => self.reduced(node).and_then(|axes| self.max_axes(node, Some(axes), -1.0)),
             _ => return None,
         })
     }
 
     fn reduced(&self, node: &Node) -> Result<Vec<usize>, Refusal> {
-        let rank = node
-            .input(0)
-            .map(|id| self.logical_shape(id))
-            .ok_or(Refusal::Follows)??
-            .len();
+        let rank = node.input(0).map(|id| self.logical_shape(id)).ok_or(Refusal::Follows)??.len();
         let listed = match node.input(1) {
-            Some(_) => Some(
-                self.constant_array(node, 1)
-                    .ok_or("axes that depend on the input")?,
-            ),
+            Some(_) => Some(self.constant_array(node, 1).ok_or("axes that depend on the input")?),
             None => None,
         };
         Ok(reduce_axes(node, listed, rank)?)
     }
 
     /// A sum or mean over logical axes; all spatial ones by default.
-    fn sum_axes(
-        &mut self,
-        node: &Node,
-        axes: Option<Vec<usize>>,
-        mean: bool,
-    ) -> Result<(), Refusal> {
+    fn sum_axes(&mut self, node: &Node, axes: Option<Vec<usize>>, mean: bool) -> Result<(), Refusal> {
         let shape = self.logical_shape(node.output(0).ok_or(Refusal::Follows)?)?;
         let (id, tensor, view) = self.input_tensor(node, 0)?;
         let axes = axes.unwrap_or_else(|| (2..view.axes.len()).collect());
@@ -71,15 +54,7 @@ impl Lowering<'_> {
         follow(&mut map, &view, &kept, 0)?;
         let inner = sum_over(&mut map, &sum, 0);
         let factor = Factor::Public(if mean { 1.0 / count as f64 } else { 1.0 });
-        let expr = Expr::single(
-            storage,
-            Item::Tensor {
-                tensor,
-                inner,
-                map,
-                factor,
-            },
-        );
+        let expr = Expr::single(storage, Item::Tensor { tensor, inner, map, factor });
         let out = out.reshape(&shape).ok_or("a shape that does not fit")?;
         self.set_pending(node, expr, out)
     }
@@ -111,9 +86,7 @@ impl Lowering<'_> {
             let inner = slide(&mut map, &view, &windows, first, 0);
             let mut axis = first;
             let mut divisor = 1;
-            for ((&(start, length, count), window), atoms) in
-                part.iter().zip(&windows).zip(&view.axes[2..])
-            {
+            for ((&(start, length, count), window), atoms) in part.iter().zip(&windows).zip(&view.axes[2..]) {
                 divisor *= count;
                 if let Some((atom, stored)) = atoms.first().and_then(|a| a.axis.map(|x| (a, x))) {
                     map[stored].offset += (start * window.stride * atom.stride) as i64;
@@ -127,24 +100,9 @@ impl Lowering<'_> {
                 return Err("a window without elements".into());
             }
             let factor = Factor::Public(1.0 / divisor as f64);
-            terms.push(Term {
-                region,
-                item: Item::Tensor {
-                    tensor,
-                    inner,
-                    map,
-                    factor,
-                },
-            });
+            terms.push(Term { region, item: Item::Tensor { tensor, inner, map, factor } });
         }
-        self.set_pending(
-            node,
-            Expr {
-                shape: storage,
-                body: Body::Affine(terms),
-            },
-            out,
-        )
+        self.set_pending(node, Expr { shape: storage, body: Body::Affine(terms) }, out)
     }
 
     fn max_pool(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -169,11 +127,7 @@ impl Lowering<'_> {
         view: &View,
     ) -> Result<(TensorId, View), Refusal> {
         let tensor = self.narrow(tensor, id, self.bits.activation + 2)?;
-        if view.padded {
-            self.contiguous(tensor, view)
-        } else {
-            Ok((tensor, view.clone()))
-        }
+        if view.padded { self.contiguous(tensor, view) } else { Ok((tensor, view.clone())) }
     }
 
     /// The maximum over a window that slides along one logical axis: a chain of pairs.
@@ -193,17 +147,10 @@ impl Lowering<'_> {
         }
         let (mut tensor, mut view) = (tensor, view.clone());
         let inside = window.pad.0 == 0
-            && (window.output - 1) * window.stride + (window.kernel - 1) * window.dilation
-                < window.input;
+            && (window.output - 1) * window.stride + (window.kernel - 1) * window.dilation < window.input;
         let usable = |view: &View| match view.axes[axis][..] {
             [] => true,
-            [
-                Atom {
-                    axis: Some(stored),
-                    stride,
-                    extent,
-                },
-            ] => {
+            [Atom { axis: Some(stored), stride, extent }] => {
                 let whole = view.offset[stored] == 0 && extent == view.storage[stored];
                 let alone = view.atoms().filter(|a| a.axis == Some(stored)).count() == 1;
                 alone && (inside || (whole && stride == 1))
@@ -213,9 +160,7 @@ impl Lowering<'_> {
         if !usable(&view) || view.read(&layout(&view.extents())).is_none() {
             let shape = view.shape();
             (tensor, view) = self.contiguous(tensor, &view)?;
-            view = view
-                .reshape(&shape)
-                .ok_or("a layout that is not supported")?;
+            view = view.reshape(&shape).ok_or("a layout that is not supported")?;
         }
         if !usable(&view) {
             return Err("a maximum over this layout".into());
@@ -233,15 +178,11 @@ impl Lowering<'_> {
         let to = layout(&extents);
         let tap = |k: usize| {
             let mut at = view.clone();
-            at.offset[stored] += (k * window.dilation) as i64 * atom.stride as i64
-                - (window.pad.0 * atom.stride) as i64;
+            at.offset[stored] +=
+                (k * window.dilation) as i64 * atom.stride as i64 - (window.pad.0 * atom.stride) as i64;
             at.axes[axis] = if window.output > 1 {
                 let stride = atom.stride * window.stride;
-                vec![Atom {
-                    extent: window.output,
-                    stride,
-                    ..atom
-                }]
+                vec![Atom { extent: window.output, stride, ..atom }]
             } else {
                 vec![]
             };
@@ -253,9 +194,7 @@ impl Lowering<'_> {
         let range = (self.tensor(tensor).min, self.tensor(tensor).max);
         let scale = i32::from(self.tensor(tensor).scale);
         let power = self.power[tensor as usize];
-        let read = |tensor: TensorId, view: &View| {
-            view.read(&to).map(|map| zkml_graph::View { tensor, map })
-        };
+        let read = |tensor: TensorId, view: &View| view.read(&to).map(|map| zkml_graph::View { tensor, map });
         let mut best = read(tensor, &tap(0)).ok_or("a layout that is not supported")?;
         let mut result = tensor;
         for k in 1..window.kernel {
@@ -302,12 +241,7 @@ impl Lowering<'_> {
     }
 
     /// `sign * max(sign * x)` over logical axes; all spatial ones by default.
-    fn max_axes(
-        &mut self,
-        node: &Node,
-        axes: Option<Vec<usize>>,
-        sign: f64,
-    ) -> Result<(), Refusal> {
+    fn max_axes(&mut self, node: &Node, axes: Option<Vec<usize>>, sign: f64) -> Result<(), Refusal> {
         let shape = self.logical_shape(node.output(0).ok_or(Refusal::Follows)?)?;
         let (id, tensor, view) = self.input_tensor(node, 0)?;
         let (mut tensor, mut view) = self.comparable(tensor, id, &view)?;

@@ -16,17 +16,9 @@ impl Lowering<'_> {
         let shape = self.logical_shape(out)?;
         let (va, vb) = (self.take(a)?, self.take(b)?);
         let (ta, va) = self.store(va, a)?;
-        let (tb, vb) = if a == b {
-            (ta, va.clone())
-        } else {
-            self.store(vb, b)?
-        };
+        let (tb, vb) = if a == b { (ta, va.clone()) } else { self.store(vb, b)? };
         let ta = self.narrow(ta, a, self.bits.activation + 2)?;
-        let tb = if a == b {
-            ta
-        } else {
-            self.narrow(tb, b, self.bits.activation + 2)?
-        };
+        let tb = if a == b { ta } else { self.narrow(tb, b, self.bits.activation + 2)? };
         if a == b {
             let mut copy = self.copy_of(ta);
             let mut view = va;
@@ -35,26 +27,14 @@ impl Lowering<'_> {
             }
             let (before, after) = (self.range(a)?, self.range(out)?);
             let kind = FunctionKind::Square;
-            let target = Target::Function {
-                kind,
-                before: &before,
-                after: &after,
-            };
+            let target = Target::Function { kind, before: &before, after: &after };
             let tensor = self.emit(copy, &node.name, target)?;
             return self.set_tensor(node, tensor, view);
         }
         let (to, storage, view) = self.common_layout(&[&va, &vb], &shape);
         let a = self.product_operand(ta, &va, &to)?;
         let b = self.product_operand(tb, &vb, &to)?;
-        let expr = Expr {
-            shape: storage,
-            body: Body::Product {
-                a,
-                b,
-                inner: vec![],
-                factor: 1.0,
-            },
-        };
+        let expr = Expr { shape: storage, body: Body::Product { a, b, inner: vec![], factor: 1.0 } };
         self.set_pending(node, expr, view)
     }
 
@@ -74,20 +54,13 @@ impl Lowering<'_> {
             .axes
             .iter()
             .zip(&to[lead..])
-            .map(|(atoms, to)| {
-                if atoms.is_empty() {
-                    vec![]
-                } else {
-                    to.iter().map(|t| t.1).collect()
-                }
-            })
+            .map(|(atoms, to)| if atoms.is_empty() { vec![] } else { to.iter().map(|t| t.1).collect() })
             .collect();
         let name = self.tensor(tensor).name.clone();
         let item = self.read(tensor, view, &layout(&extents))?;
         let (storage, stored) = View::grouped(&extents);
         let copy = self.exact(Expr::single(storage, item), &name)?;
-        direct_operand(copy, &stored, to)
-            .ok_or_else(|| "operands whose layouts do not match".into())
+        direct_operand(copy, &stored, to).ok_or_else(|| "operands whose layouts do not match".into())
     }
 
     /// Both factors are activations.
@@ -104,25 +77,13 @@ impl Lowering<'_> {
         let split = |v: &View| v.axes.iter().any(|a| a.len() > 1);
         if split(&va) {
             let name = self.tensor(ta).name.clone();
-            let value = Value {
-                source: Stored::Tensor(ta),
-                view: va,
-                name,
-            };
-            (ta, va) = self
-                .regrouped(value, a_id)
-                .and_then(|v| self.store(v, a_id))?;
+            let value = Value { source: Stored::Tensor(ta), view: va, name };
+            (ta, va) = self.regrouped(value, a_id).and_then(|v| self.store(v, a_id))?;
         }
         if split(&vb) {
             let name = self.tensor(tb).name.clone();
-            let value = Value {
-                source: Stored::Tensor(tb),
-                view: vb,
-                name,
-            };
-            (tb, vb) = self
-                .regrouped(value, b_id)
-                .and_then(|v| self.store(v, b_id))?;
+            let value = Value { source: Stored::Tensor(tb), view: vb, name };
+            (tb, vb) = self.regrouped(value, b_id).and_then(|v| self.store(v, b_id))?;
         }
         let groups: Vec<Vec<usize>> = shape.iter().map(|&e| vec![e]).collect();
         let (storage, out) = View::grouped(&groups);
@@ -137,15 +98,7 @@ impl Lowering<'_> {
         let a = self.product_operand(ta, &va, &to_a)?;
         let b = self.product_operand(tb, &vb, &to_b)?;
         let inner = if k > 1 { vec![k] } else { vec![] };
-        let expr = Expr {
-            shape: storage,
-            body: Body::Product {
-                a,
-                b,
-                inner,
-                factor: 1.0,
-            },
-        };
+        let expr = Expr { shape: storage, body: Body::Product { a, b, inner, factor: 1.0 } };
         self.set_pending(node, expr, out)
     }
 }
@@ -159,15 +112,9 @@ fn direct_operand(tensor: TensorId, view: &View, to: &Layout) -> Option<Operand>
         .iter()
         .zip(&view.storage)
         .map(|(map, &extent)| match map.out {
-            None => u32::try_from(map.offset)
-                .ok()
-                .filter(|&o| (o as usize) < extent)
-                .map(OperandAxis::Fixed),
+            None => u32::try_from(map.offset).ok().filter(|&o| (o as usize) < extent).map(OperandAxis::Fixed),
             Some((out, 1)) if map.offset == 0 => {
-                let whole = to
-                    .iter()
-                    .flatten()
-                    .any(|t| t.0 == out as usize && t.1 == extent);
+                let whole = to.iter().flatten().any(|t| t.0 == out as usize && t.1 == extent);
                 let axis = out as usize;
                 whole.then(|| {
                     if axis >= INNER {

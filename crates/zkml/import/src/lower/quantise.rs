@@ -15,26 +15,13 @@ const MAX_BIAS_BITS: i32 = 40;
 
 impl Lowering<'_> {
     /// The accumulator's scale and the operation without its stage.
-    pub(super) fn quantise(
-        &mut self,
-        expr: Expr,
-        name: &str,
-    ) -> Result<(i32, (Op, Vec<usize>)), Refusal> {
+    pub(super) fn quantise(&mut self, expr: Expr, name: &str) -> Result<(i32, (Op, Vec<usize>)), Refusal> {
         let shape = expr.shape;
         match expr.body {
-            Body::Product {
-                a,
-                b,
-                inner,
-                factor,
-            } => {
-                let scale = i32::from(self.tensor(a.tensor).scale)
-                    + i32::from(self.tensor(b.tensor).scale)
+            Body::Product { a, b, inner, factor } => {
+                let scale = i32::from(self.tensor(a.tensor).scale) + i32::from(self.tensor(b.tensor).scale)
                     - power_of_two(factor).unwrap_or(0);
-                let operand = |o: super::expr::Operand| types::Operand {
-                    tensor: o.tensor,
-                    axes: o.axes,
-                };
+                let operand = |o: super::expr::Operand| types::Operand { tensor: o.tensor, axes: o.axes };
                 let op = Op::Product {
                     a: operand(a),
                     b: operand(b),
@@ -51,20 +38,9 @@ impl Lowering<'_> {
                     out.extend(self.quantise_term(term, scale, name)?);
                 }
                 if out.is_empty() {
-                    return Err(Refusal::Unsupported(
-                        "the result does not depend on the input".into(),
-                    ));
+                    return Err(Refusal::Unsupported("the result does not depend on the input".into()));
                 }
-                Ok((
-                    scale,
-                    (
-                        Op::Affine {
-                            terms: out,
-                            stage: Stage::Exact,
-                        },
-                        shape,
-                    ),
-                ))
+                Ok((scale, (Op::Affine { terms: out, stage: Stage::Exact }, shape)))
             }
         }
     }
@@ -75,14 +51,8 @@ impl Lowering<'_> {
         let half = exp2(i32::from(self.bits.weight) - 1);
         let mut shifts: Vec<(Vec<usize>, Vec<f64>)> = Vec::new();
         for term in terms.iter() {
-            let Item::Tensor {
-                tensor,
-                inner,
-                factor: Factor::Hidden {
-                    rows, outer_axes, ..
-                },
-                ..
-            } = &term.item
+            let Item::Tensor { tensor, inner, factor: Factor::Hidden { rows, outer_axes, .. }, .. } =
+                &term.item
             else {
                 continue;
             };
@@ -103,9 +73,7 @@ impl Lowering<'_> {
         }
         for (axes, shift) in shifts {
             let found = terms.iter_mut().find_map(|t| match &mut t.item {
-                Item::Bias {
-                    rows, outer_axes, ..
-                } if *outer_axes == axes => Some(rows),
+                Item::Bias { rows, outer_axes, .. } if *outer_axes == axes => Some(rows),
                 _ => None,
             });
             if let Some(rows) = found.filter(|rows| rows.len() == shift.len()) {
@@ -122,12 +90,7 @@ impl Lowering<'_> {
         let mut first = i32::MAX;
         let mut last = i32::MIN;
         for term in terms.iter() {
-            if let Item::Tensor {
-                tensor,
-                factor: Factor::Hidden { rows, name, .. },
-                ..
-            } = &term.item
-            {
+            if let Item::Tensor { tensor, factor: Factor::Hidden { rows, name, .. }, .. } = &term.item {
                 finite(rows, name)?;
                 let peak = rows.iter().fold(0f64, |m, &w| m.max(f64::from(w.abs())));
                 if peak > 0.0 {
@@ -150,43 +113,20 @@ impl Lowering<'_> {
             })
             .min()
             .unwrap_or(i32::MAX);
-        let (first, last) = (
-            if first == i32::MAX {
-                first
-            } else {
-                first.min(cap)
-            },
-            last.min(cap),
-        );
+        let (first, last) = (if first == i32::MAX { first } else { first.min(cap) }, last.min(cap));
         if first == i32::MAX {
             // Only public terms, or weights that are all zero.
-            let weighted = terms.iter().any(|t| {
-                matches!(
-                    &t.item,
-                    Item::Tensor {
-                        factor: Factor::Hidden { .. },
-                        ..
-                    }
-                )
-            });
+            let weighted =
+                terms.iter().any(|t| matches!(&t.item, Item::Tensor { factor: Factor::Hidden { .. }, .. }));
             let exact = terms.iter().filter_map(|t| self.exact_scale(&t.item)).max();
-            let scale = if weighted {
-                exact.unwrap_or(0).max(12)
-            } else {
-                exact.unwrap_or(12)
-            };
+            let scale = if weighted { exact.unwrap_or(0).max(12) } else { exact.unwrap_or(12) };
             return Ok((scale + constant_bits(terms, scale)).min(cap.max(scale)));
         }
         let mut best = (f64::INFINITY, first);
         for scale in first..=last {
             let mut noise = 0.0;
             for term in terms.iter() {
-                let Item::Tensor {
-                    tensor,
-                    factor: Factor::Hidden { rows, .. },
-                    ..
-                } = &term.item
-                else {
+                let Item::Tensor { tensor, factor: Factor::Hidden { rows, .. }, .. } = &term.item else {
                     continue;
                 };
                 let step = exp2(scale - i32::from(self.tensor(*tensor).scale));
@@ -208,11 +148,7 @@ impl Lowering<'_> {
         // Public terms that are finer than the accumulator are rounded before they are added.
         for term in terms.iter_mut() {
             if let Some(exact) = self.exact_scale(&term.item).filter(|&e| e > scale)
-                && let Item::Tensor {
-                    tensor,
-                    factor: Factor::Public(f),
-                    ..
-                }
+                && let Item::Tensor { tensor, factor: Factor::Public(f), .. }
                 | Item::Reshape { tensor, factor: f } = &mut term.item
                 && power_of_two(*f).is_some()
             {
@@ -226,11 +162,7 @@ impl Lowering<'_> {
     /// The least scale at which a public term is exact, or as good as exact.
     fn exact_scale(&self, item: &Item) -> Option<i32> {
         let (tensor, factor) = match item {
-            Item::Tensor {
-                tensor,
-                factor: Factor::Public(f),
-                ..
-            } => (tensor, *f),
+            Item::Tensor { tensor, factor: Factor::Public(f), .. } => (tensor, *f),
             Item::Reshape { tensor, factor } => (tensor, *factor),
             _ => return None,
         };
@@ -251,17 +183,8 @@ impl Lowering<'_> {
         })
     }
 
-    fn quantise_term(
-        &mut self,
-        term: Term,
-        scale: i32,
-        node: &str,
-    ) -> Result<Option<types::Term>, Refusal> {
-        let region: Vec<(u32, u32)> = term
-            .region
-            .iter()
-            .map(|&(s, l)| (s as u32, l as u32))
-            .collect();
+    fn quantise_term(&mut self, term: Term, scale: i32, node: &str) -> Result<Option<types::Term>, Refusal> {
+        let region: Vec<(u32, u32)> = term.region.iter().map(|&(s, l)| (s as u32, l as u32)).collect();
         let rows_of = |axes: &[usize]| axes.iter().map(|&a| term.region[a].1).product::<usize>();
         let source = match term.item {
             Item::Constant(value) => {
@@ -271,29 +194,17 @@ impl Lowering<'_> {
                 }
                 Source::Constant(value)
             }
-            Item::Bias {
-                rows,
-                outer_axes,
-                name,
-            } => {
+            Item::Bias { rows, outer_axes, name } => {
                 finite(&rows, &name)?;
                 let param = self.bias(&rows, scale, &name)?;
-                Source::Bias {
-                    param,
-                    outer_axes: narrow(&outer_axes),
-                }
+                Source::Bias { param, outer_axes: narrow(&outer_axes) }
             }
             Item::Reshape { tensor, factor } => {
                 let from = i32::from(self.tensor(tensor).scale);
                 let multiplier = integer(factor * exp2(scale - from))?;
                 Source::Reshape { tensor, multiplier }
             }
-            Item::Tensor {
-                tensor,
-                inner,
-                map,
-                factor,
-            } => {
+            Item::Tensor { tensor, inner, map, factor } => {
                 let from = i32::from(self.tensor(tensor).scale);
                 let weight = match factor {
                     Factor::Public(f) => {
@@ -305,11 +216,7 @@ impl Lowering<'_> {
                         }
                         Weight::Public(multiplier)
                     }
-                    Factor::Hidden {
-                        rows,
-                        outer_axes,
-                        name,
-                    } => {
+                    Factor::Hidden { rows, outer_axes, name } => {
                         let width: usize = inner.iter().product();
                         let outer = rows_of(&outer_axes);
                         if rows.len() != outer * width {
@@ -325,18 +232,10 @@ impl Lowering<'_> {
                             .map(|&w| (f64::from(w) * step).round().clamp(-half, half - 1.0) as i16)
                             .collect();
                         let param = self.push_param(&name, outer, width, cells);
-                        Weight::Param {
-                            param,
-                            outer_axes: narrow(&outer_axes),
-                        }
+                        Weight::Param { param, outer_axes: narrow(&outer_axes) }
                     }
                 };
-                Source::Tensor {
-                    tensor,
-                    inner: narrow(&inner),
-                    map,
-                    weight,
-                }
+                Source::Tensor { tensor, inner: narrow(&inner), map, weight }
             }
         };
         Ok(Some(types::Term { region, source }))
@@ -344,16 +243,10 @@ impl Lowering<'_> {
 
     /// A hidden constant as balanced digits, least first.
     fn bias(&mut self, rows: &[f32], scale: i32, name: &str) -> Result<u32, Refusal> {
-        let values = rows
-            .iter()
-            .map(|&b| integer(f64::from(b) * exp2(scale)))
-            .collect::<Result<Vec<i64>, _>>()?;
+        let values =
+            rows.iter().map(|&b| integer(f64::from(b) * exp2(scale))).collect::<Result<Vec<i64>, _>>()?;
         let bits = u32::from(self.bits.weight);
-        let digits = values
-            .iter()
-            .map(|&v| balanced(v, bits).len())
-            .max()
-            .unwrap_or(1);
+        let digits = values.iter().map(|&v| balanced(v, bits).len()).max().unwrap_or(1);
         let mut cells = Vec::with_capacity(values.len() * digits);
         for &value in &values {
             let mut row = balanced(value, bits);
@@ -365,11 +258,7 @@ impl Lowering<'_> {
 
     fn push_param(&mut self, name: &str, outer: usize, inner: usize, cells: Vec<i16>) -> u32 {
         let id = self.graph.params.len() as u32;
-        self.graph.params.push(Param {
-            name: super::short(name),
-            outer: outer as u32,
-            inner: inner as u32,
-        });
+        self.graph.params.push(Param { name: super::short(name), outer: outer as u32, inner: inner as u32 });
         self.weights.push(cells);
         id
     }
@@ -380,9 +269,9 @@ fn constant_bits(terms: &[Term], scale: i32) -> i32 {
     const MOST: i32 = 4;
     let needed = |item: &Item| match item {
         Item::Bias { .. } => MOST,
-        Item::Constant(value) => (0..MOST)
-            .find(|&b| (value * exp2(scale + b)).fract() == 0.0)
-            .unwrap_or(MOST),
+        Item::Constant(value) => {
+            (0..MOST).find(|&b| (value * exp2(scale + b)).fract() == 0.0).unwrap_or(MOST)
+        }
         _ => 0,
     };
     terms.iter().map(|t| needed(&t.item)).max().unwrap_or(0)
@@ -409,20 +298,16 @@ fn integer(value: f64) -> Result<i64, Refusal> {
     if rounded.abs() < bounds::MAX_ACCUMULATOR as f64 {
         Ok(rounded as i64)
     } else {
-        Err(Refusal::Unsupported(format!(
-            "constant {value} does not fit the accumulator"
-        )))
+        Err(Refusal::Unsupported(format!("constant {value} does not fit the accumulator")))
     }
 }
 
 /// Refuses NaN and infinities among weights.
 fn finite(rows: &[f32], name: &str) -> Result<(), Refusal> {
     match rows.iter().position(|w| !w.is_finite()) {
-        Some(index) => Err(Refusal::Failed(ImportError::NotFinite {
-            tensor: name.into(),
-            index,
-            got: rows[index],
-        })),
+        Some(index) => {
+            Err(Refusal::Failed(ImportError::NotFinite { tensor: name.into(), index, got: rows[index] }))
+        }
         None => Ok(()),
     }
 }
@@ -434,23 +319,9 @@ mod tests {
     #[test]
     fn digits_sum_to_the_value() {
         for bits in [2, 8, 12, 16] {
-            for value in [
-                0,
-                1,
-                -1,
-                127,
-                128,
-                -128,
-                -129,
-                32767,
-                32768,
-                -12345,
-                1 << 40,
-            ] {
-                let sum: i64 = balanced(value, bits)
-                    .iter()
-                    .rev()
-                    .fold(0, |sum, &d| (sum << bits) + i64::from(d));
+            for value in [0, 1, -1, 127, 128, -128, -129, 32767, 32768, -12345, 1 << 40] {
+                let sum: i64 =
+                    balanced(value, bits).iter().rev().fold(0, |sum, &d| (sum << bits) + i64::from(d));
                 assert_eq!(sum, value, "{bits} bits");
             }
         }

@@ -42,46 +42,26 @@ impl Lowering<'_> {
         let bits = self.bits.activation + 2;
         let value = self.stored_wide(value, id, bits)?;
         let axes = softmax_axes(node, value.view.axes.len(), self.ir.opset)?;
-        let long: Vec<usize> = axes
-            .iter()
-            .copied()
-            .filter(|&a| !value.view.axes[a].is_empty())
-            .collect();
+        let long: Vec<usize> = axes.iter().copied().filter(|&a| !value.view.axes[a].is_empty()).collect();
         let &[axis] = &long[..] else {
             return Err(format!("a sum over {} axes of more than one element", long.len()).into());
         };
         let (tensor, view) = self.simple_rows(value, id, axis, bits)?;
         let (max, reduced) = self.max_along(tensor, &view, axis, &node.name)?;
         let to = layout(&view.extents());
-        let mut difference = Expr::single(
-            View::grouped(&view.extents()).0,
-            self.read(tensor, &view, &to)?,
-        );
+        let mut difference = Expr::single(View::grouped(&view.extents()).0, self.read(tensor, &view, &to)?);
         let minus = match self.read(max, &reduced, &to)? {
-            Item::Tensor {
-                tensor, inner, map, ..
-            } => Item::Tensor {
-                tensor,
-                inner,
-                map,
-                factor: Factor::Public(-1.0),
-            },
+            Item::Tensor { tensor, inner, map, .. } => {
+                Item::Tensor { tensor, inner, map, factor: Factor::Public(-1.0) }
+            }
             _ => return Err("rows of this layout".into()),
         };
         let minus = Expr::single(difference.shape.clone(), minus);
         difference.join(minus).map_err(|_| Refusal::Follows)?;
         let (_, view) = View::grouped(&view.extents());
-        let stored = view.axes[axis]
-            .first()
-            .and_then(|a| a.axis)
-            .ok_or(Refusal::Follows)?;
+        let stored = view.axes[axis].first().and_then(|a| a.axis).ok_or(Refusal::Follows)?;
         let exp = self.exponentials(&difference, tensor, &node.name)?;
-        Ok(Rows {
-            exp,
-            difference,
-            axis: stored,
-            view,
-        })
+        Ok(Rows { exp, difference, axis: stored, view })
     }
 
     /// A stored value with at most `bits` bits.
@@ -91,22 +71,11 @@ impl Lowering<'_> {
             Stored::Tensor(tensor) => tensor,
             Stored::Pending(expr) => {
                 let range = self.range(id)?;
-                self.emit(
-                    expr,
-                    &name,
-                    Target::Value {
-                        range: &range,
-                        bits,
-                    },
-                )?
+                self.emit(expr, &name, Target::Value { range: &range, bits })?
             }
         };
         let tensor = self.narrow(tensor, id, bits)?;
-        Ok(Value {
-            source: Stored::Tensor(tensor),
-            view,
-            name,
-        })
+        Ok(Value { source: Stored::Tensor(tensor), view, name })
     }
 
     /// The value with its rows along one stored axis.
@@ -120,22 +89,13 @@ impl Lowering<'_> {
         let plain = !value.view.padded
             && value.view.axes[axis].len() == 1
             && value.view.read(&layout(&value.view.extents())).is_some();
-        let value = if plain {
-            value
-        } else {
-            self.regrouped(value, id)?
-        };
+        let value = if plain { value } else { self.regrouped(value, id)? };
         let value = self.stored_wide(value, id, bits)?;
         self.store(value, id)
     }
 
     /// `exp(x - max)` at a scale of [`EXP_BITS`].
-    fn exponentials(
-        &mut self,
-        difference: &Expr,
-        x: TensorId,
-        name: &str,
-    ) -> Result<TensorId, Refusal> {
+    fn exponentials(&mut self, difference: &Expr, x: TensorId, name: &str) -> Result<TensorId, Refusal> {
         let t = self.tensor(x);
         let span = (t.max - t.min).max(1) as u64;
         let scale = t.scale;
@@ -151,36 +111,17 @@ impl Lowering<'_> {
             out_min: 0,
             out_max: one,
         };
-        let stage = Stage::Requant {
-            shift: 0,
-            domain_min: 1 - (1 << bits),
-            domain_bits: bits,
-            function,
-        };
-        self.emit_stage(
-            difference.clone(),
-            name,
-            stage,
-            (0, one),
-            i32::from(EXP_BITS),
-        )
+        let stage = Stage::Requant { shift: 0, domain_min: 1 - (1 << bits), domain_bits: bits, function };
+        self.emit_stage(difference.clone(), name, stage, (0, one), i32::from(EXP_BITS))
     }
 
     fn softmax(&mut self, node: &Node) -> Result<(), Refusal> {
         let out = node.output(0).ok_or(Refusal::Follows)?;
         let rows = self.softmax_rows(node)?;
         let last = self.ir.outputs.contains(&out);
-        let shift = if last {
-            OUTPUT_BITS
-        } else {
-            self.bits.activation
-        };
+        let shift = if last { OUTPUT_BITS } else { self.bits.activation };
         let shape = self.shape_of(rows.exp);
-        let op = Op::Normalize {
-            numerator: rows.exp,
-            axis: rows.axis as u32,
-            shift,
-        };
+        let op = Op::Normalize { numerator: rows.exp, axis: rows.axis as u32, shift };
         let tensor = self.push_op(op, &node.name, &shape, (0, 1 << shift), i32::from(shift))?;
         self.power[tensor as usize] = self.range(out)?.moments();
         self.set_tensor(node, tensor, rows.view)
@@ -208,22 +149,13 @@ impl Lowering<'_> {
                 out += 1;
             }
         }
-        let item = Item::Tensor {
-            tensor: rows.exp,
-            inner: vec![n],
-            map,
-            factor: Factor::Public(1.0),
-        };
+        let item = Item::Tensor { tensor: rows.exp, inner: vec![n], map, factor: Factor::Public(1.0) };
         let sum = Expr::single(kept, item);
         let before = Range::known(1.0, n as f64);
         let after = Range::known(0.0, (n as f64).ln().max(0.5));
         let saved = self.bits.activation;
         self.bits.activation = saved.max(10);
-        let target = Target::Function {
-            kind: FunctionKind::Log,
-            before: &before,
-            after: &after,
-        };
+        let target = Target::Function { kind: FunctionKind::Log, before: &before, after: &after };
         let log = self.emit(sum, &node.name, target);
         self.bits.activation = saved;
         let log = log?;
@@ -234,12 +166,7 @@ impl Lowering<'_> {
                 map.out = Some((axis as u32, 1));
             }
         }
-        let item = Item::Tensor {
-            tensor: log,
-            inner: vec![],
-            map,
-            factor: Factor::Public(-1.0),
-        };
+        let item = Item::Tensor { tensor: log, inner: vec![], map, factor: Factor::Public(-1.0) };
         let minus = Expr::single(shape, item);
         rows.difference.join(minus).map_err(|_| Refusal::Follows)?;
         self.set_pending(node, rows.difference, rows.view)
@@ -272,34 +199,17 @@ impl Lowering<'_> {
         let Item::Tensor { map, .. } = self.read(tensor, &view, &to)? else {
             return Err("rows of this layout".into());
         };
-        let row = view_out.axes[axis]
-            .first()
-            .and_then(|a| a.axis)
-            .ok_or(Refusal::Follows)?;
+        let row = view_out.axes[axis].first().and_then(|a| a.axis).ok_or(Refusal::Follows)?;
         let region: Vec<(u32, u32)> = storage.iter().map(|&e| (0, e as u32)).collect();
-        let term = |source| types::Term {
-            region: region.clone(),
-            source,
-        };
+        let term = |source| types::Term { region: region.clone(), source };
         let terms = vec![
-            term(Source::Tensor {
-                tensor,
-                inner: vec![],
-                map,
-                weight: Weight::Public(n),
-            }),
-            term(Source::Index {
-                axis: row as u32,
-                multiplier: -1,
-            }),
+            term(Source::Tensor { tensor, inner: vec![], map, weight: Weight::Public(n) }),
+            term(Source::Index { axis: row as u32, multiplier: -1 }),
             term(Source::Constant(n - 1)),
         ];
         let (low, high) = (self.tensor(tensor).min, self.tensor(tensor).max);
         let range = (low * n + n - length as i64, high * n + n - 1);
-        let op = Op::Affine {
-            terms,
-            stage: Stage::Exact,
-        };
+        let op = Op::Affine { terms, stage: Stage::Exact };
         let keys = self.push_op(op, &node.name, &storage, range, 0)?;
         let (best, view) = self.max_along(keys, &view_out, axis, &node.name)?;
         let span = (range.1 - range.0) as u64;

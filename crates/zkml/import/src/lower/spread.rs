@@ -20,11 +20,7 @@ impl Lowering<'_> {
             &view.storage,
             match spread.uniform() {
                 Some(value) if !secret => Item::Constant(value),
-                _ => Item::Bias {
-                    rows: spread.values,
-                    outer_axes: spread.axes,
-                    name: name.into(),
-                },
+                _ => Item::Bias { rows: spread.values, outer_axes: spread.axes, name: name.into() },
             },
         );
         term.region = region;
@@ -40,12 +36,7 @@ pub(super) fn spread(array: &Array, view: &View, secret: bool, name: &str) -> Sp
     let values = array.to_floats();
     let same = !secret && values.windows(2).all(|w| w[0] == w[1]);
     if same && !values.is_empty() {
-        return Spread {
-            axes: vec![],
-            values: vec![values[0]],
-            secret,
-            name: name.into(),
-        };
+        return Spread { axes: vec![], values: vec![values[0]], secret, name: name.into() };
     }
     let mut axes: Vec<usize> = view
         .axes
@@ -72,19 +63,11 @@ pub(super) fn spread(array: &Array, view: &View, secret: bool, name: &str) -> Sp
         }
         out.push(values[at]);
     });
-    Spread {
-        axes,
-        values: out,
-        secret,
-        name: name.into(),
-    }
+    Spread { axes, values: out, secret, name: name.into() }
 }
 
 /// A constant repeated to a shape.
 pub(super) fn expanded(array: &Array, shape: &[usize]) -> Vec<f32> {
     let values = array.to_floats();
-    broadcast_positions(&array.shape, shape)
-        .into_iter()
-        .map(|p| values[p])
-        .collect()
+    broadcast_positions(&array.shape, shape).into_iter().map(|p| values[p]).collect()
 }

@@ -20,22 +20,14 @@ impl Lowering<'_> {
                 };
                 let range = self.range(id)?;
                 let bits = self.bits.activation;
-                let target = Target::Value {
-                    range: &range,
-                    bits,
-                };
+                let target = Target::Value { range: &range, bits };
                 Ok((self.emit(expr, &value.name, target)?, view))
             }
         }
     }
 
     /// A tensor whose integers span at most `bits` bits.
-    pub(super) fn narrow(
-        &mut self,
-        tensor: TensorId,
-        id: ValueId,
-        bits: u8,
-    ) -> Result<TensorId, Refusal> {
+    pub(super) fn narrow(&mut self, tensor: TensorId, id: ValueId, bits: u8) -> Result<TensorId, Refusal> {
         let t = self.tensor(tensor);
         if ((t.max - t.min) as u64) < 1 << bits {
             return Ok(tensor);
@@ -43,16 +35,7 @@ impl Lowering<'_> {
         let name = t.name.clone();
         let range = self.range(id)?;
         let copy = self.copy_of(tensor);
-        self.emit(
-            copy,
-            &name,
-            Target::Clamp {
-                low: None,
-                high: None,
-                range: &range,
-                bits,
-            },
-        )
+        self.emit(copy, &name, Target::Clamp { low: None, high: None, range: &range, bits })
     }
 
     /// The value as a pending sum whose axes are its view's atoms, in their order or another.
@@ -64,13 +47,7 @@ impl Lowering<'_> {
             if let Some(split) = carve::split(&expr, &value.view) {
                 return Ok(split);
             }
-            let (tensor, view) = self.store(
-                Value {
-                    source: Stored::Pending(expr),
-                    ..value
-                },
-                id,
-            )?;
+            let (tensor, view) = self.store(Value { source: Stored::Pending(expr), ..value }, id)?;
             return self.copy_view(tensor, &view);
         }
         let Stored::Tensor(tensor) = value.source else {
@@ -83,58 +60,32 @@ impl Lowering<'_> {
     }
 
     /// A pending copy of a view, with one axis per atom.
-    pub(super) fn copy_view(
-        &mut self,
-        tensor: TensorId,
-        view: &View,
-    ) -> Result<(Expr, View), Refusal> {
+    pub(super) fn copy_view(&mut self, tensor: TensorId, view: &View) -> Result<(Expr, View), Refusal> {
         let (shape, out) = View::grouped(&view.extents());
         let item = self.read(tensor, view, &layout(&view.extents()))?;
         Ok((Expr::single(shape, item), out))
     }
 
     /// A term that reads a view into an output of the given layout and shape.
-    pub(super) fn read(
-        &mut self,
-        tensor: TensorId,
-        view: &View,
-        to: &view::Layout,
-    ) -> Result<Item, Refusal> {
+    pub(super) fn read(&mut self, tensor: TensorId, view: &View, to: &view::Layout) -> Result<Item, Refusal> {
         if let Some(map) = view.read(to) {
-            return Ok(Item::Tensor {
-                tensor,
-                inner: vec![],
-                map,
-                factor: Factor::Public(1.0),
-            });
+            return Ok(Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) });
         }
         let (tensor, flat) = self.contiguous(tensor, view)?;
         if let Some(map) = flat.read(to) {
-            return Ok(Item::Tensor {
-                tensor,
-                inner: vec![],
-                map,
-                factor: Factor::Public(1.0),
-            });
+            return Ok(Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) });
         }
         let order: Vec<usize> = to.iter().flatten().map(|t| t.0).collect();
         let ordered = order.windows(2).all(|w| w[0] < w[1]);
         let elements: usize = to.iter().flatten().map(|t| t.1).product();
         if ordered && self.shape_of(tensor).iter().product::<usize>() == elements {
-            return Ok(Item::Reshape {
-                tensor,
-                factor: 1.0,
-            });
+            return Ok(Item::Reshape { tensor, factor: 1.0 });
         }
         Err("operands whose layouts differ in a way that is not supported".into())
     }
 
     /// The same logical array, stored row-major.
-    pub(super) fn contiguous(
-        &mut self,
-        tensor: TensorId,
-        view: &View,
-    ) -> Result<(TensorId, View), Refusal> {
+    pub(super) fn contiguous(&mut self, tensor: TensorId, view: &View) -> Result<(TensorId, View), Refusal> {
         if view.is_row_major() {
             return Ok((tensor, view.clone()));
         }
@@ -145,15 +96,8 @@ impl Lowering<'_> {
             (tensor, view) = self.split_axes(tensor, &view)?;
         }
         let (shape, out) = View::grouped(&view.extents());
-        let map = view
-            .read(&layout(&view.extents()))
-            .ok_or("a layout that is not supported")?;
-        let item = Item::Tensor {
-            tensor,
-            inner: vec![],
-            map,
-            factor: Factor::Public(1.0),
-        };
+        let map = view.read(&layout(&view.extents())).ok_or("a layout that is not supported")?;
+        let item = Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) };
         let copy = Expr::single(shape, item);
         Ok((self.exact(copy, &name)?, out))
     }
@@ -199,25 +143,12 @@ impl Lowering<'_> {
         }
         for atom in axes.iter_mut().flatten() {
             if let Some(axis) = &mut atom.axis {
-                *axis = axis
-                    .checked_sub(view.storage.len())
-                    .ok_or("a slice of a reshaped axis")?;
+                *axis = axis.checked_sub(view.storage.len()).ok_or("a slice of a reshaped axis")?;
             }
         }
-        let copy = Expr::single(
-            shape.clone(),
-            Item::Reshape {
-                tensor,
-                factor: 1.0,
-            },
-        );
+        let copy = Expr::single(shape.clone(), Item::Reshape { tensor, factor: 1.0 });
         let tensor = self.exact(copy, &name)?;
-        let view = View {
-            axes,
-            offset,
-            storage: shape,
-            padded: false,
-        };
+        let view = View { axes, offset, storage: shape, padded: false };
         if view.read(&layout(&view.extents())).is_none() {
             return Err("a layout that is not supported".into());
         }

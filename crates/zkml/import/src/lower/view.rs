@@ -68,15 +68,8 @@ fn take_front(atoms: &mut Vec<Atom>, extent: usize) -> Option<Vec<Atom>> {
             atoms.remove(0);
         } else if first.extent.is_multiple_of(need) {
             let rest = first.extent / need;
-            out.push(Atom {
-                extent: need,
-                stride: first.stride * rest,
-                ..first
-            });
-            atoms[0] = Atom {
-                extent: rest,
-                ..first
-            };
+            out.push(Atom { extent: need, stride: first.stride * rest, ..first });
+            atoms[0] = Atom { extent: rest, ..first };
             need = 1;
         } else {
             return None;
@@ -92,13 +85,7 @@ impl View {
             axes: storage
                 .iter()
                 .enumerate()
-                .map(|(axis, &extent)| {
-                    merge(vec![Atom {
-                        extent,
-                        axis: Some(axis),
-                        stride: 1,
-                    }])
-                })
+                .map(|(axis, &extent)| merge(vec![Atom { extent, axis: Some(axis), stride: 1 }]))
                 .collect(),
             offset: vec![0; storage.len()],
             storage: storage.to_vec(),
@@ -114,11 +101,7 @@ impl View {
         for group in groups {
             let mut atoms = Vec::new();
             for &extent in group.iter().filter(|&&e| e > 1) {
-                atoms.push(Atom {
-                    extent,
-                    axis: Some(storage.len()),
-                    stride: 1,
-                });
+                atoms.push(Atom { extent, axis: Some(storage.len()), stride: 1 });
                 storage.push(extent);
             }
             axes.push(atoms);
@@ -127,23 +110,12 @@ impl View {
             storage.push(1);
         }
         let offset = vec![0; storage.len()];
-        (
-            storage.clone(),
-            Self {
-                axes,
-                offset,
-                storage,
-                padded: false,
-            },
-        )
+        (storage.clone(), Self { axes, offset, storage, padded: false })
     }
 
     /// Logical shape.
     pub(crate) fn shape(&self) -> Vec<usize> {
-        self.axes
-            .iter()
-            .map(|atoms| atoms.iter().map(|a| a.extent).product())
-            .collect()
+        self.axes.iter().map(|atoms| atoms.iter().map(|a| a.extent).product()).collect()
     }
 
     fn len(&self) -> usize {
@@ -182,9 +154,7 @@ impl View {
     /// Whether every atom is a whole stored axis, so that atoms and stored axes are the same.
     pub(crate) fn is_simple(&self) -> bool {
         self.is_bijective()
-            && self
-                .atoms()
-                .all(|a| a.axis.is_some_and(|x| self.storage[x] == a.extent) && a.stride == 1)
+            && self.atoms().all(|a| a.axis.is_some_and(|x| self.storage[x] == a.extent) && a.stride == 1)
     }
 
     /// The same elements in another shape; `None` where an axis would have to be cut unevenly.
@@ -199,28 +169,16 @@ impl View {
         if self.padded && cuts != self.atoms().count() {
             return None;
         }
-        atoms.is_empty().then(|| Self {
-            axes,
-            ..self.clone()
-        })
+        atoms.is_empty().then(|| Self { axes, ..self.clone() })
     }
 
     /// Axes in another order.
     pub(crate) fn transpose(&self, permutation: &[usize]) -> Self {
-        Self {
-            axes: permutation.iter().map(|&a| self.axes[a].clone()).collect(),
-            ..self.clone()
-        }
+        Self { axes: permutation.iter().map(|&a| self.axes[a].clone()).collect(), ..self.clone() }
     }
 
     /// `length` elements of a logical axis from `start`, `step` apart.
-    pub(crate) fn slice(
-        &self,
-        axis: usize,
-        start: usize,
-        step: usize,
-        length: usize,
-    ) -> Option<Self> {
+    pub(crate) fn slice(&self, axis: usize, start: usize, step: usize, length: usize) -> Option<Self> {
         let mut out = self.clone();
         let atoms = &self.axes[axis];
         let total: usize = atoms.iter().map(|a| a.extent).product();
@@ -240,19 +198,14 @@ impl View {
         }
         let first = atoms.first()?;
         let below: usize = atoms[1..].iter().map(|a| a.extent).product();
-        let fits = below == 1
-            || (step == 1 && start.is_multiple_of(below) && length.is_multiple_of(below));
+        let fits = below == 1 || (step == 1 && start.is_multiple_of(below) && length.is_multiple_of(below));
         if !fits {
             return None;
         }
         if let Some(x) = first.axis {
             out.offset[x] += (start / below * first.stride) as i64;
         }
-        out.axes[axis][0] = Atom {
-            extent: length / below,
-            stride: first.stride * step,
-            ..*first
-        };
+        out.axes[axis][0] = Atom { extent: length / below, stride: first.stride * step, ..*first };
         out.axes[axis].retain(|a| a.extent > 1);
         Some(out)
     }
@@ -263,17 +216,10 @@ impl View {
         axes.extend(self.axes.iter().cloned());
         for (atoms, &extent) in axes.iter_mut().zip(shape) {
             if atoms.is_empty() && extent > 1 {
-                atoms.push(Atom {
-                    extent,
-                    axis: None,
-                    stride: 0,
-                });
+                atoms.push(Atom { extent, axis: None, stride: 0 });
             }
         }
-        Self {
-            axes,
-            ..self.clone()
-        }
+        Self { axes, ..self.clone() }
     }
 
     /// Zeros around a logical axis; `None` where the axis is not a stored axis of its own.
@@ -287,8 +233,7 @@ impl View {
         let stored = atom.axis?;
         let alone = self.atoms().filter(|a| a.axis == Some(stored)).count() == 1;
         // A slice would show what it cut off where zeros belong.
-        let whole =
-            atom.stride == 1 && self.offset[stored] == 0 && atom.extent == self.storage[stored];
+        let whole = atom.stride == 1 && self.offset[stored] == 0 && atom.extent == self.storage[stored];
         if !alone || !whole {
             return None;
         }
@@ -301,22 +246,12 @@ impl View {
 
     /// Index maps with the offsets, and nothing else yet.
     pub(crate) fn maps(&self) -> Vec<AxisMap> {
-        self.offset
-            .iter()
-            .map(|&offset| AxisMap {
-                offset,
-                out: None,
-                inner: None,
-            })
-            .collect()
+        self.offset.iter().map(|&offset| AxisMap { offset, out: None, inner: None }).collect()
     }
 
     /// The extents of every logical axis' atoms: the layout of an output that reads this view.
     pub(crate) fn extents(&self) -> Vec<Vec<usize>> {
-        self.axes
-            .iter()
-            .map(|atoms| atoms.iter().map(|a| a.extent).collect())
-            .collect()
+        self.axes.iter().map(|atoms| atoms.iter().map(|a| a.extent).collect()).collect()
     }
 
     /// The axis maps that read this view into an output of the given layout. Logical axes are
@@ -338,8 +273,7 @@ impl View {
                     if maps[axis].out.is_some() {
                         return None;
                     }
-                    maps[axis].out =
-                        Some((u32::try_from(out).ok()?, u32::try_from(atom.stride).ok()?));
+                    maps[axis].out = Some((u32::try_from(out).ok()?, u32::try_from(atom.stride).ok()?));
                 }
             }
             if !rest.is_empty() {
@@ -351,10 +285,7 @@ impl View {
 
     /// The sum over some logical axes, in the stored order.
     pub(crate) fn contract(&self, axes: &[usize]) -> Option<Contraction> {
-        let atoms: Vec<Atom> = axes
-            .iter()
-            .flat_map(|&a| self.axes[a].iter().copied())
-            .collect();
+        let atoms: Vec<Atom> = axes.iter().flat_map(|&a| self.axes[a].iter().copied()).collect();
         let extents: Vec<usize> = atoms.iter().map(|a| a.extent).collect();
         let steps = crate::array::strides(&extents);
         let mut inner = Vec::new();
@@ -371,9 +302,7 @@ impl View {
                 continue;
             }
             here.sort_by_key(|(a, _)| std::cmp::Reverse(a.stride));
-            let nested = here
-                .windows(2)
-                .all(|w| w[0].0.stride == w[1].0.stride * w[1].0.extent);
+            let nested = here.windows(2).all(|w| w[0].0.stride == w[1].0.stride * w[1].0.extent);
             if !nested {
                 return None;
             }
@@ -435,9 +364,7 @@ mod tests {
         // A transposed 2 x 3 tensor, flattened: logical position j * 2 + i for stored (i, j).
         let view = View::whole(&[2, 3]).transpose(&[1, 0]).reshape(&[6]);
         let contraction = view.as_ref().and_then(|v| v.contract(&[0]));
-        let Some(contraction) = contraction else {
-            panic!("contracts")
-        };
+        let Some(contraction) = contraction else { panic!("contracts") };
         assert_eq!(contraction.inner, [(0, 1, 2), (1, 1, 3)]);
         assert_eq!(contraction.order, [0, 2, 4, 1, 3, 5]);
     }
@@ -445,19 +372,11 @@ mod tests {
     #[test]
     fn slices_move_the_offset() {
         let view = View::whole(&[5, 8]);
-        let Some(cut) = view.slice(1, 1, 2, 3) else {
-            panic!("slices")
-        };
+        let Some(cut) = view.slice(1, 1, 2, 3) else { panic!("slices") };
         assert_eq!(cut.shape(), [5, 3]);
         assert_eq!(cut.offset, [0, 1]);
         assert!(!cut.is_bijective());
-        assert!(
-            cut.pad(1, 1, 0).is_none(),
-            "a slice cannot be padded in place"
-        );
-        assert!(
-            view.pad(1, 1, 0)
-                .is_some_and(|v| v.offset == [0, -1] && v.shape() == [5, 9])
-        );
+        assert!(cut.pad(1, 1, 0).is_none(), "a slice cannot be padded in place");
+        assert!(view.pad(1, 1, 0).is_some_and(|v| v.offset == [0, -1] && v.shape() == [5, 9]));
     }
 }

@@ -37,11 +37,7 @@ impl Names {
         if self.ids.insert(name.into(), id).is_some() {
             return Err(ImportError::Duplicate { value: name.into() });
         }
-        self.values.push(Value {
-            name: name.into(),
-            constant: None,
-            shape: None,
-        });
+        self.values.push(Value { name: name.into(), constant: None, shape: None });
         Ok(id)
     }
 }
@@ -57,9 +53,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), ImportError> {
     }
     let model = ModelProto::decode(bytes)?;
     let opset = check_versions(&model)?;
-    let graph = model
-        .graph
-        .ok_or_else(|| field("graph", "missing: not an ONNX model"))?;
+    let graph = model.graph.ok_or_else(|| field("graph", "missing: not an ONNX model"))?;
     if graph.node.len() > MAX_NODES {
         return Err(ImportError::TooLarge {
             what: "graph: nodes".into(),
@@ -68,24 +62,15 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), ImportError> {
         });
     }
     if !graph.sparse_initializer.is_empty() {
-        return Err(field(
-            "sparse_initializer",
-            "sparse tensors are not supported",
-        ));
+        return Err(field("sparse_initializer", "sparse tensors are not supported"));
     }
 
-    let mut names = Names {
-        ids: HashMap::new(),
-        values: Vec::new(),
-    };
+    let mut names = Names { ids: HashMap::new(), values: Vec::new() };
     for proto in &graph.initializer {
         let array = tensor::array(proto, &proto.name)?;
         let id = names.define(&proto.name)?;
         names.values[id].shape = Some(array.shape.clone());
-        names.values[id].constant = Some(Constant {
-            array: Arc::new(array),
-            secret: true,
-        });
+        names.values[id].constant = Some(Constant { array: Arc::new(array), secret: true });
     }
     let mut inputs = Vec::new();
     let mut input_types = Vec::new();
@@ -110,15 +95,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), ImportError> {
     }
     let mut outputs = Vec::new();
     for info in &graph.output {
-        outputs.push(
-            *names
-                .ids
-                .get(&info.name)
-                .ok_or_else(|| ImportError::UnknownValue {
-                    node: "(graph output)".into(),
-                    value: info.name.clone(),
-                })?,
-        );
+        outputs.push(*names.ids.get(&info.name).ok_or_else(|| ImportError::UnknownValue {
+            node: "(graph output)".into(),
+            value: info.name.clone(),
+        })?);
     }
     if outputs.is_empty() {
         return Err(field("graph.output", "the model has no outputs"));
@@ -131,9 +111,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), ImportError> {
     }
     let ir = Ir {
         name: graph.name,
-        producer: format!("{} {}", model.producer_name, model.producer_version)
-            .trim()
-            .into(),
+        producer: format!("{} {}", model.producer_name, model.producer_version).trim().into(),
         ir_version: model.ir_version,
         opset,
         values: names.values,
@@ -143,29 +121,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), ImportError> {
         integer: HashSet::new(),
         parameters: 0,
     };
-    Ok((
-        ir,
-        Declared {
-            input_types,
-            shapes,
-        },
-    ))
+    Ok((ir, Declared { input_types, shapes }))
 }
 
 fn field(field: &str, reason: &str) -> ImportError {
-    ImportError::Field {
-        field: field.into(),
-        reason: reason.into(),
-    }
+    ImportError::Field { field: field.into(), reason: reason.into() }
 }
 
 fn check_versions(model: &ModelProto) -> Result<i64, ImportError> {
     if !IR_VERSIONS.contains(&model.ir_version) {
-        return Err(ImportError::Version {
-            field: "ir_version",
-            expected: "4 to 14",
-            got: model.ir_version,
-        });
+        return Err(ImportError::Version { field: "ir_version", expected: "4 to 14", got: model.ir_version });
     }
     let opset = model
         .opset_import
@@ -174,11 +139,7 @@ fn check_versions(model: &ModelProto) -> Result<i64, ImportError> {
         .ok_or_else(|| field("opset_import", "the default operator set is missing"))?
         .version;
     if !OPSETS.contains(&opset) {
-        return Err(ImportError::Version {
-            field: "opset",
-            expected: "11 to 24",
-            got: opset,
-        });
+        return Err(ImportError::Version { field: "opset", expected: "11 to 24", got: opset });
     }
     Ok(opset)
 }
@@ -191,10 +152,7 @@ fn input_type(info: &ValueInfoProto) -> Result<(i32, Vec<usize>), ImportError> {
         .as_ref()
         .and_then(|t| t.tensor_type.as_ref())
         .ok_or_else(|| field(&format!("input {name:?}, type"), "not a tensor"))?;
-    let proto = tensor
-        .shape
-        .as_ref()
-        .ok_or_else(|| field(&format!("input {name:?}, shape"), "missing"))?;
+    let proto = tensor.shape.as_ref().ok_or_else(|| field(&format!("input {name:?}, shape"), "missing"))?;
     let mut shape = Vec::with_capacity(proto.dim.len());
     for (axis, dim) in proto.dim.iter().enumerate() {
         match dim.dim_value {
@@ -242,12 +200,7 @@ fn declared_shape(info: &ValueInfoProto) -> Option<Vec<usize>> {
 
 fn node(proto: &NodeProto, names: &mut Names) -> Result<Node, ImportError> {
     let name = if proto.name.is_empty() {
-        proto
-            .output
-            .iter()
-            .find(|o| !o.is_empty())
-            .cloned()
-            .unwrap_or_default()
+        proto.output.iter().find(|o| !o.is_empty()).cloned().unwrap_or_default()
     } else {
         proto.name.clone()
     };
@@ -257,10 +210,7 @@ fn node(proto: &NodeProto, names: &mut Names) -> Result<Node, ImportError> {
             Some(&id) => Some(id),
             None if input.is_empty() => None,
             None => {
-                return Err(ImportError::UnknownValue {
-                    node: name,
-                    value: input.clone(),
-                });
+                return Err(ImportError::UnknownValue { node: name, value: input.clone() });
             }
         });
     }
@@ -270,25 +220,13 @@ fn node(proto: &NodeProto, names: &mut Names) -> Result<Node, ImportError> {
     }
     let mut outputs = Vec::with_capacity(proto.output.len());
     for output in &proto.output {
-        outputs.push(if output.is_empty() {
-            None
-        } else {
-            Some(names.define(output)?)
-        });
+        outputs.push(if output.is_empty() { None } else { Some(names.define(output)?) });
     }
     let op = match proto.domain.as_str() {
         "" | "ai.onnx" => proto.op_type.clone(),
         domain => format!("{domain}.{}", proto.op_type),
     };
-    Ok(Node {
-        name,
-        op,
-        attrs,
-        inputs,
-        outputs,
-        fused: None,
-        origin: None,
-    })
+    Ok(Node { name, op, attrs, inputs, outputs, fused: None, origin: None })
 }
 
 fn attr(proto: &AttributeProto, node: &str) -> Result<Attr, ImportError> {
@@ -297,10 +235,7 @@ fn attr(proto: &AttributeProto, node: &str) -> Result<Attr, ImportError> {
         2 => Attr::Int(proto.i),
         3 => Attr::Text(String::from_utf8_lossy(&proto.s).into_owned()),
         4 => match &proto.t {
-            Some(t) => Attr::Tensor(Arc::new(tensor::array(
-                t,
-                &format!("{node}.{}", proto.name),
-            )?)),
+            Some(t) => Attr::Tensor(Arc::new(tensor::array(t, &format!("{node}.{}", proto.name))?)),
             None => Attr::Other,
         },
         6 => Attr::Floats(proto.floats.clone()),

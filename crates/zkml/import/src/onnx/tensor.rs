@@ -24,11 +24,7 @@ pub(crate) mod element {
 /// The array of a constant tensor; `name` is used in errors.
 pub(crate) fn array(proto: &TensorProto, name: &str) -> Result<Array, ImportError> {
     if proto.data_location != 0 || !proto.external_data.is_empty() {
-        let location = proto
-            .external_data
-            .iter()
-            .find(|e| e.key == "location")
-            .map(|e| e.value.clone());
+        let location = proto.external_data.iter().find(|e| e.key == "location").map(|e| e.value.clone());
         return Err(ImportError::ExternalData {
             tensor: name.into(),
             location: location.unwrap_or_default(),
@@ -75,54 +71,31 @@ fn data(proto: &TensorProto, name: &str) -> Result<Data, ImportError> {
     Ok(match proto.data_type {
         FLOAT if raw.is_empty() => Data::F32(proto.float_data.clone()),
         FLOAT => Data::F32(raw_values(proto, name, f32::from_le_bytes)?),
-        DOUBLE if raw.is_empty() => {
-            Data::F32(proto.double_data.iter().map(|&x| x as f32).collect())
-        }
+        DOUBLE if raw.is_empty() => Data::F32(proto.double_data.iter().map(|&x| x as f32).collect()),
         DOUBLE => Data::F32(raw_values(proto, name, |b| f64::from_le_bytes(b) as f32)?),
-        FLOAT16 if raw.is_empty() => {
-            Data::F32(proto.int32_data.iter().map(|&x| half(x as u16)).collect())
-        }
+        FLOAT16 if raw.is_empty() => Data::F32(proto.int32_data.iter().map(|&x| half(x as u16)).collect()),
         FLOAT16 => Data::F32(raw_values(proto, name, |b| half(u16::from_le_bytes(b)))?),
-        BFLOAT16 if raw.is_empty() => {
-            Data::F32(proto.int32_data.iter().map(|&x| brain(x as u16)).collect())
-        }
+        BFLOAT16 if raw.is_empty() => Data::F32(proto.int32_data.iter().map(|&x| brain(x as u16)).collect()),
         BFLOAT16 => Data::F32(raw_values(proto, name, |b| brain(u16::from_le_bytes(b)))?),
         INT64 if raw.is_empty() => Data::I64(proto.int64_data.clone()),
         INT64 => Data::I64(raw_values(proto, name, i64::from_le_bytes)?),
-        UINT64 | UINT32 if raw.is_empty() => Data::I64(
-            proto
-                .uint64_data
-                .iter()
-                .map(|&x| i64::try_from(x).unwrap_or(i64::MAX))
-                .collect(),
-        ),
-        UINT64 => Data::I64(raw_values(proto, name, |b| {
-            i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)
-        })?),
-        UINT32 => Data::I64(raw_values(proto, name, |b| {
-            i64::from(u32::from_le_bytes(b))
-        })?),
-        INT32 | INT16 | INT8 | UINT16 | UINT8 if raw.is_empty() => {
-            Data::I64(ints(&proto.int32_data))
+        UINT64 | UINT32 if raw.is_empty() => {
+            Data::I64(proto.uint64_data.iter().map(|&x| i64::try_from(x).unwrap_or(i64::MAX)).collect())
         }
-        INT32 => Data::I64(raw_values(proto, name, |b| {
-            i64::from(i32::from_le_bytes(b))
-        })?),
-        INT16 => Data::I64(raw_values(proto, name, |b| {
-            i64::from(i16::from_le_bytes(b))
-        })?),
-        UINT16 => Data::I64(raw_values(proto, name, |b| {
-            i64::from(u16::from_le_bytes(b))
-        })?),
+        UINT64 => {
+            Data::I64(raw_values(proto, name, |b| i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX))?)
+        }
+        UINT32 => Data::I64(raw_values(proto, name, |b| i64::from(u32::from_le_bytes(b)))?),
+        INT32 | INT16 | INT8 | UINT16 | UINT8 if raw.is_empty() => Data::I64(ints(&proto.int32_data)),
+        INT32 => Data::I64(raw_values(proto, name, |b| i64::from(i32::from_le_bytes(b)))?),
+        INT16 => Data::I64(raw_values(proto, name, |b| i64::from(i16::from_le_bytes(b)))?),
+        UINT16 => Data::I64(raw_values(proto, name, |b| i64::from(u16::from_le_bytes(b)))?),
         INT8 => Data::I64(raw_values(proto, name, |b: [u8; 1]| i64::from(b[0] as i8))?),
         UINT8 => Data::I64(raw_values(proto, name, |b: [u8; 1]| i64::from(b[0]))?),
         BOOL if raw.is_empty() => Data::Bool(proto.int32_data.iter().map(|&x| x != 0).collect()),
         BOOL => Data::Bool(raw.iter().map(|&x| x != 0).collect()),
         got => {
-            return Err(ImportError::ElementType {
-                tensor: name.into(),
-                got,
-            });
+            return Err(ImportError::ElementType { tensor: name.into(), got });
         }
     })
 }
