@@ -105,8 +105,10 @@ pub fn prove_trace<T: Transcript + ?Sized>(
     let bytes: Zeroizing<Vec<u8>> =
         Zeroizing::new(values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect());
     let entropy = system_randomness()?;
-    let mut random =
-        Random::new("cyborg proof v1", &entropy, &[key.seed(), &key.digest(), request.context, &bytes]);
+    // Whatever a challenge depends on: a stream drawn twice must not meet two challenges.
+    let shows = [request.input, request.output].map(|shown| u8::from(shown == Visibility::Public));
+    let material: [&[u8]; 5] = [key.seed(), &key.digest(), &shows, request.context, &bytes];
+    let mut random = Random::new("cyborg proof v1", &entropy, &material);
 
     let visibility = |position: usize| {
         if position < graph.inputs.len() { request.input } else { request.output }

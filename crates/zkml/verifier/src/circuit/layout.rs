@@ -58,7 +58,8 @@ impl WeightLayout {
             .map(|((outer, inner), dense)| {
                 // A packed cell costs about a hundred-and-fiftieth of a row.
                 let rows = outer * inner.div_ceil(columns);
-                *dense && outer * inner > 150 * rows.saturating_sub(outer * inner / columns)
+                let spare = rows.saturating_sub(outer * inner / columns);
+                *dense && (outer * inner) as u64 > 150 * spare as u64
             })
             .collect();
         for (index, (outer, inner)) in layout.shapes.iter().enumerate() {

@@ -5,7 +5,7 @@ mod division;
 mod maximum;
 mod stage;
 
-use super::layout::{WeightLayout, committed_rows, place_blocks, place_leaves};
+use super::layout::{WeightLayout, committed_rows, log2_ceil_u64, place_blocks, place_leaves};
 use super::tables::{Table, TableKind};
 use super::{
     Block, BlockId, Circuit, Expr, Factor, IO_CHUNK, Label, Limbs, Lookup, NodeCells, Property, Quad,
@@ -51,6 +51,18 @@ pub enum CircuitError {
         /// log2 of the cells.
         log: usize,
     },
+    /// The fraction tree has more leaves than a proof can have.
+    #[error("the lookups have 2^{log} leaves, more than 2^{MAX_LEAF_LOG}")]
+    TreeTooLarge {
+        /// log2 of the leaves.
+        log: usize,
+    },
+    /// The weights, with their padding, have more cells than a key's proof can have.
+    #[error("the weights have 2^{log} cells with padding, more than 2^{MAX_WEIGHT_LOG}")]
+    WeightsTooLarge {
+        /// log2 of the cells.
+        log: usize,
+    },
     /// A proof would have more hidden scalars than there are generators.
     #[error("a proof would hide {count} scalars, more than {MAX_PADS}")]
     TooManyHidden {
@@ -63,6 +75,10 @@ pub enum CircuitError {
 const MAX_TABLE_LOG: usize = 18;
 /// Greatest log2 of the cells of a trace.
 const MAX_TRACE_LOG: usize = 28;
+/// Greatest log2 of the leaves of the fraction tree.
+const MAX_LEAF_LOG: usize = 30;
+/// Greatest log2 of the cells of all weight rows.
+const MAX_WEIGHT_LOG: usize = 30;
 /// log2 of the least and greatest number of columns.
 const COLUMNS_LOG: core::ops::RangeInclusive<usize> =
     log2_ceil_const(IO_CHUNK)..=log2_ceil_const(MAX_COLUMNS);
@@ -159,7 +175,7 @@ impl<'a> Builder<'a> {
                 self.stage(index, node, stage, accumulator)
             }
             Op::Max { a, b } => {
-                self.maximum(index, output, a, b);
+                self.maximum(index, output, a, b)?;
                 Ok(NodeCells::Plain)
             }
             Op::Normalize { numerator, axis, shift } => {
