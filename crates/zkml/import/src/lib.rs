@@ -15,6 +15,11 @@
 //! | `lower` | operators to integer nodes, one family per file |
 //! | `report` | agreement and accuracy |
 //!
+//! **What stays hidden.** Trained numbers (initialisers and what is folded from them) become
+//! hidden parameters, in matrices, as biases, and as scalar factors. Public are the graph's
+//! structure and shapes, attributes, `Constant` nodes, bounds of clips, exponents, scales, and
+//! scalar factors that are zero or a power of two.
+//!
 //! Floating point appears only here, before a model is compiled; the graph is integers.
 
 mod array;

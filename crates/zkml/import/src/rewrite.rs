@@ -20,6 +20,9 @@ const MAX_NODES: usize = 16;
 /// Greatest relative difference of a composition to the function that replaces it.
 const TOLERANCE: f32 = 3e-5;
 
+/// Slopes and offsets that activation functions have by default.
+const USUAL: [f32; 9] = [0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 1.0 / 6.0, 0.5, 1.0];
+
 /// Rewrites in place.
 pub(crate) fn rewrite(ir: &mut Ir) {
     fuse(ir);
@@ -218,12 +221,21 @@ fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> O
             F::Exp,
         ];
         let probes = run(ir, nodes, root, out, &[0.0, 0.01, -1.0, -60.0])?;
-        let alpha = |value: f32| fixed(value);
-        kinds.extend(alpha(-probes[2]).map(|alpha| F::LeakyRelu { alpha }));
-        kinds.extend(alpha(-probes[3]).map(|alpha| F::Elu { alpha }));
+        // A parameter that may be trained must not enter the public graph: beside constants of
+        // the model, only the values that everybody uses are read off.
+        let secret = nodes
+            .iter()
+            .flat_map(|&i| ir.nodes[i].inputs.iter().flatten())
+            .any(|&v| ir.constant(v).is_some_and(|c| c.secret));
+        let public = |value: f32| {
+            let usual = USUAL.iter().any(|u| (u - value).abs() < 2e-5);
+            fixed(value).filter(|_| usual || !secret)
+        };
+        kinds.extend(public(-probes[2]).map(|alpha| F::LeakyRelu { alpha }));
+        kinds.extend(public(-probes[3]).map(|alpha| F::Elu { alpha }));
         kinds.extend(fixed(1.673_263_2).zip(fixed(1.050_701)).map(|(alpha, gamma)| F::Selu { alpha, gamma }));
-        let slope = fixed((probes[1] - probes[0]) * 100.0);
-        kinds.extend(slope.zip(fixed(probes[0])).map(|(alpha, beta)| F::HardSigmoid { alpha, beta }));
+        let slope = public((probes[1] - probes[0]) * 100.0);
+        kinds.extend(slope.zip(public(probes[0])).map(|(alpha, beta)| F::HardSigmoid { alpha, beta }));
         if let Some(kind) = kinds.into_iter().find(|&k| matches(k, &everywhere, &y)) {
             return Some(kind);
         }
