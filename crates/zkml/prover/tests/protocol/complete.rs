@@ -30,20 +30,13 @@ fn round_trip(mut maker: Maker, visibilities: &[[Visibility; 2]], expect: &impl 
     expect(circuit);
     let execution = zkml_engine::execute(&maker.graph, &maker.weights, &inputs).unwrap();
     let outputs = maker.graph.outputs.iter();
-    let outputs: Vec<Vec<i64>> = outputs
-        .map(|id| execution.tensors[*id as usize].clone())
-        .collect();
+    let outputs: Vec<Vec<i64>> = outputs.map(|id| execution.tensors[*id as usize].clone()).collect();
     let trace = Trace::new(circuit, &maker.graph, execution);
     assert_eq!(check::violations(circuit, &trace), []);
     let verifier = VerifierKey::from_bytes(&keys.verifier.to_bytes()).unwrap();
     verifier.check().unwrap();
     for [input, output] in visibilities {
-        let request = Request {
-            inputs: &inputs,
-            context: b"here",
-            input: *input,
-            output: *output,
-        };
+        let request = Request { inputs: &inputs, context: b"here", input: *input, output: *output };
         let proved = prove(&keys.prover, &request).unwrap();
         let statement = verify(&verifier, &proved.proof, b"here").unwrap();
         assert_eq!([statement.input, statement.output], [*input, *output]);
@@ -83,10 +76,7 @@ models! {
 /// The form of the first rescale of a circuit, and how many upper limbs its remainder has.
 fn form(circuit: &Circuit) -> Option<(Quotient, usize)> {
     circuit.cells.iter().find_map(|cells| match cells {
-        NodeCells::Requant {
-            remainder,
-            quotient,
-        } => Some((*quotient, remainder.upper.len())),
+        NodeCells::Requant { remainder, quotient } => Some((*quotient, remainder.upper.len())),
         _ => None,
     })
 }
@@ -101,11 +91,7 @@ fn a_quotient_that_is_the_output() {
 
 #[test]
 fn a_quotient_in_one_block() {
-    for kind in [
-        FunctionKind::Sigmoid,
-        FunctionKind::LeakyRelu { alpha: 6554 },
-        FunctionKind::Abs,
-    ] {
+    for kind in [FunctionKind::Sigmoid, FunctionKind::LeakyRelu { alpha: 6554 }, FunctionKind::Abs] {
         // The domain saturates on both sides.
         let make = |seed| widths::narrow(seed, 30, 1, kind, (-50, 6));
         complete(make, |circuit| {
@@ -163,11 +149,7 @@ fn sixteen_bits_saturate() {
     let mut maker = make(7);
     let inputs = maker.inputs();
     let output = zkml_engine::run(&maker.graph, &maker.weights, &inputs).unwrap();
-    assert!(
-        output[0]
-            .iter()
-            .any(|value| [-32768, 32767].contains(value))
-    );
+    assert!(output[0].iter().any(|value| [-32768, 32767].contains(value)));
 }
 
 #[test]

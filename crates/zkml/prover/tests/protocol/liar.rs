@@ -29,12 +29,7 @@ impl Liar {
     pub(crate) fn with_inputs(maker: Maker, inputs: Vec<Vec<i64>>) -> Self {
         let keys = keygen(maker.graph.clone(), maker.weights.clone(), &mut |_| ()).unwrap();
         let execution = zkml_engine::execute(&maker.graph, &maker.weights, &inputs).unwrap();
-        Self {
-            maker,
-            keys,
-            inputs,
-            execution,
-        }
+        Self { maker, keys, inputs, execution }
     }
 
     pub(crate) fn circuit(&self) -> &Circuit {
@@ -81,23 +76,12 @@ impl Liar {
     }
 
     pub(crate) fn prove(&self, trace: &Trace, shown: Visibility) -> Vec<u8> {
-        let request = Request {
-            inputs: &self.inputs,
-            context: b"lie",
-            input: shown,
-            output: shown,
-        };
+        let request = Request { inputs: &self.inputs, context: b"lie", input: shown, output: shown };
         let mut transcript = HashTranscript::new(PROTOCOL);
-        prove_trace(&self.keys.prover, trace, &request, &mut transcript)
-            .unwrap()
-            .proof
+        prove_trace(&self.keys.prover, trace, &request, &mut transcript).unwrap().proof
     }
 
-    pub(crate) fn verdict(
-        &self,
-        trace: &Trace,
-        shown: Visibility,
-    ) -> Result<Statement, VerifyError> {
+    pub(crate) fn verdict(&self, trace: &Trace, shown: Visibility) -> Result<Statement, VerifyError> {
         verify(&self.keys.verifier, &self.prove(trace, shown), b"lie")
     }
 
@@ -118,18 +102,10 @@ impl Liar {
     /// The verifier refuses the trace, whatever is public.
     #[track_caller]
     pub(crate) fn refused(&self, trace: &Trace) {
-        let fits = self
-            .maker
-            .graph
-            .tensors
-            .iter()
-            .enumerate()
-            .all(|(id, tensor)| {
-                let values = trace.read(&self.circuit().blocks[id]);
-                values
-                    .iter()
-                    .all(|value| (tensor.min..=tensor.max).contains(value))
-            });
+        let fits = self.maker.graph.tensors.iter().enumerate().all(|(id, tensor)| {
+            let values = trace.read(&self.circuit().blocks[id]);
+            values.iter().all(|value| (tensor.min..=tensor.max).contains(value))
+        });
         let false_proof = Err(VerifyError::Equation);
         assert_eq!(self.verdict(trace, Visibility::Committed), false_proof);
         if fits {

@@ -77,13 +77,7 @@ pub(crate) fn input_below(property: Property) {
 fn quotient(property: Property, step: i64) {
     let maker = widths::narrow(5, 30, 3, FunctionKind::Identity, (-64, 7));
     let liar = Liar::new(followed(maker));
-    assert!(matches!(
-        liar.cells(0),
-        NodeCells::Requant {
-            quotient: Quotient::Output,
-            ..
-        }
-    ));
+    assert!(matches!(liar.cells(0), NodeCells::Requant { quotient: Quotient::Output, .. }));
     let value = liar.execution.tensors[liar.output(0)][4] + step;
     liar.caught(&liar.other_output(0, 4, value), &[(Some(0), property)]);
 }
@@ -98,12 +92,9 @@ pub(crate) fn quotient_too_large(property: Property) {
 
 fn split(liar: &Liar, node: usize) -> (Limbs, [usize; 3]) {
     match liar.cells(node) {
-        NodeCells::Requant {
-            remainder,
-            quotient: Quotient::Split {
-                low, high, class, ..
-            },
-        } => (remainder.clone(), [*low, *high, *class]),
+        NodeCells::Requant { remainder, quotient: Quotient::Split { low, high, class, .. } } => {
+            (remainder.clone(), [*low, *high, *class])
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -111,10 +102,7 @@ fn split(liar: &Liar, node: usize) -> (Limbs, [usize; 3]) {
 /// The remainder is `2^shift` more than it should be, which every limb but the last can hold.
 pub(crate) fn remainder_of_two_to_the_shift(property: Property) {
     let liar = Liar::new(followed(widths::wide(4, (3, 8), 16, 16, 20)));
-    let NodeCells::Requant {
-        remainder: Limbs { bits, upper },
-        quotient: Quotient::Output,
-    } = liar.cells(0)
+    let NodeCells::Requant { remainder: Limbs { bits, upper }, quotient: Quotient::Output } = liar.cells(0)
     else {
         panic!("{:?}", liar.cells(0));
     };
@@ -129,11 +117,7 @@ pub(crate) fn remainder_of_two_to_the_shift(property: Property) {
 fn quotient_without_shift(property: Property) {
     let maker = widths::narrow(5, 400, 0, FunctionKind::Identity, (-5, 4));
     let liar = Liar::new(followed(maker));
-    let NodeCells::Requant {
-        quotient: Quotient::Whole { block },
-        ..
-    } = *liar.cells(0)
-    else {
+    let NodeCells::Requant { quotient: Quotient::Whole { block }, .. } = *liar.cells(0) else {
         panic!("{:?}", liar.cells(0));
     };
     let honest = liar.trace(|_| (), 0);
@@ -204,10 +188,7 @@ fn relu_of_negative(property: Property) {
     let element = (0..11).find(negative).unwrap();
     let value = liar.cell(&honest, magnitude, element);
     assert_ne!(value, 0);
-    liar.caught(
-        &liar.other_output(0, element, value),
-        &[(Some(0), property)],
-    );
+    liar.caught(&liar.other_output(0, element, value), &[(Some(0), property)]);
 }
 
 /// Bits `(0, 1)` become `(2, 0)`: the same number.
@@ -244,10 +225,7 @@ fn lesser_of_two(property: Property) {
     let element = differs.unwrap();
     let (channel, y, x) = (element / 20, element / 5 % shape[1], element % 5);
     let value = input[channel * 63 + 2 * y * 9 + 2 * x + 1];
-    liar.caught(
-        &liar.other_output(last, element, value),
-        &[(Some(last), property)],
-    );
+    liar.caught(&liar.other_output(last, element, value), &[(Some(last), property)]);
 }
 
 fn greater_than_both(property: Property) {
@@ -271,14 +249,7 @@ fn other_sum(property: Property) {
 pub(crate) fn small_division(shift: u8) -> Maker {
     let mut maker = Maker::new(1, &[2, 4], 0, 15);
     let output = maker.tensor(&[2, 4], 0, 1 << shift);
-    maker.node(
-        Op::Normalize {
-            numerator: 0,
-            axis: 1,
-            shift,
-        },
-        output,
-    );
+    maker.node(Op::Normalize { numerator: 0, axis: 1, shift }, output);
     maker.graph.outputs = vec![output];
     maker
 }
@@ -330,20 +301,14 @@ fn dishonest_key(maker: Maker, circuit: Circuit, weights: Weights, broken: &[Pro
     let honest = Circuit::new(&maker.graph).unwrap();
     let key_circuit = Circuit::for_key(&honest, maker.graph.weight_bits);
     let trace = Trace::of_key(&key_circuit, rows);
-    let found: Vec<Property> = check::violations(&key_circuit, &trace)
-        .iter()
-        .map(|violation| violation.label.property)
-        .collect();
+    let found: Vec<Property> =
+        check::violations(&key_circuit, &trace).iter().map(|violation| violation.label.property).collect();
     assert_eq!(found, broken);
     // The real prover, on its own layout.
     let seed = [9; 32];
     let keys = keygen_unchecked(maker.graph, circuit, weights, seed, &mut |_| ()).unwrap();
     let key = VerifierKey::from_bytes(&keys.verifier.to_bytes()).unwrap();
-    let verdict = if broken.is_empty() {
-        Ok(())
-    } else {
-        Err(VerifyError::Equation)
-    };
+    let verdict = if broken.is_empty() { Ok(()) } else { Err(VerifyError::Equation) };
     assert_eq!(key.check(), verdict);
 }
 

@@ -6,6 +6,7 @@
 //! | [`maker`] | what models made by hand are made with |
 //! | [`models`], [`widths`] | the models |
 //! | [`complete`] | a model for every kind of node, proven and verified |
+//! | [`hostile`] | graphs that nobody could prove |
 //! | [`liar`] | the real prover on a false trace |
 //! | [`lying`] | a lie for every check and for every node, each caught |
 //! | [`mixed_generators`] | a forger who commits on generators that are not its own |
@@ -16,6 +17,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod complete;
+mod hostile;
 mod liar;
 mod lying;
 mod maker;

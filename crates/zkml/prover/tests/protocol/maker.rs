@@ -7,10 +7,7 @@ pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     pub(crate) fn roll(&mut self, min: i64, max: i64) -> i64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         min + ((self.0 >> 33) as i64).rem_euclid(max - min + 1)
     }
 }
@@ -23,13 +20,7 @@ pub(crate) struct Maker {
 
 impl Maker {
     pub(crate) fn new(seed: u64, shape: &[u32], min: i64, max: i64) -> Self {
-        let input = Tensor {
-            name: "x".into(),
-            shape: shape.to_vec(),
-            min,
-            max,
-            scale: 4,
-        };
+        let input = Tensor { name: "x".into(), shape: shape.to_vec(), min, max, scale: 4 };
         let graph = Graph {
             name: "test".into(),
             weight_bits: 8,
@@ -39,36 +30,20 @@ impl Maker {
             inputs: vec![0],
             outputs: Vec::new(),
         };
-        Self {
-            graph,
-            dice: Dice(seed),
-            weights: Weights::default(),
-        }
+        Self { graph, dice: Dice(seed), weights: Weights::default() }
     }
 
     pub(crate) fn tensor(&mut self, shape: &[u32], min: i64, max: i64) -> TensorId {
         let id = self.graph.tensors.len() as u32;
-        self.graph.tensors.push(Tensor {
-            name: format!("t{id}"),
-            shape: shape.to_vec(),
-            min,
-            max,
-            scale: 4,
-        });
+        self.graph.tensors.push(Tensor { name: format!("t{id}"), shape: shape.to_vec(), min, max, scale: 4 });
         id
     }
 
     pub(crate) fn param(&mut self, outer: u32, inner: u32) -> ParamId {
         let id = self.graph.params.len() as u32;
-        self.graph.params.push(Param {
-            name: format!("w{id}"),
-            outer,
-            inner,
-        });
+        self.graph.params.push(Param { name: format!("w{id}"), outer, inner });
         let half = 1 << (self.graph.weight_bits - 1);
-        let values = (0..outer * inner)
-            .map(|_| self.dice.roll(-half, half - 1) as i16)
-            .collect();
+        let values = (0..outer * inner).map(|_| self.dice.roll(-half, half - 1) as i16).collect();
         self.weights.0.push(values);
         id
     }
@@ -81,13 +56,7 @@ impl Maker {
     /// Fits an exact output's range to the accumulator's bounds.
     pub(crate) fn exact(&mut self, shape: &[u32], terms: Vec<Term>) -> TensorId {
         let output = self.tensor(shape, 0, 0);
-        self.node(
-            Op::Affine {
-                terms,
-                stage: Stage::Exact,
-            },
-            output,
-        );
+        self.node(Op::Affine { terms, stage: Stage::Exact }, output);
         let node = &self.graph.nodes[self.graph.nodes.len() - 1];
         if let Ok((min, max)) = bounds::accumulator(&self.graph, node) {
             let tensor = &mut self.graph.tensors[output as usize];
@@ -98,13 +67,7 @@ impl Maker {
 
     pub(crate) fn relu(&mut self, shape: &[u32], terms: Vec<Term>, shift: u8) -> TensorId {
         let output = self.tensor(shape, 0, 255);
-        self.node(
-            Op::Affine {
-                terms,
-                stage: relu(shift),
-            },
-            output,
-        );
+        self.node(Op::Affine { terms, stage: relu(shift) }, output);
         output
     }
 
@@ -118,33 +81,13 @@ impl Maker {
         let param = self.param(outputs, inner.iter().product());
         let bias = self.param(outputs, 2);
         let map = (0..inner.len() as u32)
-            .map(|dim| AxisMap {
-                inner: Some((dim, 1)),
-                ..AxisMap::default()
-            })
+            .map(|dim| AxisMap { inner: Some((dim, 1)), ..AxisMap::default() })
             .collect();
-        let weight = Weight::Param {
-            param,
-            outer_axes: vec![0],
-        };
+        let weight = Weight::Param { param, outer_axes: vec![0] };
         let region = vec![(0, outputs)];
         vec![
-            Term {
-                region: region.clone(),
-                source: Source::Tensor {
-                    tensor: from,
-                    inner,
-                    map,
-                    weight,
-                },
-            },
-            Term {
-                region,
-                source: Source::Bias {
-                    param: bias,
-                    outer_axes: vec![0],
-                },
-            },
+            Term { region: region.clone(), source: Source::Tensor { tensor: from, inner, map, weight } },
+            Term { region, source: Source::Bias { param: bias, outer_axes: vec![0] } },
         ]
     }
 
@@ -182,10 +125,7 @@ impl Maker {
     /// `out = max(a, b)` over two views.
     pub(crate) fn max(&mut self, shape: &[u32], a: View, b: View) -> TensorId {
         let range = |view: &View| &self.graph.tensors[view.tensor as usize];
-        let (min, max) = (
-            range(&a).min.min(range(&b).min),
-            range(&a).max.max(range(&b).max),
-        );
+        let (min, max) = (range(&a).min.min(range(&b).min), range(&a).max.max(range(&b).max));
         let output = self.tensor(shape, min, max);
         self.node(Op::Max { a, b }, output);
         output
@@ -193,10 +133,7 @@ impl Maker {
 
     /// A term over the whole output.
     pub(crate) fn whole(&self, shape: &[u32], source: Source) -> Term {
-        Term {
-            region: shape.iter().map(|len| (0, *len)).collect(),
-            source,
-        }
+        Term { region: shape.iter().map(|len| (0, *len)).collect(), source }
     }
 }
 
@@ -216,12 +153,7 @@ pub(crate) fn at(offset: i64, out: Option<(u32, u32)>, inner: Option<(u32, u32)>
 
 /// A tensor read with maps and a public factor.
 pub(crate) fn read(tensor: TensorId, inner: &[u32], map: Vec<AxisMap>, factor: i64) -> Source {
-    Source::Tensor {
-        tensor,
-        inner: inner.to_vec(),
-        map,
-        weight: Weight::Public(factor),
-    }
+    Source::Tensor { tensor, inner: inner.to_vec(), map, weight: Weight::Public(factor) }
 }
 
 /// A tensor read with maps and a hidden factor.
@@ -236,10 +168,7 @@ pub(crate) fn weigh(
         tensor,
         inner: inner.to_vec(),
         map,
-        weight: Weight::Param {
-            param,
-            outer_axes: outer_axes.to_vec(),
-        },
+        weight: Weight::Param { param, outer_axes: outer_axes.to_vec() },
     }
 }
 
@@ -249,13 +178,7 @@ pub(crate) fn relu(shift: u8) -> Stage {
 
 /// Rescales and clamps to eight bits.
 pub(crate) fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Stage {
-    table(
-        shift,
-        domain_min,
-        8,
-        FunctionKind::Identity,
-        (out_min, out_max),
-    )
+    table(shift, domain_min, 8, FunctionKind::Identity, (out_min, out_max))
 }
 
 /// Rescales and applies a function to `2^bits` arguments.
@@ -266,17 +189,6 @@ pub(crate) fn table(
     kind: FunctionKind,
     (out_min, out_max): (i64, i64),
 ) -> Stage {
-    let function = Function {
-        kind,
-        in_scale: 4,
-        out_scale: 4,
-        out_min,
-        out_max,
-    };
-    Stage::Requant {
-        shift,
-        domain_min,
-        domain_bits,
-        function,
-    }
+    let function = Function { kind, in_scale: 4, out_scale: 4, out_min, out_max };
+    Stage::Requant { shift, domain_min, domain_bits, function }
 }

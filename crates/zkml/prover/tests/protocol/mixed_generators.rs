@@ -17,9 +17,7 @@ use zkml_prover::{keygen, trace::Trace};
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::{Body, Proof};
 use zkml_verifier::protocol::{Class, ClassRows, Party, Stage, run};
-use zkml_verifier::{
-    PROTOCOL, Shown, Statement, VerifyError, Visibility, absorb_commitments, verify,
-};
+use zkml_verifier::{PROTOCOL, Shown, Statement, VerifyError, Visibility, absorb_commitments, verify};
 
 /// Answers as an honest prover of the shifted trace; in the stage over columns it adds the
 /// columns that it hid in the pads' commitment.
@@ -111,20 +109,11 @@ fn tripled() -> Maker {
         source: Source::Tensor {
             tensor: 0,
             inner: vec![],
-            map: vec![AxisMap {
-                out: Some((0, 1)),
-                ..AxisMap::default()
-            }],
+            map: vec![AxisMap { out: Some((0, 1)), ..AxisMap::default() }],
             weight: Weight::Public(3),
         },
     };
-    maker.node(
-        Op::Affine {
-            terms: vec![term],
-            stage: crate::maker::requant(1, -128, -128, 127),
-        },
-        output,
-    );
+    maker.node(Op::Affine { terms: vec![term], stage: crate::maker::requant(1, -128, -128, 127) }, output);
     maker.graph.outputs = vec![output];
     maker
 }
@@ -155,20 +144,12 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
         let values = trace.read(&circuit.blocks[*block]);
         Shown::Public(values.iter().map(|value| value - shift).collect())
     });
-    let statement = Statement {
-        input: Visibility::Public,
-        output: Visibility::Public,
-        tensors: shown.collect(),
-    };
+    let statement =
+        Statement { input: Visibility::Public, output: Visibility::Public, tensors: shown.collect() };
     let rows: Vec<Vec<i64>> = circuit
         .rows
         .iter()
-        .map(|row| {
-            trace.cells[row * columns..(row + 1) * columns]
-                .iter()
-                .map(|cell| cell - shift)
-                .collect()
-        })
+        .map(|row| trace.cells[row * columns..(row + 1) * columns].iter().map(|cell| cell - shift).collect())
         .collect();
 
     let mut transcript = HashTranscript::new(PROTOCOL);
@@ -179,9 +160,7 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
     let blinds: Vec<F> = rows.iter().map(|_| random.scalar()).collect();
     let slices: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
     let commitments = commit_rows(&generators, &slices, &blinds);
-    let pads: Vec<F> = (0..circuit.hidden_count())
-        .map(|_| random.scalar())
-        .collect();
+    let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
     let pad_blind = random.scalar();
     let mut hidden_columns = vec![F::zero(); columns];
     hidden_columns[0] = F::from(shift);
@@ -190,11 +169,7 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
         + generators.blind * pad_blind)
         .into_affine();
     absorb_commitments(&commitments, &pad_commitment, &mut transcript);
-    let witness = Witness {
-        circuit,
-        trace: &trace,
-        weights: &maker.weights.0,
-    };
+    let witness = Witness { circuit, trace: &trace, weights: &maker.weights.0 };
     let mut forger = Forger {
         inner: Prover::new(witness, pads.clone()),
         pads: pads.clone(),
@@ -221,20 +196,9 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
     }
     vector.extend(pads.iter().map(|pad| separation * pad));
     let bases: Vec<_> = [generators.columns, generators.pads].concat();
-    let bases = Bases {
-        generators: &bases,
-        value: generators.value,
-        blind: generators.blind,
-    };
-    let inner = ipa::prove(
-        &mut transcript,
-        &bases,
-        vector,
-        blind,
-        reduced.coefficients,
-        &mut random,
-    )
-    .unwrap();
+    let bases = Bases { generators: &bases, value: generators.value, blind: generators.blind };
+    let inner =
+        ipa::prove(&mut transcript, &bases, vector, blind, reduced.coefficients, &mut random).unwrap();
     let body = Body {
         rows: commitments,
         pads: pad_commitment,
@@ -242,11 +206,7 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
         revealed: forger.inner.revealed(),
         inner,
     };
-    let proof = Proof {
-        key: digest,
-        statement,
-        body,
-    };
+    let proof = Proof { key: digest, statement, body };
     verify(&keys.verifier, &proof.to_bytes(&maker.graph), b"")
 }
 

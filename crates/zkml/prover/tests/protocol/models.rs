@@ -19,20 +19,10 @@ pub(crate) fn convolution(seed: u64) -> Maker {
     let mut maker = Maker::new(seed, &[3, 9, 11], -128, 127);
     let shape = [5, 4, 5];
     let (param, bias) = (maker.param(5, 3 * 3 * 2), maker.param(5, 2));
-    let map = vec![
-        sum(0),
-        at(-1, Some((1, 2)), Some((1, 2))),
-        at(-2, Some((2, 3)), Some((2, 1))),
-    ];
+    let map = vec![sum(0), at(-1, Some((1, 2)), Some((1, 2))), at(-2, Some((2, 3)), Some((2, 1)))];
     let terms = vec![
         maker.whole(&shape, weigh(0, &[3, 3, 2], map, param, &[0])),
-        maker.whole(
-            &shape,
-            Source::Bias {
-                param: bias,
-                outer_axes: vec![0],
-            },
-        ),
+        maker.whole(&shape, Source::Bias { param: bias, outer_axes: vec![0] }),
     ];
     let output = maker.relu(&shape, terms, 10);
     maker.graph.outputs = vec![output];
@@ -77,20 +67,10 @@ pub(crate) fn depthwise(seed: u64) -> Maker {
     let mut maker = Maker::new(seed, &[7, 6, 6], -128, 127);
     let shape = [7, 3, 3];
     let (param, bias) = (maker.param(7, 9), maker.param(7, 3));
-    let map = vec![
-        out(0),
-        at(-1, Some((1, 2)), Some((0, 1))),
-        at(-1, Some((2, 2)), Some((1, 1))),
-    ];
+    let map = vec![out(0), at(-1, Some((1, 2)), Some((0, 1))), at(-1, Some((2, 2)), Some((1, 1)))];
     let terms = vec![
         maker.whole(&shape, weigh(0, &[3, 3], map, param, &[0])),
-        maker.whole(
-            &shape,
-            Source::Bias {
-                param: bias,
-                outer_axes: vec![0],
-            },
-        ),
+        maker.whole(&shape, Source::Bias { param: bias, outer_axes: vec![0] }),
     ];
     let output = maker.rescale(&shape, terms, 16);
     maker.graph.outputs = vec![output];
@@ -107,10 +87,7 @@ pub(crate) fn max_pool(seed: u64) -> Maker {
     };
     let mut output = maker.max(&shape, view(-1, -1), view(-1, 0));
     for (y, x) in [(-1, 1), (0, -1), (0, 0), (0, 1)] {
-        let same = View {
-            tensor: output,
-            map: vec![out(0), out(1), out(2)],
-        };
+        let same = View { tensor: output, map: vec![out(0), out(1), out(2)] };
         output = maker.max(&shape, same, view(y, x));
     }
     maker.graph.outputs = vec![output];
@@ -133,11 +110,7 @@ pub(crate) fn odd_views(seed: u64) -> Maker {
 pub(crate) fn average_pool(seed: u64) -> Maker {
     let mut maker = Maker::new(seed, &[2, 6, 7], -128, 127);
     let shape = [2, 3, 4];
-    let map = vec![
-        out(0),
-        at(-1, Some((1, 2)), Some((0, 1))),
-        at(-1, Some((2, 2)), Some((1, 1))),
-    ];
+    let map = vec![out(0), at(-1, Some((1, 2)), Some((0, 1))), at(-1, Some((2, 2)), Some((1, 1)))];
     let terms = vec![maker.whole(&shape, read(0, &[3, 3], map, 57))];
     let output = maker.rescale(&shape, terms, 9);
     maker.graph.outputs = vec![output];
@@ -195,14 +168,8 @@ pub(crate) fn layout(seed: u64) -> Maker {
     let turned = maker.exact(&turned, terms);
     let flat = |tensor, multiplier| Source::Reshape { tensor, multiplier };
     let terms = vec![
-        Term {
-            region: vec![(1, 6), (0, 10)],
-            source: flat(turned, 3),
-        },
-        Term {
-            region: vec![(0, 10), (4, 6)],
-            source: flat(0, -1),
-        },
+        Term { region: vec![(1, 6), (0, 10)], source: flat(turned, 3) },
+        Term { region: vec![(0, 10), (4, 6)], source: flat(0, -1) },
     ];
     let output = maker.exact(&[10, 10], terms);
     maker.graph.outputs = vec![output];
@@ -215,20 +182,11 @@ pub(crate) fn arg_max(seed: u64) -> Maker {
     let terms = vec![
         maker.whole(&[4, 6], read(0, &[], vec![out(0), out(1)], 6)),
         maker.whole(&[4, 6], Source::Constant(5)),
-        maker.whole(
-            &[4, 6],
-            Source::Index {
-                axis: 1,
-                multiplier: -1,
-            },
-        ),
+        maker.whole(&[4, 6], Source::Index { axis: 1, multiplier: -1 }),
     ];
     let mut keys = maker.exact(&[4, 6], terms);
     for width in [3, 2, 1] {
-        let view = |offset| View {
-            tensor: keys,
-            map: vec![out(0), at(offset, Some((1, 2)), None)],
-        };
+        let view = |offset| View { tensor: keys, map: vec![out(0), at(offset, Some((1, 2)), None)] };
         keys = maker.max(&[4, width], view(0), view(1));
     }
     let (min, max) = (0, 5);
@@ -263,13 +221,7 @@ pub(crate) fn tied_rows(seed: u64) -> Maker {
     let map = vec![out(1), at(0, Some((2, 1)), Some((0, 1)))];
     let terms = vec![
         maker.whole(&shape, weigh(0, &[2], map, param, &[1, 0])),
-        maker.whole(
-            &shape,
-            Source::Bias {
-                param: bias,
-                outer_axes: vec![2, 1],
-            },
-        ),
+        maker.whole(&shape, Source::Bias { param: bias, outer_axes: vec![2, 1] }),
     ];
     let output = maker.rescale(&shape, terms, 8);
     maker.graph.outputs = vec![output];
@@ -277,10 +229,7 @@ pub(crate) fn tied_rows(seed: u64) -> Maker {
 }
 
 fn operand(tensor: TensorId, axes: &[OperandAxis]) -> Operand {
-    Operand {
-        tensor,
-        axes: axes.to_vec(),
-    }
+    Operand { tensor, axes: axes.to_vec() }
 }
 
 /// Products of activations: elementwise, squared, spread, at a fixed coordinate.
@@ -297,35 +246,12 @@ pub(crate) fn products(seed: u64) -> Maker {
         output
     };
     let elements = [Out(0), Out(1)];
-    let each = product(
-        &shape,
-        operand(0, &elements),
-        operand(other, &elements),
-        &[],
-        7,
-    );
-    let square = product(
-        &shape,
-        operand(each, &elements),
-        operand(each, &elements),
-        &[],
-        7,
-    );
+    let each = product(&shape, operand(0, &elements), operand(other, &elements), &[], 7);
+    let square = product(&shape, operand(each, &elements), operand(each, &elements), &[], 7);
     // The last axis of the output is followed by no factor, the first only by one.
-    let spread = product(
-        &[3, 5, 2],
-        operand(square, &elements),
-        operand(0, &[Fixed(1), Out(1)]),
-        &[],
-        6,
-    );
-    let inner = product(
-        &[1],
-        operand(0, &[Inner(0), Inner(1)]),
-        operand(other, &[Inner(0), Fixed(3)]),
-        &[3, 5],
-        9,
-    );
+    let spread = product(&[3, 5, 2], operand(square, &elements), operand(0, &[Fixed(1), Out(1)]), &[], 6);
+    let inner =
+        product(&[1], operand(0, &[Inner(0), Inner(1)]), operand(other, &[Inner(0), Fixed(3)]), &[3, 5], 9);
     maker.graph.outputs = vec![square, spread, inner];
     maker
 }
@@ -365,21 +291,11 @@ pub(crate) fn normalize(seed: u64) -> Maker {
     let shape = [3, 5, 2];
     let terms = vec![
         maker.whole(&shape, read(0, &[], vec![out(0), out(1), out(2)], 1)),
-        Term {
-            region: vec![(0, 3), (1, 1), (0, 2)],
-            source: Source::Constant(1),
-        },
+        Term { region: vec![(0, 3), (1, 1), (0, 2)], source: Source::Constant(1) },
     ];
     let numerator = maker.exact(&shape, terms);
     let output = maker.tensor(&shape, 0, 1 << 8);
-    maker.node(
-        Op::Normalize {
-            numerator,
-            axis: 1,
-            shift: 8,
-        },
-        output,
-    );
+    maker.node(Op::Normalize { numerator, axis: 1, shift: 8 }, output);
     maker.graph.outputs = vec![output];
     maker
 }

@@ -19,10 +19,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        Self {
-            inner: HashTranscript::new(PROTOCOL),
-            events: Vec::new(),
-        }
+        Self { inner: HashTranscript::new(PROTOCOL), events: Vec::new() }
     }
 
     pub(crate) fn challenges(&self) -> Vec<&[u8]> {

@@ -36,10 +36,7 @@ struct Programmed {
 
 impl Programmed {
     fn new(last: [u8; 64]) -> Self {
-        Self {
-            inner: HashTranscript::new(PROTOCOL),
-            last,
-        }
+        Self { inner: HashTranscript::new(PROTOCOL), last }
     }
 }
 
@@ -50,11 +47,7 @@ impl Transcript for Programmed {
 
     fn squeeze(&mut self, label: &'static str) -> Result<[u8; 64], Aborted> {
         let bytes = self.inner.squeeze(label)?;
-        Ok(if label == labels::IPA_LAST {
-            self.last
-        } else {
-            bytes
-        })
+        Ok(if label == labels::IPA_LAST { self.last } else { bytes })
     }
 }
 
@@ -74,13 +67,7 @@ fn sum_of(equation: &GroupEquation) -> Affine {
 
 /// A proof of a statement about a key, from the public part alone. No weight, no input, no
 /// trace: the graph, the commitments in the key, and randomness.
-fn simulate(
-    liar: &Liar,
-    statement: Statement,
-    context: &[u8],
-    last: [u8; 64],
-    random: &mut Random,
-) -> Proof {
+fn simulate(liar: &Liar, statement: Statement, context: &[u8], last: [u8; 64], random: &mut Random) -> Proof {
     let key = &liar.keys.verifier;
     let circuit = key.circuit();
     let points = Generators::new(1, 0);
@@ -100,12 +87,7 @@ fn simulate(
             pads,
             hidden,
             revealed: [a, b],
-            inner: InnerProductProof {
-                rounds,
-                last: Affine::default(),
-                scalar,
-                blind,
-            },
+            inner: InnerProductProof { rounds, last: Affine::default(), scalar, blind },
         },
     };
     // The last commitment has the factor minus one, and no challenge but the last depends on it.
@@ -119,12 +101,7 @@ fn simulated(maker: Maker, shown: Visibility) {
     let key = &liar.keys.verifier;
     let mut random = Random::new("simulator", &[5; 32], &[]);
     // Any output whatever: the simulator does not know the true one.
-    let tensors = liar
-        .maker
-        .graph
-        .inputs
-        .iter()
-        .chain(&liar.maker.graph.outputs);
+    let tensors = liar.maker.graph.inputs.iter().chain(&liar.maker.graph.outputs);
     let tensors = tensors.zip(liar.circuit().statement_lens());
     let generators = Generators::new(1, 0);
     let tensors = tensors.map(|(id, len)| match shown {
@@ -135,11 +112,7 @@ fn simulated(maker: Maker, shown: Visibility) {
                 .collect(),
         ),
     });
-    let statement = Statement {
-        input: shown,
-        output: shown,
-        tensors: tensors.collect(),
-    };
+    let statement = Statement { input: shown, output: shown, tensors: tensors.collect() };
     let mut last = [0; 64];
     random.fill(&mut last);
     let proof = simulate(&liar, statement, b"simulated", last, &mut random);
@@ -152,20 +125,14 @@ fn simulated(maker: Maker, shown: Visibility) {
     assert!(accept(&proof, last));
     assert!(!accept(&proof, [1; 64]));
     let bytes = proof.to_bytes(&liar.maker.graph);
-    assert_eq!(
-        verify(key, &bytes, b"simulated"),
-        Err(VerifyError::Equation)
-    );
+    assert_eq!(verify(key, &bytes, b"simulated"), Err(VerifyError::Equation));
 
     // And it has the shape of an honest one.
     let honest = liar.prove(&liar.trace(|_| (), 0), shown);
     assert_eq!(honest.len(), bytes.len());
     let decode = |bytes: &[u8]| Proof::from_bytes(&liar.maker.graph, liar.circuit(), bytes);
     assert_eq!(decode(&bytes), Ok(proof.clone()));
-    assert_eq!(
-        wire(&decode(&honest).unwrap(), &liar.maker.graph),
-        wire(&proof, &liar.maker.graph)
-    );
+    assert_eq!(wire(&decode(&honest).unwrap(), &liar.maker.graph), wire(&proof, &liar.maker.graph));
 }
 
 #[test]
@@ -192,29 +159,10 @@ enum Class {
 /// Every field of a proof with its class and its bytes. A new field does not compile here until
 /// it has a class.
 fn wire(proof: &Proof, graph: &Graph) -> Vec<(&'static str, Class, usize)> {
-    let Proof {
-        key,
-        statement,
-        body,
-    } = proof;
-    let Statement {
-        input,
-        output,
-        tensors,
-    } = statement;
-    let Body {
-        rows,
-        pads: _pads,
-        hidden,
-        revealed,
-        inner,
-    } = body;
-    let InnerProductProof {
-        rounds,
-        last: _last,
-        scalar: _scalar,
-        blind: _blind,
-    } = inner;
+    let Proof { key, statement, body } = proof;
+    let Statement { input, output, tensors } = statement;
+    let Body { rows, pads: _pads, hidden, revealed, inner } = body;
+    let InnerProductProof { rounds, last: _last, scalar: _scalar, blind: _blind } = inner;
     let flag = |visibility: &Visibility| match visibility {
         Visibility::Public | Visibility::Committed => 1,
     };
@@ -229,9 +177,8 @@ fn wire(proof: &Proof, graph: &Graph) -> Vec<(&'static str, Class, usize)> {
         fields.push(match tensor {
             Shown::Public(values) => {
                 let tensor = &graph.tensors[*id as usize];
-                let width = [8, 16, 24, 32, 40, 48]
-                    .iter()
-                    .position(|bits| tensor.max - tensor.min < 1i64 << bits);
+                let width =
+                    [8, 16, 24, 32, 40, 48].iter().position(|bits| tensor.max - tensor.min < 1i64 << bits);
                 ("values", Class::Public, values.len() * (width.unwrap() + 1))
             }
             Shown::Committed(points) => ("chunks", Class::Commitment, 32 * points.len()),
@@ -320,25 +267,11 @@ fn nothing_repeats() {
 /// Answers of the honest prover to challenges that depend on nothing, for given pads.
 fn answers(liar: &Liar, circuit: &Circuit, pads: &[F]) -> (Vec<F>, [F; 2]) {
     let trace = liar.trace(|_| (), 0);
-    let witness = Witness {
-        circuit,
-        trace: &trace,
-        weights: &liar.maker.weights.0,
-    };
-    let statement: Vec<Shown> = circuit
-        .statement
-        .iter()
-        .map(|block| Shown::Public(trace.read(&circuit.blocks[*block])))
-        .collect();
+    let witness = Witness { circuit, trace: &trace, weights: &liar.maker.weights.0 };
+    let statement: Vec<Shown> =
+        circuit.statement.iter().map(|block| Shown::Public(trace.read(&circuit.blocks[*block]))).collect();
     let mut prover = Prover::new(witness, pads.to_vec());
-    run(
-        circuit,
-        liar.maker.graph.weight_bits,
-        &statement,
-        &mut prover,
-        &mut Known::new(9),
-    )
-    .unwrap();
+    run(circuit, liar.maker.graph.weight_bits, &statement, &mut prover, &mut Known::new(9)).unwrap();
     (prover.wire().to_vec(), prover.revealed())
 }
 
@@ -353,8 +286,7 @@ fn every_scalar_has_its_own_pad() {
     let private = count - 2 * circuit.product_log() - 1 - PRIVATE_SCALARS;
     let one: Vec<F> = (0..count).map(|_| random.scalar()).collect();
     let mut two: Vec<F> = (0..count).map(|_| random.scalar()).collect();
-    two[private..private + PRIVATE_SCALARS]
-        .copy_from_slice(&one[private..private + PRIVATE_SCALARS]);
+    two[private..private + PRIVATE_SCALARS].copy_from_slice(&one[private..private + PRIVATE_SCALARS]);
     let ((wire_one, revealed_one), (wire_two, revealed_two)) =
         (answers(&liar, circuit, &one), answers(&liar, circuit, &two));
     assert_eq!(wire_one.len(), count - PRIVATE_SCALARS);

@@ -4,13 +4,7 @@ use crate::maker::{Maker, out, read, table};
 use zkml_graph::*;
 
 /// `f` of a rescaled sum with a public factor, so that bounds are narrow.
-pub(crate) fn narrow(
-    seed: u64,
-    count: u32,
-    shift: u8,
-    kind: FunctionKind,
-    domain: (i64, u8),
-) -> Maker {
+pub(crate) fn narrow(seed: u64, count: u32, shift: u8, kind: FunctionKind, domain: (i64, u8)) -> Maker {
     let mut maker = Maker::new(seed, &[count], -128, 127);
     let terms = vec![maker.whole(&[count], read(0, &[], vec![out(0)], 3))];
     let output = maker.tensor(&[count], -1000, 1000);
@@ -49,17 +43,8 @@ pub(crate) fn large(seed: u64) -> Maker {
     let shape = [5, 9, 40];
     let (row, each) = (maker.param(9, 1), maker.param(5, 40));
     let terms = vec![
-        maker.whole(
-            &shape,
-            crate::maker::weigh(hidden, &[], vec![out(2)], row, &[1]),
-        ),
-        maker.whole(
-            &shape,
-            Source::Bias {
-                param: each,
-                outer_axes: vec![0],
-            },
-        ),
+        maker.whole(&shape, crate::maker::weigh(hidden, &[], vec![out(2)], row, &[1])),
+        maker.whole(&shape, Source::Bias { param: each, outer_axes: vec![0] }),
     ];
     maker.weights.0[each as usize].fill(0);
     maker.graph.params[each as usize].inner = 3;

@@ -139,10 +139,7 @@ fn n03_points_come_from_the_transcript() {
     let key = &liar.keys.verifier;
     let live = verify_live(key, &proved.proof, b"lie", &mut Known::new(1));
     assert!(live.is_ok());
-    assert_eq!(
-        verify(key, &proved.proof, b"lie"),
-        Err(VerifyError::Equation)
-    );
+    assert_eq!(verify(key, &proved.proof, b"lie"), Err(VerifyError::Equation));
 }
 
 /// Mistake 4: Statement, input or output not absorbed.
@@ -198,11 +195,7 @@ fn n05_two_readers_of_one_tensor() {
     other_inputs[0].rotate_left(3);
     let other = Liar::with_inputs(two_readers(), other_inputs);
     let (mut trace, foreign) = (liar.trace(|_| (), 0), other.trace(|_| (), 0));
-    let NodeCells::Requant {
-        remainder,
-        quotient: Quotient::Output,
-    } = liar.cells(2)
-    else {
+    let NodeCells::Requant { remainder, quotient: Quotient::Output } = liar.cells(2) else {
         panic!("{:?}", liar.cells(2));
     };
     assert_eq!(remainder.upper, []);
@@ -236,10 +229,7 @@ fn n06_the_opening_is_of_these_claims() {
 /// name. See `mutate` for hostile bytes.
 #[test]
 fn n07_a_proof_of_another_shape() {
-    let (small, large) = (
-        Liar::new(models::residual(1)),
-        Liar::new(models::convolution(1)),
-    );
+    let (small, large) = (Liar::new(models::residual(1)), Liar::new(models::convolution(1)));
     for (from, to) in [(&small, &large), (&large, &small)] {
         let mut bytes = honest(from, Visibility::Committed);
         bytes[DIGEST..FLAGS].copy_from_slice(&to.keys.verifier.digest());
@@ -273,12 +263,7 @@ fn n13_proofs_do_not_travel() {
         // Another statement, true as well, over the same body.
         let mut inputs = liar.inputs.clone();
         inputs[0].reverse();
-        let request = Request {
-            inputs: &inputs,
-            context: b"lie",
-            input: shown,
-            output: shown,
-        };
+        let request = Request { inputs: &inputs, context: b"lie", input: shown, output: shown };
         let second = prove(&liar.keys.prover, &request).unwrap().proof;
         let (mut one, two) = (decoded(&liar, &bytes), decoded(&liar, &second));
         one.statement = two.statement;
@@ -326,14 +311,8 @@ fn n14_swapped_weight_commitments() {
     let swapped = VerifierKey::new(graph, circuit, rows, key.proof().clone());
     assert_ne!(swapped.digest(), key.digest());
     assert_eq!(swapped.check(), Err(VerifyError::Equation));
-    assert!(matches!(
-        verify(&swapped, &bytes, b"lie"),
-        Err(VerifyError::Key { .. })
-    ));
+    assert!(matches!(verify(&swapped, &bytes, b"lie"), Err(VerifyError::Key { .. })));
     let mut renamed = bytes;
     renamed[DIGEST..FLAGS].copy_from_slice(&swapped.digest());
-    assert_eq!(
-        verify(&swapped, &renamed, b"lie"),
-        Err(VerifyError::Equation)
-    );
+    assert_eq!(verify(&swapped, &renamed, b"lie"), Err(VerifyError::Equation));
 }

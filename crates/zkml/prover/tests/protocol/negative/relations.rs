@@ -52,20 +52,12 @@ fn n10_padding_proves_nothing() {
     assert_eq!(liar.broken(&trace), [(Some(0), Property::Function)]);
     // Elements 33..64 of the block are padding: all cells of the first element go there, too.
     for (node, cells) in liar.circuit().cells.iter().enumerate() {
-        let NodeCells::Requant {
-            remainder,
-            quotient: Quotient::Split {
-                low, high, class, ..
-            },
-        } = cells
+        let NodeCells::Requant { remainder, quotient: Quotient::Split { low, high, class, .. } } = cells
         else {
             continue;
         };
         assert_eq!(node, 0);
-        for block in [output, *low, *high, *class]
-            .into_iter()
-            .chain(remainder.upper.iter().copied())
-        {
+        for block in [output, *low, *high, *class].into_iter().chain(remainder.upper.iter().copied()) {
             let offset = liar.circuit().blocks[block].offset as usize;
             assert_eq!(honest.cells[offset + 33], 0);
             trace.cells[offset + 33] = honest.cells[offset];
@@ -88,14 +80,7 @@ fn n11_tables_are_integers() {
     let circuit = Circuit::new(&maker.graph).unwrap();
     let mut found = 0;
     for table in &circuit.tables {
-        let TableKind::Whole {
-            first,
-            domain_min,
-            domain_bits,
-            function,
-            ..
-        } = &table.kind
-        else {
+        let TableKind::Whole { first, domain_min, domain_bits, function, .. } = &table.kind else {
             continue;
         };
         found += 1;
@@ -138,11 +123,7 @@ fn n12_nothing_wraps() {
         }
         maker.graph
     };
-    let error = CircuitError::Domain {
-        node: 0,
-        domain_min: 1 << 44,
-        shift: 20,
-    };
+    let error = CircuitError::Domain { node: 0, domain_min: 1 << 44, shift: 20 };
     assert_eq!(validate(&far(1 << 44)), Ok(()));
     assert_eq!(Circuit::new(&far(1 << 44)).err(), Some(error));
     assert!(Circuit::new(&far(1 << 42)).is_ok());
@@ -155,11 +136,7 @@ fn n12_nothing_wraps() {
     assert!(wide.is_err_and(|error| too_wide(&error)));
 
     let liar = Liar::new(models::dense(1));
-    let NodeCells::Requant {
-        quotient: Quotient::Split { high, bits, .. },
-        ..
-    } = *liar.cells(0)
-    else {
+    let NodeCells::Requant { quotient: Quotient::Split { high, bits, .. }, .. } = *liar.cells(0) else {
         panic!("{:?}", liar.cells(0));
     };
     let block = &liar.circuit().blocks[high];
@@ -179,22 +156,13 @@ fn n15_graph_input_out_of_range() {
     let mut bytes = honest(&liar, Visibility::Public);
     // Ninety is 190 above the least value; 191 fits the byte, not the range.
     bytes[FLAGS + 2 + 5] = 191;
-    let error = FormatError::PublicValue {
-        tensor: "x".into(),
-        index: 5,
-        min: -100,
-        max: 90,
-    };
+    let error = FormatError::PublicValue { tensor: "x".into(), index: 5, min: -100, max: 90 };
     let verdict = verify(&liar.keys.verifier, &bytes, b"lie");
     assert_eq!(verdict, Err(VerifyError::Format(error)));
     let mut inputs = liar.inputs.clone();
     inputs[0][5] = 91;
-    let request = Request {
-        inputs: &inputs,
-        context: b"lie",
-        input: Visibility::Public,
-        output: Visibility::Public,
-    };
+    let request =
+        Request { inputs: &inputs, context: b"lie", input: Visibility::Public, output: Visibility::Public };
     assert!(prove(&liar.keys.prover, &request).is_err());
 }
 
@@ -208,13 +176,7 @@ fn n16_remainder_of_two_to_the_shift() {
 #[test]
 fn n17_saturation_at_sixteen_bits() {
     let liar = Liar::new(widths::wide(7, (9, 6), 16, 16, 9));
-    let NodeCells::Requant {
-        quotient: Quotient::Split {
-            low, class, bits, ..
-        },
-        ..
-    } = *liar.cells(0)
-    else {
+    let NodeCells::Requant { quotient: Quotient::Split { low, class, bits, .. }, .. } = *liar.cells(0) else {
         panic!("{:?}", liar.cells(0));
     };
     assert_eq!(bits, 16);
@@ -246,16 +208,14 @@ fn n18_tables_are_apart() {
     let liar = Liar::new(maker);
     let mut trace = liar.trace(|run| run.tensors[0][3] = 200, 0);
     assert_eq!(liar.broken(&trace), [(None, Property::InputRange)]);
-    let range = |table: &&zkml_verifier::circuit::Table| matches!(table.kind, TableKind::Range { len } if len > 200);
+    let range =
+        |table: &&zkml_verifier::circuit::Table| matches!(table.kind, TableKind::Range { len } if len > 200);
     let table = liar.circuit().tables.iter().find(range).unwrap();
     let block = &liar.circuit().blocks[table.multiplicities];
     let mut counts = trace.read(block);
     counts[200] += 1;
     trace.write(block, &counts);
-    assert_eq!(
-        liar.verdict(&trace, Visibility::Committed),
-        Err(VerifyError::Equation)
-    );
+    assert_eq!(liar.verdict(&trace, Visibility::Committed), Err(VerifyError::Equation));
 }
 
 /// Mistake 19: A key with out-of-range weights, non-zero padding or a foreign table.
@@ -272,15 +232,11 @@ fn n19_keys_are_not_trusted() {
     let foreign = key_digest(&two.graph, key.rows());
     assert_ne!(foreign, key.digest());
     let circuit = Circuit::new(&two.graph).unwrap();
-    let foreign_key =
-        VerifierKey::new(two.graph, circuit, key.rows().to_vec(), key.proof().clone());
+    let foreign_key = VerifierKey::new(two.graph, circuit, key.rows().to_vec(), key.proof().clone());
     assert_eq!(foreign_key.check(), Err(VerifyError::Equation));
     let mut bytes = honest(&liar, Visibility::Committed);
     bytes[DIGEST..FLAGS].copy_from_slice(&foreign);
-    assert_eq!(
-        verify(&foreign_key, &bytes, b"lie"),
-        Err(VerifyError::Equation)
-    );
+    assert_eq!(verify(&foreign_key, &bytes, b"lie"), Err(VerifyError::Equation));
 }
 
 /// Mistake 19, from the prover's side: what [`keygen`] refuses before any work.
