@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`maker`] | what models made by hand are made with |
 //! | [`models`], [`widths`] | the models |
+//! | [`batch`] | several proofs at once, and openings |
 //! | [`complete`] | a model for every kind of node, proven and verified |
 //! | [`hostile`] | graphs that nobody could prove |
 //! | [`liar`] | the real prover on a false trace |
@@ -16,6 +17,7 @@
 //! | [`simulator`] | proofs without a witness, and what is on the wire |
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod batch;
 mod complete;
 mod hostile;
 mod liar;
