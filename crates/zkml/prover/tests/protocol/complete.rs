@@ -73,6 +73,13 @@ models! {
     attention normalize relu_bits
 }
 
+#[test]
+fn random_windows() {
+    for seed in 1..=16 {
+        round_trip(models::random_window(seed), &ALL[..1], &|_| ());
+    }
+}
+
 /// The form of the first rescale of a circuit, and how many upper limbs its remainder has.
 fn form(circuit: &Circuit) -> Option<(Quotient, usize)> {
     circuit.cells.iter().find_map(|cells| match cells {

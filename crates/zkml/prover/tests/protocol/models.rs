@@ -1,6 +1,6 @@
 //! One small model for every kind of node. Each takes a seed for its weights.
 
-use crate::maker::{Maker, at, out, read, relu, requant, sum, table, weigh};
+use crate::maker::{Dice, Maker, at, out, read, relu, requant, sum, table, weigh};
 use zkml_graph::*;
 
 /// Two dense layers.
@@ -314,6 +314,29 @@ pub(crate) fn relu_bits(seed: u64) -> Maker {
     let output = maker.tensor(&[11], 0, 1000);
     let stage = Stage::ReluBits { shift: 0 };
     maker.node(Op::Affine { terms, stage }, output);
+    maker.graph.outputs = vec![output];
+    maker
+}
+
+/// A convolution of random geometry: windows may hang over any edge, or miss the tensor wholly.
+pub(crate) fn random_window(seed: u64) -> Maker {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut roll = |min: i64, max: i64| dice.roll(min, max);
+    let rank = roll(1, 3) as usize;
+    let mut shape = vec![roll(1, 4) as u32];
+    let (mut output, mut inner, mut map) = (vec![roll(1, 4) as u32], vec![shape[0]], vec![sum(0)]);
+    for axis in 1..=rank as u32 {
+        shape.push(roll(1, 7) as u32);
+        output.push(roll(1, 6) as u32);
+        inner.push(roll(1, 4) as u32);
+        let (stride, dilation) = (roll(1, 3) as u32, roll(1, 3) as u32);
+        map.push(at(roll(-5, 2), Some((axis, stride)), Some((axis, dilation))));
+    }
+    let mut maker = Maker::new(seed, &shape, -128, 127);
+    let param = maker.param(output[0], inner.iter().product());
+    let hidden = weigh(0, &inner, map.clone(), param, &[0]);
+    let terms = vec![maker.whole(&output, hidden), maker.whole(&output, read(0, &inner, map, -3))];
+    let output = maker.exact(&output, terms);
     maker.graph.outputs = vec![output];
     maker
 }
