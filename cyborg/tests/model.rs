@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::fs;
+use std::path::Path;
+
 use common::{Folder, TestResult, compiled};
 use serde_json::Value;
 
@@ -13,17 +16,11 @@ fn inspecting_shows_what_can_be_proven() -> TestResult {
     for part in ["Conv", "MaxPool", "Gemm", "71754", "[1, 1, 8, 8]"] {
         assert!(text.contains(part), "no {part} in {text}");
     }
-    let json = folder
-        .cyborg("model inspect digits_cnn.onnx --json")?
-        .ok()
-        .json()?;
+    let json = folder.cyborg("model inspect digits_cnn.onnx --json")?.ok().json()?;
     assert_eq!(json["parameters"], 71_754);
     assert_eq!(json["provable"], true);
     assert_eq!(json["unsupported"], Value::Array(Vec::new()));
-    assert!(
-        json["multiply_accumulates"].as_u64() > Some(71_754),
-        "{json}"
-    );
+    assert!(json["multiply_accumulates"].as_u64() > Some(71_754), "{json}");
     Ok(())
 }
 
@@ -37,28 +34,17 @@ fn compiling_reports_the_accuracy_that_is_kept() -> TestResult {
     assert!(text.contains("agreement"), "{text}");
     let json = folder.cyborg(&format!("{compile} --json"))?.ok().json()?;
     assert!(json["agreement_percent"].as_f64() >= Some(99.0), "{json}");
-    assert_eq!(
-        folder.listing()?,
-        ["digits_mlp.onnx", "digits_mlp_io.npz", "m.cyb"]
-    );
+    assert_eq!(folder.listing()?, ["digits_mlp.onnx", "digits_mlp_io.npz", "m.cyb"]);
     Ok(())
 }
 
 #[test]
 fn running_gives_the_label_and_the_integers() -> TestResult {
     let folder = compiled("digits_mlp")?;
-    let text = folder
-        .cyborg("model run m.cyb --input x.npz --index 5")?
-        .ok()
-        .stdout;
+    let text = folder.cyborg("model run m.cyb --input x.npz --index 5")?.ok().stdout;
     assert!(text.contains("greatest at"), "{text}");
-    let json = folder
-        .cyborg("model run m.cyb --input x.npz --index 5 --json -o y.json")?
-        .ok()
-        .json()?;
-    let integers = json["outputs"][0]["integers"]
-        .as_array()
-        .ok_or("no integers")?;
+    let json = folder.cyborg("model run m.cyb --input x.npz --index 5 --json -o y.json")?.ok().json()?;
+    let integers = json["outputs"][0]["integers"].as_array().ok_or("no integers")?;
     assert_eq!(integers.len(), 10);
     let saved: Value = serde_json::from_slice(&folder.read("y.json")?)?;
     assert_eq!(saved["outputs"][0].as_array(), Some(integers));
@@ -71,14 +57,8 @@ fn samples_from_json_and_npz_give_the_same_answer() -> TestResult {
     let row = vec!["0.5"; 64].join(",");
     folder.write("flat.json", format!("[{row}]"))?;
     folder.write("named.json", format!("{{\"inputs\": [[[{row}]]]}}"))?;
-    let flat = folder
-        .cyborg("model run m.cyb --input flat.json --json")?
-        .ok()
-        .json()?;
-    let named = folder
-        .cyborg("model run m.cyb --input named.json --json")?
-        .ok()
-        .json()?;
+    let flat = folder.cyborg("model run m.cyb --input flat.json --json")?.ok().json()?;
+    let named = folder.cyborg("model run m.cyb --input named.json --json")?.ok().json()?;
     assert_eq!(flat["outputs"], named["outputs"]);
     Ok(())
 }
@@ -87,16 +67,9 @@ fn samples_from_json_and_npz_give_the_same_answer() -> TestResult {
 fn evaluating_meets_the_accuracy_target() -> TestResult {
     for model in ["digits_mlp", "digits_cnn"] {
         let folder = compiled(model)?;
-        let json = folder
-            .cyborg("model eval m.cyb --data x.npz --json")?
-            .ok()
-            .json()?;
+        let json = folder.cyborg("model eval m.cyb --data x.npz --json")?.ok().json()?;
         assert_eq!(json["samples"], 64);
-        let number = |key: &str| {
-            json[key]
-                .as_f64()
-                .ok_or_else(|| format!("no {key} in {json}"))
-        };
+        let number = |key: &str| json[key].as_f64().ok_or_else(|| format!("no {key} in {json}"));
         assert!(number("agreement_percent")? >= 99.0, "{model}: {json}");
         let lost = number("float_accuracy_percent")? - number("accuracy_percent")?;
         assert!(lost <= 0.5, "{model}: {json}");
@@ -104,5 +77,80 @@ fn evaluating_meets_the_accuracy_target() -> TestResult {
         let text = folder.cyborg("model eval m.cyb --data x.npz")?.ok().stdout;
         assert!(text.contains("throughput"), "{text}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_model_that_cannot_be_proven_is_refused_with_every_reason() -> TestResult {
+    let folder = compiled("digits_mlp")?;
+    let fixtures =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/zkml/import/tests/fixtures/unsupported");
+    for fixture in ["cumsum_dy20", "gru_ts13", "lstm_ts11"] {
+        fs::copy(fixtures.join(format!("{fixture}.onnx")), folder.path("u.onnx"))?;
+        let outcome = folder.cyborg("model inspect u.onnx --json")?;
+        let json = outcome.ok().json()?;
+        assert_eq!(json["provable"], false, "{json}");
+        let mut names = vec!["u.onnx: "];
+        for node in json["unsupported"].as_array().ok_or("no list")? {
+            names.extend([&node["node"], &node["reason"]].into_iter().filter_map(Value::as_str));
+        }
+        assert!(names.len() > 1, "{json}");
+        let sizes = json["inputs"].as_array().ok_or("no inputs")?.iter().map(|input| {
+            let shape = input["shape"].as_array().map(Vec::as_slice).unwrap_or_default();
+            shape.iter().filter_map(Value::as_u64).product::<u64>()
+        });
+        let arrays: Vec<String> = json["inputs"]
+            .as_array()
+            .ok_or("no inputs")?
+            .iter()
+            .zip(sizes)
+            .map(|(input, size)| format!("{}: [[{}]]", input["name"], vec!["0.5"; size as usize].join(",")))
+            .collect();
+        folder.write("u.json", format!("{{{}}}", arrays.join(", ")))?;
+        let line = "model compile u.onnx --calibrate u.json -o u.cyb";
+        folder.cyborg(line)?.fails(2, &names);
+        assert!(!folder.listing()?.contains(&"u.cyb".to_owned()));
+    }
+    Ok(())
+}
+
+#[test]
+fn accuracy_that_is_not_accepted_fails_where_it_was_asked_for() -> TestResult {
+    let folder = compiled("digits_mlp")?;
+    // Noise is nothing that the model was trained on: its classes are close calls.
+    let mut state = 1_u32;
+    let mut pixel = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!("{:.3}", f64::from(state >> 16) / 65536.0)
+    };
+    let mut row = || (0..64).map(|_| pixel()).collect::<Vec<_>>().join(",");
+    let rows: Vec<String> = (0..100).map(|_| format!("[{}]", row())).collect();
+    folder.write("noise.json", format!("[{}]", rows.join(",")))?;
+    let coarse = "model compile m.onnx --calibrate noise.json -o c.cyb \
+                  --weight-bits 2 --activation-bits 4 --fixed-bits";
+    folder
+        .cyborg(&format!("{coarse} --min-agreement 99"))?
+        .fails(2, &["m.onnx: ", "agreement", "--weight-bits"]);
+    assert!(!folder.listing()?.contains(&"c.cyb".to_owned()));
+    let text = folder.cyborg(coarse)?.ok().stdout;
+    assert!(text.contains("note: "), "{text}");
+    let json = folder.cyborg(&format!("{coarse} --min-agreement 0 --max-loss 100 --json"))?;
+    let json = json.ok().json()?;
+    assert_eq!(json["target_met"], true);
+    assert_eq!((&json["weight_bits"], &json["activation_bits"]), (&2.into(), &4.into()));
+    Ok(())
+}
+
+#[test]
+fn relu_by_bits_is_proven_too() -> TestResult {
+    let folder = compiled("digits_mlp")?;
+    let compile = "model compile m.onnx --calibrate x.npz -o b.cyb --relu bits";
+    folder.cyborg(compile)?.ok();
+    let lookup = folder.cyborg("zk keygen m.cyb --out l --json")?.ok().json()?;
+    let bits = folder.cyborg("zk keygen b.cyb --out b --json")?.ok().json()?;
+    assert_ne!(lookup["key"], bits["key"]);
+    folder.cyborg("zk prove --key b/prover.key --input x.npz --out b.proof")?.ok();
+    folder.cyborg("zk verify --key b/verifier.key --proof b.proof")?.ok();
+    folder.cyborg("zk verify --key l/verifier.key --proof b.proof")?.fails(1, &["another key"]);
     Ok(())
 }

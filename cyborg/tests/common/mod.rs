@@ -15,9 +15,7 @@ pub(crate) type TestResult<T = ()> = Result<T, Box<dyn Error>>;
 
 /// A file of the repository's test data.
 pub(crate) fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name)
 }
 
 /// What the program did.
@@ -124,8 +122,6 @@ pub(crate) fn compiled(model: &str) -> TestResult<Folder> {
     let folder = Folder::new()?;
     fs::copy(data(&format!("{model}.onnx")), folder.path("m.onnx"))?;
     fs::copy(data(&format!("{model}_io.npz")), folder.path("x.npz"))?;
-    folder
-        .cyborg("model compile m.onnx --calibrate x.npz -o m.cyb")?
-        .ok();
+    folder.cyborg("model compile m.onnx --calibrate x.npz -o m.cyb")?.ok();
     Ok(folder)
 }
