@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use ark_ff::{BigInt, Field, PrimeField, Zero};
 
 /// A scalar: an integer modulo the order of the Pallas group (255 bits).
-pub type F = ark_pallas::Fr;
+pub type F = crate::curve::Fr;
 
 /// Bytes of an encoded scalar.
 pub const SCALAR_BYTES: usize = 32;

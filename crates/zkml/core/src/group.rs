@@ -6,11 +6,11 @@ use ark_ec::AffineRepr;
 use ark_ff::{BigInt, BigInteger, Field, PrimeField};
 
 /// A point, affine; `(0, 0)` is the identity.
-pub type Affine = ark_pallas::Affine;
+pub type Affine = crate::curve::Affine;
 /// A point in Jacobian coordinates.
-pub type Projective = ark_pallas::Projective;
+pub type Projective = crate::curve::Projective;
 /// The field of a point's coordinates.
-pub type Fq = ark_pallas::Fq;
+pub type Fq = crate::curve::Fq;
 
 /// Bytes of a compressed point.
 pub const POINT_BYTES: usize = 32;
@@ -185,7 +185,7 @@ impl ShortChallenge {
     #[must_use]
     pub fn scalar(&self) -> F {
         use ark_ec::scalar_mul::glv::GLVConfig;
-        F::from(self.a) + F::from(self.b) * ark_pallas::PallasConfig::LAMBDA
+        F::from(self.a) + F::from(self.b) * crate::curve::PallasConfig::LAMBDA
     }
 }
 

@@ -9,6 +9,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`field`] | the scalar field, canonical bytes, sums of small integers times scalars |
+//! | [`curve`] | the fields and the curve: arkworks', with products of our own in wasm |
 //! | [`group`] | points, their encodings, the generators |
 //! | [`msm`] | multi-scalar multiplication, for full scalars and for small integers |
 //! | [`transcript`] | Fiat–Shamir, and the same with a live verifier |
@@ -24,6 +25,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
+pub mod curve;
 pub mod field;
 pub mod group;
 pub mod ipa;

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use ark_ec::AffineRepr;
 use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ff::{AdditiveGroup, Zero};
-use ark_pallas::PallasConfig;
+use crate::curve::PallasConfig;
 
 /// `low[i] + challenge * high[i]` for every `i`; points beyond the shorter slice count as zero.
 #[must_use]

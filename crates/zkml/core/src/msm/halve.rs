@@ -5,7 +5,7 @@ use crate::group::Affine;
 use alloc::vec::Vec;
 use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ff::PrimeField;
-use ark_pallas::PallasConfig;
+use crate::curve::PallasConfig;
 
 /// Points, and a sign and a magnitude for each.
 pub(super) type Halves = (Vec<Affine>, Vec<(bool, u128)>);
