@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian or Ubuntu needs beside rustup: a C linker and git. Then the pinned
+# toolchain's targets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+command -v cc >/dev/null || missing+=(build-essential)
+command -v git >/dev/null || missing+=(git)
+if [ ${#missing[@]} -gt 0 ]; then
+    root=()
+    [ "$(id -u)" = 0 ] || root=(sudo)
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+command -v cargo >/dev/null || {
+    echo "error: cargo is not on the PATH; install it from https://rustup.rs" >&2
+    exit 2
+}
+cargo xtask setup
