@@ -12,7 +12,6 @@ use crate::workspace::{Metadata, Package, files, root};
 
 /// Every member and its layer. A dependency points to an equal or lower layer.
 const LAYERS: &[(&str, u8)] = &[
-    ("cyborg-primitives", 0),
     ("zkml-core", 1),
     ("zkml-graph", 1),
     ("zkml-verifier", 2),

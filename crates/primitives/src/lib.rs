@@ -1,1 +1,0 @@
-//! Ids, limits and the proof envelope shared by every part of Cyborg.
