@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -24,11 +24,12 @@ pub(crate) enum Secrecy {
 /// Reads a regular file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let io = |source| Failure::io(path, "cannot read", source);
-    let file = File::open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
-    if !metadata.is_file() {
+    // Asked before opening: opening a pipe that nobody writes to would wait for ever.
+    if !fs::metadata(path).map_err(io)?.is_file() {
         return Err(Failure::input(path, "not a regular file"));
     }
+    let file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
     let too_large = || Failure::TooLarge {
         file: path.display().to_string(),
         limit,
@@ -69,6 +70,21 @@ impl Output {
         Ok(output)
     }
 
+    /// Refuses to put the output in the place of a file that the same command reads: a key or a
+    /// model would be lost.
+    pub(crate) fn apart_from(self, inputs: &[&Path]) -> Result<Self, Failure> {
+        let identity = |path: &Path| {
+            let metadata = fs::metadata(path).ok()?;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        let own = identity(&self.path);
+        if own.is_some() && inputs.iter().any(|path| identity(path) == own) {
+            let problem = "cannot write: this command reads that file";
+            return Err(Failure::input(&self.path, problem));
+        }
+        Ok(self)
+    }
+
     /// Where it will appear.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -94,9 +110,10 @@ impl Output {
 
     fn failed(&self, source: io::Error) -> Failure {
         // The temporary file's name in the message would only confuse.
-        let source = match source.raw_os_error() {
-            Some(code) => io::Error::from_raw_os_error(code),
-            None => source.kind().into(),
+        let source = match (source.raw_os_error(), source.kind()) {
+            (Some(code), _) => io::Error::from_raw_os_error(code),
+            (None, kind @ io::ErrorKind::NotFound) => io::Error::new(kind, "no such folder"),
+            (None, kind) => kind.into(),
         };
         Failure::io(&self.path, "cannot write", source)
     }
@@ -176,6 +193,22 @@ mod tests {
         assert!(Output::new(folder.path(), Secrecy::Public).is_err());
         assert!(Output::new(&folder.path().join("no/such/file"), Secrecy::Public).is_err());
         assert!(Output::new(Path::new(".."), Secrecy::Public).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn no_output_replaces_an_input() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("key");
+        fs::write(&path, "secret")?;
+        std::os::unix::fs::symlink("key", folder.path().join("link"))?;
+        for name in ["key", "./key", "link"] {
+            let output = Output::new(&folder.path().join(name), Secrecy::Public)?;
+            let refused = output.apart_from(&[&path]).expect_err("the same file");
+            assert!(refused.to_string().contains("reads that file"), "{refused}");
+        }
+        let other = Output::new(&folder.path().join("other"), Secrecy::Public)?;
+        other.apart_from(&[&path, &folder.path().join("missing")])?;
         Ok(())
     }
 

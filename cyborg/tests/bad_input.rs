@@ -161,6 +161,30 @@ fn outputs_that_cannot_be_written_are_refused() -> TestResult {
 }
 
 #[test]
+fn no_command_writes_over_what_it_reads() -> TestResult {
+    let folder = everything()?;
+    for (command, lost) in [
+        ("model compile m.onnx --calibrate x.npz -o ./m.onnx", "m.onnx"),
+        ("model compile m.onnx --calibrate x.npz -o x.npz", "x.npz"),
+        ("model run m.cyb --input x.npz -o m.cyb", "m.cyb"),
+        ("model run m.cyb --input x.npz -o x.npz", "x.npz"),
+        ("zk prove --key prover.key --input x.npz --out prover.key", "prover.key"),
+        ("zk prove --key prover.key --input x.npz --out x.npz", "x.npz"),
+        (
+            "zk prove --key prover.key --input x.npz --out q.proof --opening-out prover.key",
+            "prover.key",
+        ),
+    ] {
+        let before = fs::read(folder.path(lost))?;
+        folder
+            .cyborg(command)?
+            .fails(2, &[lost, "this command reads that file"]);
+        assert!(fs::read(folder.path(lost))? == before, "{command}");
+    }
+    Ok(())
+}
+
+#[test]
 fn wrong_usage_exits_with_2() -> TestResult {
     let folder = Folder::new()?;
     for line in [

@@ -148,6 +148,13 @@ fn a_proof_for_something_else_is_false() -> TestResult {
             .json()?;
         assert_eq!(json["valid"], false);
     }
+    // An opening that says it is one of a proof for another key; the key follows the header.
+    let mut opening = fs::read(folder.path("a.opening"))?;
+    opening[10] ^= 1;
+    fs::write(folder.path("c.opening"), opening)?;
+    folder
+        .cyborg(&format!("{good} --opening c.opening"))?
+        .fails(1, &["c.opening", "another key"]);
     // An output that is not the proven one.
     folder
         .cyborg("model run m.cyb --input x.npz --index 1 -o wrong.json")?

@@ -16,7 +16,8 @@ use crate::report::{Report, bytes, seconds};
 
 /// Compiles and writes the integer model.
 pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
-    let out = Output::new(&arguments.out, Secrecy::Secret)?;
+    let out = Output::new(&arguments.out, Secrecy::Secret)?
+        .apart_from(&[&arguments.model, &arguments.calibrate])?;
     let failed = |error| Failure::input(&arguments.model, error);
     let model = Model::read(&read(&arguments.model)?).map_err(failed)?;
     let samples = samples_for(&model, &arguments.calibrate)?;

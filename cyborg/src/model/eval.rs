@@ -20,7 +20,10 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
     let out = arguments
         .out
         .as_deref()
-        .map(|path| Output::new(path, Secrecy::Public))
+        .map(|path| {
+            Output::new(path, Secrecy::Public)?
+                .apart_from(&[&arguments.model, &arguments.sample.input])
+        })
         .transpose()?;
     let (graph, weights) = load(&arguments.model)?;
     let samples = Samples::open(&arguments.sample.input)?;

@@ -9,7 +9,7 @@ use zkml_graph::Graph;
 use zkml_import::data::{DataError, Row, Samples};
 use zkml_import::quantize;
 use zkml_prover::Opening;
-use zkml_verifier::{Shown, Statement};
+use zkml_verifier::{Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
 use super::verify::{public, split};
@@ -95,12 +95,13 @@ impl Claims {
     pub(super) fn check(
         &self,
         arguments: &Verify,
-        graph: &Graph,
+        key: &VerifierKey,
         statement: &Statement,
     ) -> Result<Opened, Failure> {
+        let graph = key.graph();
         let (inputs, outputs) = match (&self.opening, &arguments.opening) {
             (Some(opening), Some(path)) => {
-                let mut values = open(opening, graph, statement)
+                let mut values = open(opening, key, statement)
                     .map_err(|problem| Failure::is_false(path, problem))?;
                 let outputs = values.split_off(graph.inputs.len().min(values.len()));
                 (Some(values), Some(outputs))
@@ -133,9 +134,13 @@ impl Claims {
 /// The values of all inputs and outputs: public ones as they stand, committed ones as opened.
 fn open(
     opening: &Opening,
-    graph: &Graph,
+    key: &VerifierKey,
     statement: &Statement,
 ) -> Result<Vec<Vec<i64>>, &'static str> {
+    if opening.key != key.digest() {
+        return Err("it is the opening of a proof for another key");
+    }
+    let graph = key.graph();
     if !opening.opens(statement) {
         return Err("it does not open the proof's commitments");
     }

@@ -1,6 +1,6 @@
 //! `cyborg zk prove`: one inference, proven.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zeroize::Zeroizing;
@@ -42,14 +42,15 @@ fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
 /// Proves, and writes the proof and, where something is committed, its opening.
 pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     let opening_path = opening_path(arguments)?;
+    let read: [&Path; 2] = [&arguments.key, &arguments.sample.input];
     let proof_out = arguments
         .out
         .as_deref()
-        .map(|path| Output::new(path, Secrecy::Public))
+        .map(|path| Output::new(path, Secrecy::Public)?.apart_from(&read))
         .transpose()?;
     let opening_out = opening_path
         .as_deref()
-        .map(|path| Output::new(path, Secrecy::Secret))
+        .map(|path| Output::new(path, Secrecy::Secret)?.apart_from(&read))
         .transpose()?;
     if opening_path.is_some() && opening_path == arguments.out {
         let problem = "the proof and its opening need different names".to_owned();

@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
         }
     })?;
     let elapsed = start.elapsed().as_secs_f64();
-    let opened = claims.check(arguments, key.graph(), &statement)?;
+    let opened = claims.check(arguments, &key, &statement)?;
 
     report.field("valid", true, "proof", "valid");
     report.field("key", hex(&key.digest()), "key", hex(&key.digest()));
