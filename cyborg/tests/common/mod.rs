@@ -1,5 +1,5 @@
 //! Running the built program in its own process, in a folder of its own.
-#![expect(dead_code, reason = "every test file uses another part")]
+#![allow(dead_code, reason = "every test file uses another part")]
 
 use std::error::Error;
 use std::ffi::OsStr;
