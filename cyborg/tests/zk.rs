@@ -148,6 +148,13 @@ fn a_proof_for_something_else_is_false() -> TestResult {
             .json()?;
         assert_eq!(json["valid"], false);
     }
+    // A proof of another name does not put its opening in the place of another's.
+    let before = fs::read(folder.path("a.opening"))?;
+    folder
+        .cyborg(&format!("{prove} --index 1 --out a.other"))?
+        .ok();
+    assert!(fs::read(folder.path("a.opening"))? == before);
+    assert!(folder.path("a.other.opening").is_file());
     // An opening that says it is one of a proof for another key; the key follows the header.
     let mut opening = fs::read(folder.path("a.opening"))?;
     opening[10] ^= 1;

@@ -33,7 +33,15 @@ fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
     }
     let path = match (&arguments.opening_out, &arguments.out) {
         (Some(path), _) => Some(path.clone()),
-        (None, Some(proof)) => Some(proof.with_extension("opening")),
+        // `a.proof` and `a.opening`; any other name is kept whole, so that two proofs never share one.
+        (None, Some(proof)) if proof.extension().is_some_and(|name| name == "proof") => {
+            Some(proof.with_extension("opening"))
+        }
+        (None, Some(proof)) => {
+            let mut name = proof.clone().into_os_string();
+            name.push(".opening");
+            Some(name.into())
+        }
         (None, None) => None,
     };
     Ok(path)
