@@ -26,24 +26,14 @@ pub struct Decoder {
 }
 
 const fn own(name: &'static str, seeds: &'static str, decode: fn(&[u8]) -> bool) -> Decoder {
-    Decoder {
-        name,
-        seeds,
-        extension: "",
-        decode,
-    }
+    Decoder { name, seeds, extension: "", decode }
 }
 
 /// All of them. `cargo run --release -p cyborg-tests --example seeds` makes the seeds of our own
 /// formats; the importer's fixtures are seeds as they are.
 pub const DECODERS: &[Decoder] = &[
     own("samples", "fuzz/seeds/samples", samples),
-    Decoder {
-        name: "onnx",
-        seeds: "crates/zkml/import/tests/fixtures",
-        extension: "onnx",
-        decode: onnx,
-    },
+    Decoder { name: "onnx", seeds: "crates/zkml/import/tests/fixtures", extension: "onnx", decode: onnx },
     own("graph", "fuzz/seeds/graph", graph),
     own("model", "fuzz/seeds/model", model),
     own("prover_key", "fuzz/seeds/prover_key", prover_key),
@@ -58,10 +48,7 @@ pub const CONTEXT: &[u8] = b"seed";
 /// The decoder of a name.
 #[must_use]
 pub fn decoder(name: &str) -> Option<Decoder> {
-    DECODERS
-        .iter()
-        .copied()
-        .find(|decoder| decoder.name == name)
+    DECODERS.iter().copied().find(|decoder| decoder.name == name)
 }
 
 /// `.npz` and `.json` samples.
@@ -147,9 +134,8 @@ pub fn verifier_key(bytes: &[u8]) -> bool {
 }
 
 /// The key that [`proof`] verifies under, among the seeds of [`verifier_key`].
-static KEY: LazyLock<Option<VerifierKey>> = LazyLock::new(|| {
-    VerifierKey::from_bytes(include_bytes!("../fuzz/seeds/verifier_key/dense.key")).ok()
-});
+static KEY: LazyLock<Option<VerifierKey>> =
+    LazyLock::new(|| VerifierKey::from_bytes(include_bytes!("../fuzz/seeds/verifier_key/dense.key")).ok());
 
 /// The proofs among the seeds.
 const PROOFS: [&[u8]; 2] = [
@@ -167,10 +153,7 @@ pub fn proof(bytes: &[u8]) -> bool {
         return false;
     };
     let accepted = verify(key, bytes, CONTEXT).is_ok();
-    assert!(
-        !accepted || PROOFS.contains(&bytes),
-        "a proof that nobody made is accepted"
-    );
+    assert!(!accepted || PROOFS.contains(&bytes), "a proof that nobody made is accepted");
     accepted
 }
 

@@ -3,9 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use zkml_graph::{
-    AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds,
-};
+use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
 use zkml_import::data::Samples;
 use zkml_import::{Compiled, Model, Options, Sample, compile, quantize};
 
@@ -31,10 +29,7 @@ pub fn digits(name: &str) -> Result<Case, Box<dyn Error + Send + Sync>> {
     let model = Model::read(&std::fs::read(folder.join(format!("{name}.onnx")))?)?;
     let data = Samples::open(&folder.join(format!("{name}_io.npz")))?;
     let names = |infos: &[zkml_import::ValueInfo]| -> (Vec<String>, Vec<usize>) {
-        infos
-            .iter()
-            .map(|info| (info.name.clone(), info.len()))
-            .unzip()
+        infos.iter().map(|info| (info.name.clone(), info.len())).unzip()
     };
     let (names, sizes) = names(model.inputs());
     let mut samples = Vec::new();
@@ -45,17 +40,12 @@ pub fn digits(name: &str) -> Result<Case, Box<dyn Error + Send + Sync>> {
             output: None,
         });
     }
-    let Compiled { graph, weights, .. } =
-        compile(&model, &samples, &Options::default(), &mut |_, _, _| ())?;
+    let Compiled { graph, weights, .. } = compile(&model, &samples, &Options::default(), &mut |_, _, _| ())?;
     let mut inputs = Vec::new();
     for (id, values) in graph.inputs.iter().zip(&samples[0].inputs) {
         inputs.push(quantize(&graph.tensors[*id as usize], values)?);
     }
-    Ok(Case {
-        graph,
-        weights,
-        inputs,
-    })
+    Ok(Case { graph, weights, inputs })
 }
 
 /// A stack of dense layers with bias and random weights: `widths` elements, first to last, ReLU
@@ -93,38 +83,21 @@ pub fn dense(widths: &[u32], seed: u64) -> Result<Case, Box<dyn Error + Send + S
             weights.0.push(cells.collect());
         }
         let region = vec![(0, outer)];
-        let map = AxisMap {
-            inner: Some((0, 1)),
-            ..AxisMap::default()
-        };
+        let map = AxisMap { inner: Some((0, 1)), ..AxisMap::default() };
         let product = Source::Tensor {
             tensor: from,
             inner: vec![inner],
             map: vec![map],
-            weight: Weight::Param {
-                param: 2 * from,
-                outer_axes: vec![0],
-            },
+            weight: Weight::Param { param: 2 * from, outer_axes: vec![0] },
         };
-        let bias = Source::Bias {
-            param: 2 * from + 1,
-            outer_axes: vec![0],
-        };
-        let terms = [product, bias].map(|source| Term {
-            region: region.clone(),
-            source,
-        });
+        let bias = Source::Bias { param: 2 * from + 1, outer_axes: vec![0] };
+        let terms = [product, bias].map(|source| Term { region: region.clone(), source });
         let last = layer + 2 == widths.len();
         let stage = if last { Stage::Exact } else { relu(inner) };
-        graph
-            .tensors
-            .push(tensor(format!("layer {layer} output"), outer, 0, 255));
+        graph.tensors.push(tensor(format!("layer {layer} output"), outer, 0, 255));
         graph.nodes.push(Node {
             name: format!("layer {layer}"),
-            op: Op::Affine {
-                terms: terms.into(),
-                stage,
-            },
+            op: Op::Affine { terms: terms.into(), stage },
             output: from + 1,
         });
         if last {
@@ -134,16 +107,8 @@ pub fn dense(widths: &[u32], seed: u64) -> Result<Case, Box<dyn Error + Send + S
             graph.outputs.push(from + 1);
         }
     }
-    let inputs = vec![
-        (0..widths[0])
-            .map(|_| dice.below(256) as i64 - 128)
-            .collect(),
-    ];
-    Ok(Case {
-        graph,
-        weights,
-        inputs,
-    })
+    let inputs = vec![(0..widths[0]).map(|_| dice.below(256) as i64 - 128).collect()];
+    Ok(Case { graph, weights, inputs })
 }
 
 /// Back to eight bits, with the negative half cut off. Random sums grow with the root of the

@@ -28,9 +28,7 @@ const MAX_BYTES: usize = 1 << 20;
 impl Mutator {
     /// Mutations that follow from a seed.
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: seed ^ 0x9e37_79b9_7f4a_7c15,
-        }
+        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15 }
     }
 
     /// The next number below `bound`, which is at least 1.
@@ -56,11 +54,7 @@ impl Mutator {
             bytes.push(0);
         }
         // Headers decide most, so that half of the changes are near the start.
-        let reach = if self.below(2) == 0 {
-            bytes.len().min(64)
-        } else {
-            bytes.len()
-        };
+        let reach = if self.below(2) == 0 { bytes.len().min(64) } else { bytes.len() };
         let at = self.below(reach);
         match self.below(9) {
             0 => bytes[at] ^= 1 << self.below(8),

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use wasmtime::{
-    Config, Engine, Instance, Memory, Module, OptLevel, Store, StoreLimits, StoreLimitsBuilder,
-};
+use wasmtime::{Config, Engine, Instance, Memory, Module, OptLevel, Store, StoreLimits, StoreLimitsBuilder};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -63,9 +61,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
             continue;
         };
         let names = message["filenames"].as_array().into_iter().flatten();
-        let path = names
-            .filter_map(|name| name.as_str())
-            .find(|name| name.ends_with("/zkml_wasm.wasm"));
+        let path = names.filter_map(|name| name.as_str()).find(|name| name.ends_with("/zkml_wasm.wasm"));
         if let Some(path) = path {
             return Ok(PathBuf::from(path));
         }
@@ -98,11 +94,7 @@ impl Host {
         let engine = Engine::new(&substrate_config())?;
         let start = Instant::now();
         let module = Module::new(&engine, wasm)?;
-        Ok(Self {
-            engine,
-            module,
-            compilation: start.elapsed(),
-        })
+        Ok(Self { engine, module, compilation: start.elapsed() })
     }
 
     /// Verifies a proof in a fresh instance.
@@ -123,14 +115,11 @@ impl Host {
             memory.memory().map(wasmtime::MemoryType::minimum)
         });
         let pages = declared.ok_or("the module exports no memory")? + HEAP_PAGES;
-        *store.data_mut() = StoreLimitsBuilder::new()
-            .memory_size(usize::try_from(pages * PAGE_BYTES)?)
-            .build();
+        *store.data_mut() =
+            StoreLimitsBuilder::new().memory_size(usize::try_from(pages * PAGE_BYTES)?).build();
         store.limiter(|limits| limits);
         let instance = Instance::new(&mut store, &self.module, &[])?;
-        let memory = instance
-            .get_memory(&mut store, "memory")
-            .ok_or("the module exports no memory")?;
+        let memory = instance.get_memory(&mut store, "memory").ok_or("the module exports no memory")?;
 
         let mut values = Vec::new();
         for bytes in arguments {
@@ -138,9 +127,8 @@ impl Host {
             values.push(wasmtime::Val::I32(address as i32));
             values.push(wasmtime::Val::I32(i32::try_from(bytes.len())?));
         }
-        let function = instance
-            .get_func(&mut store, name)
-            .ok_or_else(|| format!("the module exports no {name}"))?;
+        let function =
+            instance.get_func(&mut store, name).ok_or_else(|| format!("the module exports no {name}"))?;
         let mut results = [wasmtime::Val::I32(0)];
         function.call(&mut store, &values, &mut results)?;
         Ok(Called {
@@ -152,12 +140,7 @@ impl Host {
 }
 
 /// Copies bytes to memory that the module has allocated.
-fn write(
-    store: &mut Store<StoreLimits>,
-    instance: &Instance,
-    memory: &Memory,
-    bytes: &[u8],
-) -> Outcome<u32> {
+fn write(store: &mut Store<StoreLimits>, instance: &Instance, memory: &Memory, bytes: &[u8]) -> Outcome<u32> {
     if bytes.is_empty() {
         return Ok(0);
     }

@@ -291,13 +291,9 @@ fn hex_bytes(text: &str) -> Result<Context, String> {
         return Err(format!("more than {MAX_CONTEXT_BYTES} bytes"));
     }
     let digit = |byte: u8| (byte as char).to_digit(16).map(|value| value as u8);
-    let bytes: Option<Vec<u8>> = digits
-        .chunks_exact(2)
-        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
-        .collect();
-    bytes
-        .map(Context)
-        .ok_or_else(|| "not hexadecimal".to_owned())
+    let bytes: Option<Vec<u8>> =
+        digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect();
+    bytes.map(Context).ok_or_else(|| "not hexadecimal".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -317,21 +313,11 @@ mod tests {
     fn the_definition_is_consistent_and_every_command_shows_an_example() {
         fn walk(command: &clap::Command) {
             if command.has_subcommands() {
-                command
-                    .get_subcommands()
-                    .filter(|child| child.get_name() != "help")
-                    .for_each(walk);
+                command.get_subcommands().filter(|child| child.get_name() != "help").for_each(walk);
                 return;
             }
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                help.contains("Example:\n  cyborg "),
-                "{}",
-                command.get_name()
-            );
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example:\n  cyborg "), "{}", command.get_name());
         }
         let mut command = Cli::command();
         command.build();

@@ -30,11 +30,7 @@ pub(crate) enum Failure {
     Usage { flag: &'static str, problem: String },
     /// The operating system refused.
     #[error("{file}: {action}: {source}")]
-    Io {
-        file: String,
-        action: &'static str,
-        source: io::Error,
-    },
+    Io { file: String, action: &'static str, source: io::Error },
     /// A file larger than anything of its kind.
     #[error("{file}: more than the {limit} bytes that are read")]
     TooLarge { file: String, limit: u64 },
@@ -43,27 +39,17 @@ pub(crate) enum Failure {
 impl Failure {
     /// A file whose content cannot be used.
     pub(crate) fn input(file: &Path, problem: impl Display) -> Self {
-        Self::Input {
-            file: file.display().to_string(),
-            problem: problem.to_string(),
-        }
+        Self::Input { file: file.display().to_string(), problem: problem.to_string() }
     }
 
     /// A proof or key that is false.
     pub(crate) fn is_false(file: &Path, problem: impl Display) -> Self {
-        Self::False {
-            file: file.display().to_string(),
-            problem: problem.to_string(),
-        }
+        Self::False { file: file.display().to_string(), problem: problem.to_string() }
     }
 
     /// A refusal of the operating system.
     pub(crate) fn io(file: &Path, action: &'static str, source: io::Error) -> Self {
-        Self::Io {
-            file: file.display().to_string(),
-            action,
-            source,
-        }
+        Self::Io { file: file.display().to_string(), action, source }
     }
 
     /// The program's exit status.
@@ -76,12 +62,7 @@ impl Failure {
 
     /// One line on standard error, and with `--json` an object on standard output.
     pub(crate) fn print(&self, json: bool) {
-        let message = self
-            .to_string()
-            .lines()
-            .map(str::trim)
-            .collect::<Vec<_>>()
-            .join(" ");
+        let message = self.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         if json {
             let mut object = json!({ "error": message });
             if matches!(self, Self::False { .. }) {

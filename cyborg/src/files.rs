@@ -30,21 +30,14 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     }
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
-    let too_large = || Failure::TooLarge {
-        file: path.display().to_string(),
-        limit,
-    };
+    let too_large = || Failure::TooLarge { file: path.display().to_string(), limit };
     if metadata.len() > limit {
         return Err(too_large());
     }
     // One byte more than the length, so that the last read finds the end without growing.
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
     file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limit {
-        Err(too_large())
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// A file to be written at the end of a command.
@@ -57,10 +50,7 @@ pub(crate) struct Output {
 impl Output {
     /// Names an output and finds out early, before the long work, whether it can be written.
     pub(crate) fn new(path: &Path, secrecy: Secrecy) -> Result<Self, Failure> {
-        let output = Self {
-            path: path.to_owned(),
-            secrecy,
-        };
+        let output = Self { path: path.to_owned(), secrecy };
         // A rename would replace a device or a pipe by a file.
         let other = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
         if path.file_name().is_none() || other {
@@ -124,8 +114,7 @@ pub(crate) fn write(outputs: &[(&Output, &[u8])]) -> Result<(), Failure> {
     let mut staged = Vec::with_capacity(outputs.len());
     for &(output, bytes) in outputs {
         let mut file = output.stage()?;
-        file.write_all(bytes)
-            .map_err(|source| output.failed(source))?;
+        file.write_all(bytes).map_err(|source| output.failed(source))?;
         staged.push((output, file));
     }
     let mut placed: Vec<&Path> = Vec::with_capacity(staged.len());
@@ -179,10 +168,7 @@ mod tests {
         // A folder appears under the second name after it was checked.
         fs::create_dir_all(folder.path().join("second/inside"))?;
         let error = write(&[(&first, b"x"), (&second, b"y")]).expect_err("a folder is there");
-        assert!(
-            error.to_string().contains("second: cannot write"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("second: cannot write"), "{error}");
         assert_eq!(listing(folder.path())?, ["second"]);
         Ok(())
     }

@@ -35,11 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version are no errors; nothing is left to do where they cannot be printed.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                error::BAD_INPUT
-            } else {
-                0
-            });
+            return ExitCode::from(if error.use_stderr() { error::BAD_INPUT } else { 0 });
         }
     };
     let outcome = match &cli.command {

@@ -43,6 +43,5 @@ pub(crate) fn run(command: &ZkCommand) -> Result<Report, Failure> {
 
 /// Reads a verifier's key. That its proof about itself holds is not checked.
 fn verifier_key(path: &Path) -> Result<VerifierKey, Failure> {
-    VerifierKey::from_bytes(&files::read(path, MAX_KEY_BYTES)?)
-        .map_err(|error| Failure::input(path, error))
+    VerifierKey::from_bytes(&files::read(path, MAX_KEY_BYTES)?).map_err(|error| Failure::input(path, error))
 }

@@ -11,9 +11,7 @@ use common::{Folder, TestResult, compiled, data};
 fn everything() -> TestResult<Folder> {
     let folder = compiled("digits_mlp")?;
     folder.cyborg("zk keygen m.cyb --out k")?.ok();
-    folder
-        .cyborg("zk prove --key k/prover.key --input x.npz --out p.proof")?
-        .ok();
+    folder.cyborg("zk prove --key k/prover.key --input x.npz --out p.proof")?.ok();
     for name in ["prover.key", "verifier.key"] {
         fs::rename(folder.path("k").join(name), folder.path(name))?;
     }
@@ -35,18 +33,9 @@ const READERS: &[(&str, &str)] = &[
     ("x.npz", "zk prove --key prover.key --input bad --out out"),
     ("verifier.key", "zk verify --key bad --proof p.proof"),
     ("p.proof", "zk verify --key verifier.key --proof bad"),
-    (
-        "p.opening",
-        "zk verify --key verifier.key --proof p.proof --opening bad",
-    ),
-    (
-        "x.npz",
-        "zk verify --key verifier.key --proof p.proof --opening p.opening --input bad",
-    ),
-    (
-        "x.npz",
-        "zk verify --key verifier.key --proof p.proof --opening p.opening --output bad",
-    ),
+    ("p.opening", "zk verify --key verifier.key --proof p.proof --opening bad"),
+    ("x.npz", "zk verify --key verifier.key --proof p.proof --opening p.opening --input bad"),
+    ("x.npz", "zk verify --key verifier.key --proof p.proof --opening p.opening --output bad"),
     ("verifier.key", "zk check-key bad"),
     ("verifier.key", "zk inspect bad"),
     ("prover.key", "zk inspect bad"),
@@ -62,10 +51,7 @@ fn damaged_files_are_named_and_leave_nothing_behind() -> TestResult {
             ("empty", Vec::new()),
             ("one byte", good[..1].to_vec()),
             ("half", good[..good.len() / 2].to_vec()),
-            (
-                "text",
-                b"this is not the file you are looking for\n".to_vec(),
-            ),
+            ("text", b"this is not the file you are looking for\n".to_vec()),
             ("zeros", vec![0; 1000]),
             ("ones", vec![0xff; 1000]),
         ];
@@ -80,11 +66,7 @@ fn damaged_files_are_named_and_leave_nothing_behind() -> TestResult {
         for (how, bytes) in damaged {
             folder.write("bad", bytes)?;
             let outcome = folder.cyborg(command)?;
-            assert_eq!(
-                outcome.status,
-                Some(2),
-                "{how} {kind}: {command}: {outcome:?}"
-            );
+            assert_eq!(outcome.status, Some(2), "{how} {kind}: {command}: {outcome:?}");
             outcome.fails(2, &["bad: "]);
             fs::remove_file(folder.path("bad"))?;
             assert_eq!(folder.listing()?, before, "{how} {kind}: {command}");
@@ -104,26 +86,15 @@ fn samples_that_do_not_fit_are_named() -> TestResult {
     let folder = compiled("digits_mlp")?;
     let row = |count: usize, value: &str| format!("[{}]", vec![value; count].join(","));
     for (text, parts) in [
-        (
-            format!("{{\"inputs\": [{}]}}", row(63, "0")),
-            &["`inputs`", "64 elements"][..],
-        ),
-        (
-            format!("{{\"other\": [{}]}}", row(64, "0")),
-            &["no array", "`other`"],
-        ),
+        (format!("{{\"inputs\": [{}]}}", row(63, "0")), &["`inputs`", "64 elements"][..]),
+        (format!("{{\"other\": [{}]}}", row(64, "0")), &["no array", "`other`"]),
         (format!("[{}]", row(64, "NaN")), &["line 1"]),
         (format!("[{}]", row(64, "1e999")), &["out of range"]),
-        (
-            format!("[{}, {}]", row(64, "0"), row(63, "0")),
-            &["unequal lengths"],
-        ),
+        (format!("[{}, {}]", row(64, "0"), row(63, "0")), &["unequal lengths"]),
     ] {
         folder.write("bad.json", text)?;
         let parts: Vec<&str> = [&["bad.json: "][..], parts].concat();
-        folder
-            .cyborg("model run m.cyb --input bad.json")?
-            .fails(2, &parts);
+        folder.cyborg("model run m.cyb --input bad.json")?.fails(2, &parts);
     }
     folder
         .cyborg("model run m.cyb --input x.npz --index 64")?
@@ -153,9 +124,7 @@ fn outputs_that_cannot_be_written_are_refused() -> TestResult {
             assert_eq!(folder.listing()?, before, "{command}");
         }
     }
-    folder
-        .cyborg("zk keygen m.cyb --out m.onnx")?
-        .fails(2, &["m.onnx"]);
+    folder.cyborg("zk keygen m.cyb --out m.onnx")?.fails(2, &["m.onnx"]);
     assert_eq!(folder.listing()?, before);
     Ok(())
 }
@@ -170,15 +139,10 @@ fn no_command_writes_over_what_it_reads() -> TestResult {
         ("model run m.cyb --input x.npz -o x.npz", "x.npz"),
         ("zk prove --key prover.key --input x.npz --out prover.key", "prover.key"),
         ("zk prove --key prover.key --input x.npz --out x.npz", "x.npz"),
-        (
-            "zk prove --key prover.key --input x.npz --out q.proof --opening-out prover.key",
-            "prover.key",
-        ),
+        ("zk prove --key prover.key --input x.npz --out q.proof --opening-out prover.key", "prover.key"),
     ] {
         let before = fs::read(folder.path(lost))?;
-        folder
-            .cyborg(command)?
-            .fails(2, &[lost, "this command reads that file"]);
+        folder.cyborg(command)?.fails(2, &[lost, "this command reads that file"]);
         assert!(fs::read(folder.path(lost))? == before, "{command}");
     }
     Ok(())
@@ -203,10 +167,7 @@ fn wrong_usage_exits_with_2() -> TestResult {
     ] {
         let outcome = folder.cyborg(line)?;
         assert_eq!(outcome.status, Some(2), "{line}: {outcome:?}");
-        assert!(
-            outcome.stdout.is_empty() && !outcome.stderr.is_empty(),
-            "{line}: {outcome:?}"
-        );
+        assert!(outcome.stdout.is_empty() && !outcome.stderr.is_empty(), "{line}: {outcome:?}");
     }
     Ok(())
 }
@@ -226,39 +187,19 @@ fn help_shows_an_example_of_every_command() -> TestResult {
         "zk inspect",
     ] {
         let help = folder.cyborg(&format!("{command} --help"))?.ok().stdout;
-        assert!(
-            help.contains(&format!("Example:\n  cyborg {command} ")),
-            "{help}"
-        );
+        assert!(help.contains(&format!("Example:\n  cyborg {command} ")), "{help}");
         assert!(help.contains("--json"), "{help}");
     }
-    assert!(
-        folder
-            .cyborg("--version")?
-            .ok()
-            .stdout
-            .starts_with("cyborg ")
-    );
+    assert!(folder.cyborg("--version")?.ok().stdout.starts_with("cyborg "));
     Ok(())
 }
 
 #[test]
 fn errors_are_json_where_asked_for() -> TestResult {
     let folder = Folder::new()?;
-    let json = folder
-        .cyborg("model inspect nothing.onnx --json")?
-        .fails(2, &["nothing.onnx"])
-        .json()?;
-    assert!(
-        json["error"]
-            .as_str()
-            .is_some_and(|text| text.contains("nothing.onnx")),
-        "{json}"
-    );
-    assert!(
-        json.get("valid").is_none(),
-        "nothing was found to be false: {json}"
-    );
+    let json = folder.cyborg("model inspect nothing.onnx --json")?.fails(2, &["nothing.onnx"]).json()?;
+    assert!(json["error"].as_str().is_some_and(|text| text.contains("nothing.onnx")), "{json}");
+    assert!(json.get("valid").is_none(), "nothing was found to be false: {json}");
     Ok(())
 }
 
@@ -282,14 +223,8 @@ fn claimed_lengths_allocate_nothing() -> TestResult {
                 .output()?;
             let said = String::from_utf8_lossy(&done.stderr);
             let status = done.status.code();
-            assert!(
-                matches!(status, Some(0..=2)),
-                "byte {at} of {kind}: {command}: {said}"
-            );
-            assert!(
-                !said.contains("panicked"),
-                "byte {at} of {kind}: {command}: {said}"
-            );
+            assert!(matches!(status, Some(0..=2)), "byte {at} of {kind}: {command}: {said}");
+            assert!(!said.contains("panicked"), "byte {at} of {kind}: {command}: {said}");
             for left in ["bad", "out", "out.opening"] {
                 let path = folder.path(left);
                 if path.is_dir() {

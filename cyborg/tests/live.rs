@@ -29,15 +29,8 @@ impl Listener {
         let mut stderr = BufReader::new(child.stderr.take().ok_or("no stderr")?);
         let mut line = String::new();
         stderr.read_line(&mut line)?;
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .ok_or_else(|| line.clone())?;
-        Ok(Self {
-            child,
-            stderr,
-            address: address.to_owned(),
-        })
+        let address = line.trim().strip_prefix("listening on ").ok_or_else(|| line.clone())?;
+        Ok(Self { child, stderr, address: address.to_owned() })
     }
 
     fn finish(mut self) -> TestResult<Outcome> {
@@ -48,11 +41,7 @@ impl Listener {
         let status = self.child.wait()?.code();
         let mut stderr = String::new();
         self.stderr.read_to_string(&mut stderr)?;
-        Ok(Outcome {
-            status,
-            stdout,
-            stderr,
-        })
+        Ok(Outcome { status, stdout, stderr })
     }
 }
 
@@ -74,10 +63,7 @@ fn a_live_verifier_is_convinced() -> TestResult {
     let folder = keyed()?;
     let verifier = Listener::start(&folder, &["k/verifier.key", "--context", "07"])?;
     let prove = "zk prove --key k/prover.key --input x.npz --index 2 --context 07 --public-output";
-    let line = format!(
-        "{prove} --connect {} --opening-out o.opening --json",
-        verifier.address
-    );
+    let line = format!("{prove} --connect {} --opening-out o.opening --json", verifier.address);
     let made = folder.cyborg(&line)?.ok().json()?;
     let seen = verifier.finish()?;
     assert_eq!(seen.status, Some(0), "{seen:?}");
@@ -95,13 +81,8 @@ fn a_session_for_something_else_is_not_valid() -> TestResult {
     // Another context.
     let verifier = Listener::start(&folder, &["k/verifier.key", "--context", "07"])?;
     let prove = "zk prove --key k/prover.key --input x.npz --connect";
-    let line = format!(
-        "{prove} {} --context 08 --opening-out o.opening",
-        verifier.address
-    );
-    folder
-        .cyborg(&line)?
-        .fails(1, &[&verifier.address, "the verifier says"]);
+    let line = format!("{prove} {} --context 08 --opening-out o.opening", verifier.address);
+    folder.cyborg(&line)?.fails(1, &[&verifier.address, "the verifier says"]);
     let seen = verifier.finish()?;
     assert_eq!(seen.status, Some(1), "{seen:?}");
     assert_eq!(seen.json()?["valid"], Value::Bool(false));
@@ -110,13 +91,8 @@ fn a_session_for_something_else_is_not_valid() -> TestResult {
     // Another key: refused before any work, and the verifier keeps waiting.
     folder.cyborg("zk keygen m.cyb --out other")?.ok();
     let verifier = Listener::start(&folder, &["other/verifier.key"])?;
-    folder
-        .cyborg(&format!("{prove} {}", verifier.address))?
-        .fails(2, &["refused"]);
-    let line = format!(
-        "zk prove --key other/prover.key --input x.npz --connect {}",
-        verifier.address
-    );
+    folder.cyborg(&format!("{prove} {}", verifier.address))?.fails(2, &["refused"]);
+    let line = format!("zk prove --key other/prover.key --input x.npz --connect {}", verifier.address);
     folder.cyborg(&line)?.ok();
     assert_eq!(verifier.finish()?.status, Some(0));
     Ok(())
@@ -126,10 +102,7 @@ fn a_session_for_something_else_is_not_valid() -> TestResult {
 fn peers_that_break_the_protocol_do_not_stop_the_verifier() -> TestResult {
     let folder = keyed()?;
     let verifier = Listener::start(&folder, &["k/verifier.key"])?;
-    let key = folder
-        .cyborg("zk inspect k/verifier.key --json")?
-        .ok()
-        .json()?;
+    let key = folder.cyborg("zk inspect k/verifier.key --json")?.ok().json()?;
     let digest: Vec<u8> = key["key"]
         .as_str()
         .ok_or("no key")?
@@ -155,9 +128,7 @@ fn peers_that_break_the_protocol_do_not_stop_the_verifier() -> TestResult {
         peer.write_all(&bytes)?;
     }
     let prove = "zk prove --key k/prover.key --input x.npz --connect";
-    folder
-        .cyborg(&format!("{prove} {}", verifier.address))?
-        .ok();
+    folder.cyborg(&format!("{prove} {}", verifier.address))?.ok();
     let seen = verifier.finish()?;
     assert_eq!(seen.status, Some(0), "{seen:?}");
     assert_eq!(seen.stderr.matches("note: ").count(), 9, "{seen:?}");
@@ -187,14 +158,9 @@ fn a_verifier_that_drops_ends_the_session() -> TestResult {
         Ok(digest)
     });
     let before = folder.listing()?;
-    let line =
-        format!("zk prove --key k/prover.key --input x.npz --opening-out o --connect {address}");
+    let line = format!("zk prove --key k/prover.key --input x.npz --opening-out o --connect {address}");
     folder.cyborg(&line)?.fails(2, &[&address]);
-    assert_eq!(
-        folder.listing()?,
-        before,
-        "nothing of a broken session is kept"
-    );
+    assert_eq!(folder.listing()?, before, "nothing of a broken session is kept");
     let first = verifier.join().map_err(|_| "the verifier panicked")??;
 
     // It comes back: the prover's first message is another one.
@@ -217,9 +183,7 @@ fn a_verifier_that_drops_ends_the_session() -> TestResult {
 #[test]
 fn addresses_that_cannot_be_used_are_named() -> TestResult {
     let folder = keyed()?;
-    folder
-        .cyborg("zk verify --key k/verifier.key --listen nowhere")?
-        .fails(2, &["nowhere"]);
+    folder.cyborg("zk verify --key k/verifier.key --listen nowhere")?.fails(2, &["nowhere"]);
     let line = "zk prove --key k/prover.key --input x.npz --connect 127.0.0.1:1";
     folder.cyborg(line)?.fails(2, &["127.0.0.1:1"]);
     Ok(())

@@ -30,10 +30,7 @@ fn examples(text: &str) -> Vec<Example> {
             continued = command.ends_with('\\');
             if ours {
                 let command = command.trim_end_matches('\\').to_owned();
-                examples.push(Example {
-                    command,
-                    shown: Vec::new(),
-                });
+                examples.push(Example { command, shown: Vec::new() });
             }
         } else if inside
             && ours
@@ -52,9 +49,7 @@ fn examples(text: &str) -> Vec<Example> {
 
 #[test]
 fn every_command_works_and_prints_what_it_shows() -> TestResult {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let examples = examples(&fs::read_to_string(root.join("README.md"))?);
     assert!(examples.len() >= 9, "every command is shown: {examples:?}");
     let folder = Folder::new()?;
@@ -62,11 +57,7 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
     symlink(root.join("tests/data"), folder.path("tests/data"))?;
     for Example { command, shown } in examples {
         let (line, comment) = command.split_once('#').unwrap_or((&command, ""));
-        let status = if comment.contains("exits with 1") {
-            1
-        } else {
-            0
-        };
+        let status = if comment.contains("exits with 1") { 1 } else { 0 };
         let line = line.trim().strip_prefix("cyborg ").ok_or("no command")?;
         let done = folder.cyborg(line)?;
         assert_eq!(done.status, Some(status), "{command}: {done:?}");
@@ -74,10 +65,7 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
         for line in shown.iter().filter(|line| !line.trim().is_empty()) {
             // Numbers depend on the machine; what is left of a wide gap does not.
             let label = line.split("  ").next().unwrap_or_default();
-            assert!(
-                printed.contains(label),
-                "{command}: no `{label}` in\n{printed}"
-            );
+            assert!(printed.contains(label), "{command}: no `{label}` in\n{printed}");
         }
     }
     Ok(())

@@ -52,11 +52,7 @@ fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
             let numbers = array.as_array().into_iter().flatten();
             let values = numbers.map(|number| number.as_f64().unwrap_or(0.0) as f32);
             if position == 0 {
-                samples.push(Sample {
-                    inputs: Vec::new(),
-                    label: None,
-                    output: None,
-                });
+                samples.push(Sample { inputs: Vec::new(), label: None, output: None });
             }
             let sample = samples.get_mut(index).ok_or("uneven samples")?;
             sample.inputs.push(values.collect());
@@ -79,25 +75,14 @@ fn graphs_and_models() -> Outcome {
 }
 
 fn keys_and_proofs() -> Outcome {
-    let Case {
-        graph,
-        weights,
-        inputs,
-    } = models::dense(&[6, 5, 3], 1)?;
+    let Case { graph, weights, inputs } = models::dense(&[6, 5, 3], 1)?;
     let keys = keygen(graph, weights, &mut |_| ())?;
     write("prover_key", "dense.key", &keys.prover.to_bytes()?)?;
     write("verifier_key", "dense.key", &keys.verifier.to_bytes())?;
-    for (name, input, output) in [
-        ("committed", Committed, Committed),
-        ("public", Public, Public),
-        ("mixed", Committed, Public),
-    ] {
-        let request = Request {
-            inputs: &inputs,
-            context: CONTEXT,
-            input,
-            output,
-        };
+    for (name, input, output) in
+        [("committed", Committed, Committed), ("public", Public, Public), ("mixed", Committed, Public)]
+    {
+        let request = Request { inputs: &inputs, context: CONTEXT, input, output };
         let proved = prove(&keys.prover, &request)?;
         if name != "mixed" {
             write("proof", &format!("{name}.proof"), &proved.proof)?;

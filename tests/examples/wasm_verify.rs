@@ -17,10 +17,7 @@ fn unhex(text: &str) -> Outcome<Vec<u8>> {
         return Err("CONTEXT_HEX: an even number of hexadecimal digits".into());
     }
     let digits: Vec<char> = text.chars().collect();
-    digits
-        .chunks(2)
-        .map(|pair| Ok(u8::from_str_radix(&pair.iter().collect::<String>(), 16)?))
-        .collect()
+    digits.chunks(2).map(|pair| Ok(u8::from_str_radix(&pair.iter().collect::<String>(), 16)?)).collect()
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -31,11 +28,7 @@ fn milliseconds(time: Duration) -> f64 {
 fn report(out: &mut impl Write, name: &str, call: impl Fn() -> Outcome<Called>) -> Outcome<()> {
     let mut calls = (0..RUNS).map(|_| call()).collect::<Outcome<Vec<_>>>()?;
     calls.sort_by_key(|call| call.time);
-    let Called {
-        verdict,
-        time,
-        pages,
-    } = calls[RUNS / 2];
+    let Called { verdict, time, pages } = calls[RUNS / 2];
     let verdict = match verdict {
         0 => "valid",
         1 => "false",

@@ -12,9 +12,7 @@ type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The committed seeds of a decoder, in the order of their names.
 fn seeds(decoder: &Decoder) -> TestResult<Vec<(PathBuf, Vec<u8>)>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(decoder.seeds);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(decoder.seeds);
     let mut seeds = Vec::new();
     for entry in fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let path = entry?.path();
@@ -29,9 +27,7 @@ fn seeds(decoder: &Decoder) -> TestResult<Vec<(PathBuf, Vec<u8>)>> {
 }
 
 fn budget() -> Duration {
-    let seconds = std::env::var("CYBORG_FUZZ_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let seconds = std::env::var("CYBORG_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
@@ -59,11 +55,7 @@ fn every_decoder_has_a_fuzz_target() -> TestResult {
     let manifest = fs::read_to_string(manifest)?;
     for decoder in DECODERS {
         let path = format!("path = \"targets/{}.rs\"", decoder.name);
-        assert!(
-            manifest.contains(&path),
-            "fuzz/Cargo.toml has no {}",
-            decoder.name
-        );
+        assert!(manifest.contains(&path), "fuzz/Cargo.toml has no {}", decoder.name);
     }
     Ok(())
 }
@@ -87,11 +79,7 @@ fn mutations_of_the_seeds_never_panic() -> TestResult {
             }
             runs += 1;
         }
-        eprintln!(
-            "{}: {runs} inputs in {:.1} s",
-            decoder.name,
-            start.elapsed().as_secs_f64()
-        );
+        eprintln!("{}: {runs} inputs in {:.1} s", decoder.name, start.elapsed().as_secs_f64());
     }
     Ok(())
 }

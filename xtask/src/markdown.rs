@@ -39,18 +39,11 @@ pub(crate) fn anchors(text: &str) -> Vec<String> {
             .iter()
             .filter(|anchor| {
                 anchor.strip_prefix(&base).is_some_and(|rest| {
-                    rest.is_empty()
-                        || rest
-                            .strip_prefix('-')
-                            .is_some_and(|n| n.parse::<usize>().is_ok())
+                    rest.is_empty() || rest.strip_prefix('-').is_some_and(|n| n.parse::<usize>().is_ok())
                 })
             })
             .count();
-        anchors.push(if repeats == 0 {
-            base
-        } else {
-            format!("{base}-{repeats}")
-        });
+        anchors.push(if repeats == 0 { base } else { format!("{base}-{repeats}") });
     }
     anchors
 }
@@ -79,10 +72,7 @@ mod tests {
     #[test]
     fn links_outside_of_code_are_found() {
         let text = "[a](x.md) and [b](y.md#z \"title\")\n```\n[c](no.md)\n```\n`[d](no.md)`";
-        assert_eq!(
-            links(text),
-            [(1, "x.md".to_owned()), (1, "y.md#z".to_owned())]
-        );
+        assert_eq!(links(text), [(1, "x.md".to_owned()), (1, "y.md#z".to_owned())]);
     }
 
     #[test]

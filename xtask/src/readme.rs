@@ -17,9 +17,7 @@ pub(crate) fn run() -> Result<()> {
     output("cargo", &["build", "--locked", "--release", "-p", "cyborg"])?;
     let metadata = output("cargo", &["metadata", "--format-version", "1", "--no-deps"])?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let target = metadata["target_directory"]
-        .as_str()
-        .context("cargo names no target folder")?;
+    let target = metadata["target_directory"].as_str().context("cargo names no target folder")?;
     let program = Path::new(target).join("release/cyborg");
 
     let folder = Path::new(target).join("readme");

@@ -20,17 +20,11 @@ pub(crate) fn run() -> Result<()> {
         output("rustup", &["target", "add", WASM_TARGET])?;
         eprintln!("target: {WASM_TARGET} added");
     }
-    for (program, arguments) in [
-        ("cargo", &["fmt", "--version"][..]),
-        ("cargo", &["clippy", "--version"]),
-        ("git", &["--version"]),
-    ] {
-        let said = output(program, arguments).with_context(|| {
-            format!(
-                "`{program} {}` is needed by the checks",
-                arguments.join(" ")
-            )
-        })?;
+    for (program, arguments) in
+        [("cargo", &["fmt", "--version"][..]), ("cargo", &["clippy", "--version"]), ("git", &["--version"])]
+    {
+        let said = output(program, arguments)
+            .with_context(|| format!("`{program} {}` is needed by the checks", arguments.join(" ")))?;
         eprintln!("tool: {}", said.trim());
     }
     output("cargo", &["fetch", "--locked"])?;

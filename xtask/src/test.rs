@@ -18,11 +18,7 @@ struct Step {
 
 /// Cheap checks first, so that a slip costs seconds. One profile for all: what is tested ships.
 const STEPS: &[Step] = &[
-    Step {
-        name: "format",
-        arguments: &["fmt", "--all", "--check"],
-        environment: &[],
-    },
+    Step { name: "format", arguments: &["fmt", "--all", "--check"], environment: &[] },
     Step {
         name: "clippy",
         arguments: &[
@@ -40,14 +36,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "rustdoc",
-        arguments: &[
-            "doc",
-            "--locked",
-            "--release",
-            "--workspace",
-            "--no-deps",
-            "--quiet",
-        ],
+        arguments: &["doc", "--locked", "--release", "--workspace", "--no-deps", "--quiet"],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
     Step {
@@ -65,11 +54,7 @@ const STEPS: &[Step] = &[
         ],
         environment: &[],
     },
-    Step {
-        name: "tests",
-        arguments: &["test", "--locked", "--release", "--workspace"],
-        environment: &[],
-    },
+    Step { name: "tests", arguments: &["test", "--locked", "--release", "--workspace"], environment: &[] },
 ];
 
 /// Runs every step, stops at the first failure, and prints how long each took.

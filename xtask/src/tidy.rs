@@ -71,11 +71,7 @@ pub(crate) fn run() -> Result<()> {
     check_files(&files, &mut problems)?;
     check_links(&files, &mut problems)?;
     if problems.is_empty() {
-        eprintln!(
-            "tidy: {} files, {} packages",
-            files.len(),
-            metadata.members.len()
-        );
+        eprintln!("tidy: {} files, {} packages", files.len(), metadata.members.len());
         return Ok(());
     }
     for problem in &problems {
@@ -85,10 +81,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn layer(name: &str) -> Option<u8> {
-    LAYERS
-        .iter()
-        .find(|(member, _)| *member == name)
-        .map(|(_, layer)| *layer)
+    LAYERS.iter().find(|(member, _)| *member == name).map(|(_, layer)| *layer)
 }
 
 fn check_layers(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()> {
@@ -96,32 +89,20 @@ fn check_layers(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()> {
     for (id, dependencies) in &metadata.members {
         let member = metadata.package(id)?;
         let Some(own) = layer(&member.name) else {
-            problems.push(format!(
-                "package {} has no layer in xtask/src/tidy.rs",
-                member.name
-            ));
+            problems.push(format!("package {} has no layer in xtask/src/tidy.rs", member.name));
             continue;
         };
         let in_chain = member.manifest.starts_with(root.join("chain"));
-        for dependency in dependencies
-            .iter()
-            .filter(|dependency| !dependency.only_dev)
-        {
+        for dependency in dependencies.iter().filter(|dependency| !dependency.only_dev) {
             let name = &metadata.package(&dependency.id)?.name;
             if let Some(other) = layer(name).filter(|other| *other > own) {
-                problems.push(format!(
-                    "{} (layer {own}) depends on {name} (layer {other})",
-                    member.name
-                ));
+                problems.push(format!("{} (layer {own}) depends on {name} (layer {other})", member.name));
             }
             if CHAIN_ONLY.iter().any(|prefix| name.starts_with(prefix))
                 && !in_chain
                 && !CHAIN_USERS.contains(&member.name.as_str())
             {
-                problems.push(format!(
-                    "{} depends on the chain's crate {name}",
-                    member.name
-                ));
+                problems.push(format!("{} depends on the chain's crate {name}", member.name));
             }
         }
     }
@@ -138,12 +119,7 @@ fn check_licenses(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()>
             }
             seen.push(&package.id);
             if !license_allowed(&package.license) {
-                let Package {
-                    name,
-                    version,
-                    license,
-                    ..
-                } = package;
+                let Package { name, version, license, .. } = package;
                 problems.push(format!("licence of {name} {version} is `{license}`"));
             }
         }
@@ -155,24 +131,17 @@ fn check_licenses(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()>
 /// cargo's registry has them: around an OR that is one operand of an AND.
 fn license_allowed(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ");
-    split_outside_parentheses(&expression, " AND ")
-        .iter()
-        .all(|all| {
-            split_outside_parentheses(strip_parentheses(all), " OR ")
-                .iter()
-                .any(|any| {
-                    let any = any.trim();
-                    LICENSES.contains(&any)
-                        || (any.starts_with('(') && license_allowed(strip_parentheses(any)))
-                })
+    split_outside_parentheses(&expression, " AND ").iter().all(|all| {
+        split_outside_parentheses(strip_parentheses(all), " OR ").iter().any(|any| {
+            let any = any.trim();
+            LICENSES.contains(&any) || (any.starts_with('(') && license_allowed(strip_parentheses(any)))
         })
+    })
 }
 
 fn strip_parentheses(text: &str) -> &str {
     let text = text.trim();
-    text.strip_prefix('(')
-        .and_then(|inner| inner.strip_suffix(')'))
-        .unwrap_or(text)
+    text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(text)
 }
 
 fn split_outside_parentheses<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
@@ -202,10 +171,7 @@ fn check_manifests(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()
         let text = read(&member.manifest)?;
         let lints = text.split("[lints]").nth(1).map(str::trim_start);
         if !lints.is_some_and(|rest| rest.starts_with("workspace = true")) {
-            problems.push(format!(
-                "{} does not use the workspace's lints",
-                member.name
-            ));
+            problems.push(format!("{} does not use the workspace's lints", member.name));
         }
         if !license_allowed(&member.license) {
             problems.push(format!("{} states no allowed licence", member.name));
@@ -220,9 +186,7 @@ fn check_files(files: &[String], problems: &mut Vec<String>) -> Result<()> {
         let path = root.join(name);
         let bytes = fs::metadata(&path).with_context(|| name.clone())?.len();
         if bytes > MAX_FILE_BYTES && !name.starts_with(LARGE_FILES) {
-            problems.push(format!(
-                "{name} has {bytes} bytes, more than {MAX_FILE_BYTES}"
-            ));
+            problems.push(format!("{name} has {bytes} bytes, more than {MAX_FILE_BYTES}"));
         }
         if !name.ends_with(".rs") {
             continue;
@@ -230,9 +194,7 @@ fn check_files(files: &[String], problems: &mut Vec<String>) -> Result<()> {
         let text = read(&path)?;
         let lines = text.lines().count();
         if lines > MAX_RUST_LINES {
-            problems.push(format!(
-                "{name} has {lines} lines, more than {MAX_RUST_LINES}"
-            ));
+            problems.push(format!("{name} has {lines} lines, more than {MAX_RUST_LINES}"));
         }
         if !text.starts_with("//!") {
             problems.push(format!("{name} does not open by saying what it is for"));
@@ -257,24 +219,16 @@ fn check_links(files: &[String], problems: &mut Vec<String>) -> Result<()> {
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
-            let linked = if file.is_empty() {
-                path.clone()
-            } else {
-                folder.join(file)
-            };
+            let linked = if file.is_empty() { path.clone() } else { folder.join(file) };
             if !linked.exists() {
                 problems.push(format!("{name}:{line}: no file `{file}`"));
                 continue;
             }
             if !anchor.is_empty()
-                && linked
-                    .extension()
-                    .is_some_and(|extension| extension == "md")
+                && linked.extension().is_some_and(|extension| extension == "md")
                 && !anchors(&read(&linked)?).iter().any(|known| known == anchor)
             {
-                problems.push(format!(
-                    "{name}:{line}: no heading `#{anchor}` in `{target}`"
-                ));
+                problems.push(format!("{name}:{line}: no heading `#{anchor}` in `{target}`"));
             }
         }
     }
@@ -301,12 +255,7 @@ mod tests {
         ] {
             assert!(license_allowed(allowed), "{allowed}");
         }
-        for refused in [
-            "",
-            "GPL-3.0",
-            "MIT AND GPL-3.0",
-            "(MIT OR Apache-2.0) AND GPL-3.0",
-        ] {
+        for refused in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Apache-2.0) AND GPL-3.0"] {
             assert!(!license_allowed(refused), "{refused}");
         }
     }

@@ -9,10 +9,7 @@ use serde_json::Value;
 /// The root of the checkout that this program was built from.
 pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here
-        .parent()
-        .context("xtask has no parent folder")?
-        .to_path_buf())
+    Ok(here.parent().context("xtask has no parent folder")?.to_path_buf())
 }
 
 /// Runs a command in the root and returns what it printed.
@@ -24,27 +21,14 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
         .with_context(|| format!("cannot run `{program}`"))?;
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
-        bail!(
-            "`{program} {}` failed: {}",
-            arguments.join(" "),
-            said.trim()
-        );
+        bail!("`{program} {}` failed: {}", arguments.join(" "), said.trim());
     }
     String::from_utf8(done.stdout).with_context(|| format!("`{program}` printed no UTF-8"))
 }
 
 /// Every file that git tracks or would track, relative to the root, sorted.
 pub(crate) fn files() -> Result<Vec<String>> {
-    let listed = output(
-        "git",
-        &[
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-    )?;
+    let listed = output("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
     let root = root()?;
     let mut files: Vec<String> = listed
         .split('\0')
@@ -127,11 +111,7 @@ impl Metadata {
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
-        .iter()
+    value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }
 
 fn string(value: &Value) -> String {

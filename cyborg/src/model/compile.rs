@@ -25,9 +25,7 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
     let fraction = |percent: Option<f64>, default| percent.map_or(default, |value| value / 100.0);
     let options = Options {
         weight_bits: arguments.weight_bits.unwrap_or(defaults.weight_bits),
-        activation_bits: arguments
-            .activation_bits
-            .unwrap_or(defaults.activation_bits),
+        activation_bits: arguments.activation_bits.unwrap_or(defaults.activation_bits),
         relu: match arguments.relu {
             Relu::Lookup => ReluProof::Lookup,
             Relu::Bits => ReluProof::Bits,
@@ -56,10 +54,7 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
 
     let mut report = Report::default();
     let path = arguments.out.display().to_string();
-    let shown = format!(
-        "{path} ({}; holds the weights)",
-        bytes(encoded.len() as u64)
-    );
+    let shown = format!("{path} ({}; holds the weights)", bytes(encoded.len() as u64));
     report.field("model", path, "model", shown);
     report.json("model_bytes", encoded.len());
     describe(&mut report, accuracy);
@@ -72,18 +67,11 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
 
 /// The accuracy report: integers against floats.
 fn describe(report: &mut Report, accuracy: &AccuracyReport) {
-    let widths = format!(
-        "{} bits, activations {}",
-        accuracy.weight_bits, accuracy.activation_bits
-    );
+    let widths = format!("{} bits, activations {}", accuracy.weight_bits, accuracy.activation_bits);
     report.json("weight_bits", accuracy.weight_bits);
     report.json("activation_bits", accuracy.activation_bits);
     report.line(format!("{:<24} {widths}", "weights"));
-    let split = if accuracy.held_out {
-        "others"
-    } else {
-        "the same ones"
-    };
+    let split = if accuracy.held_out { "others" } else { "the same ones" };
     report.json("calibration_samples", accuracy.calibration_samples);
     report.json("judged_samples", accuracy.judged_samples);
     report.json("held_out", accuracy.held_out);
@@ -92,28 +80,12 @@ fn describe(report: &mut Report, accuracy: &AccuracyReport) {
         "samples", accuracy.calibration_samples, accuracy.judged_samples
     ));
     let agreement = 100.0 * accuracy.agreement;
-    let shown = format!(
-        "{agreement:.2} % of {} rows, {}",
-        accuracy.rows, accuracy.criterion
-    );
-    report.field(
-        "agreement_percent",
-        agreement,
-        "agreement with floats",
-        shown,
-    );
+    let shown = format!("{agreement:.2} % of {} rows, {}", accuracy.rows, accuracy.criterion);
+    report.field("agreement_percent", agreement, "agreement with floats", shown);
     report.json("criterion", accuracy.criterion);
     for (key, label, value) in [
-        (
-            "float_accuracy_percent",
-            "accuracy of floats",
-            accuracy.float_accuracy,
-        ),
-        (
-            "accuracy_percent",
-            "accuracy of integers",
-            accuracy.integer_accuracy,
-        ),
+        ("float_accuracy_percent", "accuracy of floats", accuracy.float_accuracy),
+        ("accuracy_percent", "accuracy of integers", accuracy.integer_accuracy),
     ] {
         if let Some(value) = value {
             report.field(key, 100.0 * value, label, format!("{:.2} %", 100.0 * value));
@@ -126,12 +98,7 @@ fn describe(report: &mut Report, accuracy: &AccuracyReport) {
     );
     report.json("max_output_error", accuracy.max_error);
     report.json("output_magnitude", magnitude);
-    report.field(
-        "mean_output_error",
-        accuracy.mean_error,
-        "output error",
-        shown,
-    );
+    report.field("mean_output_error", accuracy.mean_error, "output error", shown);
     if let Some(error) = accuracy.reference_error {
         let shown = format!("{error:.2e} from the outputs in the samples");
         report.field("reference_error", error, "import error", shown);
@@ -141,10 +108,7 @@ fn describe(report: &mut Report, accuracy: &AccuracyReport) {
 
 /// Why an integer model is not good enough, and what helps.
 fn missed(accuracy: &AccuracyReport) -> String {
-    let loss = accuracy
-        .float_accuracy
-        .zip(accuracy.integer_accuracy)
-        .map_or(0.0, |(f, i)| f - i);
+    let loss = accuracy.float_accuracy.zip(accuracy.integer_accuracy).map_or(0.0, |(f, i)| f - i);
     format!(
         "the integer model misses the accepted accuracy: {:.2} % agreement, {:.2} points lost; \
          calibrate on more samples, widen with --weight-bits and --activation-bits, or accept it \
@@ -176,8 +140,5 @@ fn samples_for(model: &Model, path: &Path) -> Result<Vec<Sample>, Failure> {
 }
 
 fn ports(values: &[ValueInfo]) -> (Vec<String>, Vec<usize>) {
-    values
-        .iter()
-        .map(|value| (value.name.clone(), value.len()))
-        .unzip()
+    values.iter().map(|value| (value.name.clone(), value.len())).unzip()
 }

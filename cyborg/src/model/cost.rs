@@ -9,17 +9,12 @@ use crate::report::{Report, bytes, seconds};
 
 /// Hidden integers of a graph.
 pub(crate) fn weights(graph: &Graph) -> u64 {
-    graph
-        .params
-        .iter()
-        .map(|param| u64::from(param.outer) * u64::from(param.inner))
-        .sum()
+    graph.params.iter().map(|param| u64::from(param.outer) * u64::from(param.inner)).sum()
 }
 
 /// Multiplications of two numbers that an inference adds up.
 pub(crate) fn multiply_accumulates(graph: &Graph) -> u64 {
-    let volume =
-        |extents: &mut dyn Iterator<Item = u32>| -> u64 { extents.map(u64::from).product() };
+    let volume = |extents: &mut dyn Iterator<Item = u32>| -> u64 { extents.map(u64::from).product() };
     let of = |node: &zkml_graph::Node| -> u64 {
         match &node.op {
             Op::Affine { terms, .. } => terms
@@ -45,13 +40,7 @@ pub(crate) fn multiply_accumulates(graph: &Graph) -> u64 {
 /// Proving time, in seconds on two cores of a server of 2024, from the work that an estimate
 /// counts; fitted to the models of the benchmark, within a factor of two elsewhere.
 fn proving_seconds(estimate: &Estimate, multiply_accumulates: u64) -> f64 {
-    let Estimate {
-        prover_full_points,
-        prover_small_cells,
-        trace_cells,
-        leaves,
-        ..
-    } = *estimate;
+    let Estimate { prover_full_points, prover_small_cells, trace_cells, leaves, .. } = *estimate;
     12e-3
         + 2e-5 * prover_full_points as f64
         + 1e-7 * prover_small_cells as f64
@@ -70,18 +59,11 @@ pub(crate) fn describe(report: &mut Report, graph: &Graph) -> Result<(), Circuit
     let estimate = estimate(graph, &circuit);
     let time = proving_seconds(&estimate, multiply_accumulates(graph));
     report.json("estimate", json_of(&estimate, time));
-    report.line(format!(
-        "{:<24} about {} on two cores",
-        "proving time",
-        seconds(time)
-    ));
+    report.line(format!("{:<24} about {} on two cores", "proving time", seconds(time)));
     let memory = bytes(proving_bytes(&estimate));
     report.line(format!("{:<24} about {memory} at most", "proving memory"));
     let size = bytes(estimate.proof_bytes as u64);
-    report.line(format!(
-        "{:<24} {size}, input and output committed",
-        "proof"
-    ));
+    report.line(format!("{:<24} {size}, input and output committed", "proof"));
     Ok(())
 }
 

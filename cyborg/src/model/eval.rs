@@ -21,8 +21,7 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
         .out
         .as_deref()
         .map(|path| {
-            Output::new(path, Secrecy::Public)?
-                .apart_from(&[&arguments.model, &arguments.sample.input])
+            Output::new(path, Secrecy::Public)?.apart_from(&[&arguments.model, &arguments.sample.input])
         })
         .transpose()?;
     let (graph, weights) = load(&arguments.model)?;
@@ -38,20 +37,13 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
         let named: Map<String, Value> = if let [output] = &outputs[..] {
             Map::from_iter([("outputs".to_owned(), json!([output]))])
         } else {
-            ports
-                .names
-                .iter()
-                .cloned()
-                .zip(outputs.iter().map(|output| json!([output])))
-                .collect()
+            ports.names.iter().cloned().zip(outputs.iter().map(|output| json!([output]))).collect()
         };
         files::write(&[(out, Value::Object(named).to_string().as_bytes())])?;
     }
     let (lines, values) = shown(&ports, &outputs);
     let mut report = Report::default();
-    report
-        .json("index", arguments.sample.index)
-        .json("outputs", values);
+    report.json("index", arguments.sample.index).json("outputs", values);
     lines.into_iter().for_each(|line| {
         report.line(line);
     });
@@ -65,11 +57,7 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
     let samples = Samples::open(&arguments.data)?;
     let (inputs, outputs) = (Ports::inputs(&graph), Ports::outputs(&graph));
     let count = samples.count(&inputs.names, &inputs.sizes)?;
-    let classes = outputs
-        .tensors
-        .first()
-        .and_then(|tensor| tensor.shape.last())
-        .copied();
+    let classes = outputs.tensors.first().and_then(|tensor| tensor.shape.last()).copied();
     let classes = classes.unwrap_or(1) as usize;
     let failed = |error| Failure::input(&arguments.model, error);
     let engine = Engine::new(&graph, &weights).map_err(failed)?;
@@ -85,10 +73,7 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
         let answer = infer(&sample)?;
         latencies.push(start.elapsed().as_secs_f64());
         let other = samples.outputs_for(&outputs.names, &outputs.sizes, index)?;
-        let other = other
-            .as_deref()
-            .and_then(<[Row<'_>]>::first)
-            .map(|row| row.to_f32());
+        let other = other.as_deref().and_then(<[Row<'_>]>::first).map(|row| row.to_f32());
         if let Some(real) = outputs.real(&answer).first() {
             score.add(real, classes, samples.labels_for(index)?, other.as_deref());
         }
@@ -97,9 +82,7 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
     }
     progress.stage("in parallel", 0, 1);
     let start = Instant::now();
-    integers
-        .par_iter()
-        .try_for_each(|sample| infer(sample).map(drop))?;
+    integers.par_iter().try_for_each(|sample| infer(sample).map(drop))?;
     let throughput = count as f64 / start.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
     drop(progress);
     latencies.sort_by(f64::total_cmp);
@@ -116,51 +99,20 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
     }
     if score.other_labelled > 0 {
         let accuracy = percent(score.other_right, score.other_labelled);
-        let shown = format!(
-            "{accuracy:.2} % ({} of {})",
-            score.other_right, score.other_labelled
-        );
-        report.field(
-            "float_accuracy_percent",
-            accuracy,
-            "accuracy of floats",
-            shown,
-        );
+        let shown = format!("{accuracy:.2} % ({} of {})", score.other_right, score.other_labelled);
+        report.field("float_accuracy_percent", accuracy, "accuracy of floats", shown);
     }
     if score.compared > 0 {
         let agreement = percent(score.agreed, score.compared);
         let shown = format!("{agreement:.2} % ({} of {})", score.agreed, score.compared);
-        report.field(
-            "agreement_percent",
-            agreement,
-            "agreement with floats",
-            shown,
-        );
+        report.field("agreement_percent", agreement, "agreement with floats", shown);
         let (max, mean) = (score.max_error, score.mean_error());
-        report.field(
-            "max_output_error",
-            max,
-            "greatest output error",
-            format!("{max:.6}"),
-        );
-        report.field(
-            "mean_output_error",
-            mean,
-            "mean output error",
-            format!("{mean:.6}"),
-        );
+        report.field("max_output_error", max, "greatest output error", format!("{max:.6}"));
+        report.field("mean_output_error", mean, "mean output error", format!("{mean:.6}"));
     }
-    report.field(
-        "latency_seconds",
-        median,
-        "latency, median",
-        seconds(median),
-    );
+    report.field("latency_seconds", median, "latency, median", seconds(median));
     report.field("latency_p95_seconds", slow, "latency, 95 %", seconds(slow));
-    let shown = format!(
-        "{throughput:.0} samples/s on {} threads",
-        rayon::current_num_threads()
-    );
+    let shown = format!("{throughput:.0} samples/s on {} threads", rayon::current_num_threads());
     report.field("throughput_per_second", throughput, "throughput", shown);
     Ok(report)
 }

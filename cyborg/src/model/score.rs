@@ -99,12 +99,7 @@ mod tests {
     #[test]
     fn rows_are_counted_once() {
         let mut score = Score::default();
-        score.add(
-            &[0.0, 1.0, 1.0, 0.0],
-            2,
-            Some(&[1, 1]),
-            Some(&[0.0, 2.0, 0.5, 1.0]),
-        );
+        score.add(&[0.0, 1.0, 1.0, 0.0], 2, Some(&[1, 1]), Some(&[0.0, 2.0, 0.5, 1.0]));
         assert_eq!((score.labelled, score.right), (2, 1));
         assert_eq!((score.compared, score.agreed), (2, 1));
         assert_eq!((score.other_labelled, score.other_right), (2, 2));

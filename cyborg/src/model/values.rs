@@ -35,36 +35,20 @@ impl<'a> Ports<'a> {
         let tensors: Vec<&Tensor> = ids.iter().map(|&id| &graph.tensors[id as usize]).collect();
         let names = tensors.iter().map(|tensor| tensor.name.clone()).collect();
         let sizes = tensors.iter().map(|tensor| size(tensor)).collect();
-        Self {
-            tensors,
-            names,
-            sizes,
-        }
+        Self { tensors, names, sizes }
     }
 
     /// One sample as the integers that the graph takes; values out of range saturate.
     pub(crate) fn sample(&self, samples: &Samples, index: usize) -> Result<Vec<Vec<i64>>, Failure> {
         let inputs = samples.inputs_for(&self.names, &self.sizes, index)?;
-        let quantized = self
-            .tensors
-            .iter()
-            .zip(&inputs)
-            .map(|(tensor, input)| quantize(tensor, input));
-        quantized
-            .collect::<Result<_, _>>()
-            .map_err(|error| Failure::input(Path::new(samples.file()), error))
+        let quantized = self.tensors.iter().zip(&inputs).map(|(tensor, input)| quantize(tensor, input));
+        quantized.collect::<Result<_, _>>().map_err(|error| Failure::input(Path::new(samples.file()), error))
     }
 
     /// Names, shapes, ranges and scales.
     pub(crate) fn describe(&self) -> Value {
         let describe = |tensor: &&Tensor| {
-            let Tensor {
-                name,
-                shape,
-                min,
-                max,
-                scale,
-            } = tensor;
+            let Tensor { name, shape, min, max, scale } = tensor;
             json!({ "name": name, "shape": shape, "min": min, "max": max, "scale": scale })
         };
         self.tensors.iter().map(describe).collect()
@@ -72,11 +56,7 @@ impl<'a> Ports<'a> {
 
     /// The real numbers behind integers.
     pub(crate) fn real(&self, integers: &[Vec<i64>]) -> Vec<Vec<f32>> {
-        self.tensors
-            .iter()
-            .zip(integers)
-            .map(|(tensor, values)| dequantize(tensor, values))
-            .collect()
+        self.tensors.iter().zip(integers).map(|(tensor, values)| dequantize(tensor, values)).collect()
     }
 }
 
@@ -90,26 +70,13 @@ pub(crate) fn shown(ports: &Ports<'_>, integers: &[Vec<i64>]) -> (Vec<String>, V
     const SHOWN: usize = 16;
     let (mut lines, mut list) = (Vec::new(), Vec::new());
     for ((tensor, values), real) in ports.tensors.iter().zip(integers).zip(ports.real(integers)) {
-        let classes = tensor
-            .shape
-            .last()
-            .map_or(1, |&extent| extent as usize)
-            .max(1);
+        let classes = tensor.shape.last().map_or(1, |&extent| extent as usize).max(1);
         let class: Vec<i64> = real.chunks_exact(classes).map(class_of).collect();
-        let mut numbers: Vec<String> = real
-            .iter()
-            .take(SHOWN)
-            .map(|value| format!("{value:.4}"))
-            .collect();
+        let mut numbers: Vec<String> = real.iter().take(SHOWN).map(|value| format!("{value:.4}")).collect();
         if real.len() > SHOWN {
             numbers.push(format!("… {} in all", real.len()));
         }
-        lines.push(format!(
-            "{} {:?}: {}",
-            tensor.name,
-            tensor.shape,
-            numbers.join(" ")
-        ));
+        lines.push(format!("{} {:?}: {}", tensor.name, tensor.shape, numbers.join(" ")));
         if classes > 1 && class.len() == 1 {
             lines.push(format!("{}: greatest at {}", tensor.name, class[0]));
         }

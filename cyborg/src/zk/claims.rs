@@ -39,9 +39,7 @@ impl Claims {
     pub(super) fn read(arguments: &Verify, graph: &Graph) -> Result<Self, Failure> {
         let inputs = match &arguments.input {
             None => None,
-            Some(path) => {
-                Some(Ports::inputs(graph).sample(&Samples::open(path)?, arguments.index)?)
-            }
+            Some(path) => Some(Ports::inputs(graph).sample(&Samples::open(path)?, arguments.index)?),
         };
         let outputs = match &arguments.output {
             None => None,
@@ -53,14 +51,10 @@ impl Claims {
                     let names = ports.names.join("`, `");
                     Failure::input(path, format_args!("no array `{names}` or `outputs`"))
                 })?;
-                let integers = ports
-                    .tensors
-                    .iter()
-                    .zip(rows)
-                    .map(|(tensor, row)| match row {
-                        Row::Float(values) => quantize(tensor, values),
-                        Row::Integer(values) => Ok(values.to_vec()),
-                    });
+                let integers = ports.tensors.iter().zip(rows).map(|(tensor, row)| match row {
+                    Row::Float(values) => quantize(tensor, values),
+                    Row::Integer(values) => Ok(values.to_vec()),
+                });
                 let integers = integers.collect::<Result<_, _>>();
                 Some(integers.map_err(|error| Failure::input(path, error))?)
             }
@@ -72,11 +66,7 @@ impl Claims {
                     .map_err(|error| Failure::input(path, error))?,
             ),
         };
-        Ok(Self {
-            inputs,
-            outputs,
-            opening,
-        })
+        Ok(Self { inputs, outputs, opening })
     }
 
     /// The flags that were given.
@@ -101,8 +91,8 @@ impl Claims {
         let graph = key.graph();
         let (inputs, outputs) = match (&self.opening, &arguments.opening) {
             (Some(opening), Some(path)) => {
-                let mut values = open(opening, key, statement)
-                    .map_err(|problem| Failure::is_false(path, problem))?;
+                let mut values =
+                    open(opening, key, statement).map_err(|problem| Failure::is_false(path, problem))?;
                 let outputs = values.split_off(graph.inputs.len().min(values.len()));
                 (Some(values), Some(outputs))
             }
@@ -112,31 +102,15 @@ impl Claims {
             }
         };
         let opened = Opened { inputs, outputs };
-        compare(
-            "--input",
-            &arguments.input,
-            &self.inputs,
-            &opened.inputs,
-            &Ports::inputs(graph),
-        )?;
+        compare("--input", &arguments.input, &self.inputs, &opened.inputs, &Ports::inputs(graph))?;
         let ports = Ports::outputs(graph);
-        compare(
-            "--output",
-            &arguments.output,
-            &self.outputs,
-            &opened.outputs,
-            &ports,
-        )?;
+        compare("--output", &arguments.output, &self.outputs, &opened.outputs, &ports)?;
         Ok(opened)
     }
 }
 
 /// The values of all inputs and outputs: public ones as they stand, committed ones as opened.
-fn open(
-    opening: &Opening,
-    key: &VerifierKey,
-    statement: &Statement,
-) -> Result<Vec<Vec<i64>>, &'static str> {
+fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<Vec<Vec<i64>>, &'static str> {
     if opening.key != key.digest() {
         return Err("it is the opening of a proof for another key");
     }
@@ -144,10 +118,7 @@ fn open(
     if !opening.opens(statement) {
         return Err("it does not open the proof's commitments");
     }
-    let sizes = Ports::inputs(graph)
-        .sizes
-        .into_iter()
-        .chain(Ports::outputs(graph).sizes);
+    let sizes = Ports::inputs(graph).sizes.into_iter().chain(Ports::outputs(graph).sizes);
     let tensors = opening.tensors.iter().zip(&statement.tensors).zip(sizes);
     tensors
         .map(|((opened, shown), size)| match (opened, shown) {
@@ -167,9 +138,7 @@ fn outputs_of<'a>(
     index: usize,
 ) -> Result<Option<Vec<Row<'a>>>, DataError> {
     match samples.outputs_for(&ports.names, &ports.sizes, index) {
-        Err(DataError::Index { samples: 1, .. }) => {
-            samples.outputs_for(&ports.names, &ports.sizes, 0)
-        }
+        Err(DataError::Index { samples: 1, .. }) => samples.outputs_for(&ports.names, &ports.sizes, 0),
         found => found,
     }
 }
@@ -190,10 +159,7 @@ fn compare(
         return Err(Failure::Usage { flag, problem });
     };
     for ((tensor, claimed), opened) in ports.tensors.iter().zip(claimed).zip(opened) {
-        let differs = claimed
-            .iter()
-            .zip(opened)
-            .position(|(claimed, opened)| claimed != opened);
+        let differs = claimed.iter().zip(opened).position(|(claimed, opened)| claimed != opened);
         if let Some(at) = differs {
             let what = flag.trim_start_matches('-');
             return Err(Failure::is_false(
@@ -205,12 +171,8 @@ fn compare(
             ));
         }
         if claimed.len() != opened.len() {
-            let problem = format_args!(
-                "`{}` has {} elements there, {} here",
-                tensor.name,
-                opened.len(),
-                claimed.len()
-            );
+            let problem =
+                format_args!("`{}` has {} elements there, {} here", tensor.name, opened.len(), claimed.len());
             return Err(Failure::is_false(path, problem));
         }
     }

@@ -39,10 +39,7 @@ enum Kind {
 pub(super) fn run(arguments: &InspectZk) -> Result<Report, Failure> {
     let path = &arguments.file;
     let content = Zeroizing::new(files::read(path, MAX_KEY_BYTES)?);
-    let kind = KINDS
-        .iter()
-        .find(|(magic, _)| content.starts_with(magic))
-        .map(|(_, kind)| *kind);
+    let kind = KINDS.iter().find(|(magic, _)| content.starts_with(magic)).map(|(_, kind)| *kind);
     let unreadable = |error: &dyn std::fmt::Display| Failure::input(path, error);
     let mut report = Report::default();
     match kind {
@@ -63,12 +60,7 @@ pub(super) fn run(arguments: &InspectZk) -> Result<Report, Failure> {
         }
         Some(Kind::Opening) => {
             let opening = Opening::from_bytes(&content).map_err(|error| unreadable(&error))?;
-            report.field(
-                "kind",
-                "opening",
-                "kind",
-                "opening of a proof's commitments, secret",
-            );
+            report.field("kind", "opening", "kind", "opening of a proof's commitments, secret");
             describe_opening(&mut report, &opening);
         }
     }
@@ -80,28 +72,12 @@ fn describe_key(report: &mut Report, graph: &Graph, circuit: &Circuit, digest: &
     report.field("key", hex(digest), "key", hex(digest));
     describe_graph(report, graph);
     let lookups = circuit.lookups.len();
-    let shown = format!(
-        "2^{} cells, {} committed rows",
-        circuit.trace_log,
-        circuit.rows.len()
-    );
-    report
-        .json("trace_log", circuit.trace_log)
-        .json("trace_rows", circuit.rows.len());
+    let shown = format!("2^{} cells, {} committed rows", circuit.trace_log, circuit.rows.len());
+    report.json("trace_log", circuit.trace_log).json("trace_rows", circuit.rows.len());
     report.line(format!("{:<24} {shown}", "trace"));
-    report.field(
-        "lookups",
-        lookups,
-        "lookups",
-        format!("{lookups} into {} tables", circuit.tables.len()),
-    );
+    report.field("lookups", lookups, "lookups", format!("{lookups} into {} tables", circuit.tables.len()));
     let size = Body::size(circuit);
-    report.field(
-        "proof_body_bytes",
-        size,
-        "proof",
-        format!("{} and its statement", bytes(size as u64)),
-    );
+    report.field("proof_body_bytes", size, "proof", format!("{} and its statement", bytes(size as u64)));
     describe_soundness(report, circuit);
 }
 
@@ -115,13 +91,7 @@ fn describe_soundness(report: &mut Report, circuit: &Circuit) {
             "over_short": step.over_short.to_string(),
         })
     };
-    report.json(
-        "soundness_steps",
-        soundness::steps(circuit)
-            .iter()
-            .map(step)
-            .collect::<Vec<_>>(),
-    );
+    report.json("soundness_steps", soundness::steps(circuit).iter().map(step).collect::<Vec<_>>());
     let shown = format!("{total} bits: an attempt at a false proof passes once in 2^{total}");
     report.field("soundness_bits", total, "soundness", shown);
 }
@@ -143,10 +113,7 @@ fn describe_proof(
     };
     let key = verifier_key(key_path)?;
     if key.digest() != digest {
-        return Err(Failure::is_false(
-            path,
-            format_args!("for another key than {}", key_path.display()),
-        ));
+        return Err(Failure::is_false(path, format_args!("for another key than {}", key_path.display())));
     }
     let proof = Proof::from_bytes(key.graph(), key.circuit(), content).map_err(unreadable)?;
     describe_visibility(report, proof.statement.input, proof.statement.output);
@@ -168,28 +135,17 @@ fn describe_proof(
 }
 
 fn describe_visibility(report: &mut Report, input: Visibility, output: Visibility) {
-    for (key, label, visibility) in [
-        ("input_visibility", "input", input),
-        ("output_visibility", "output", output),
-    ] {
-        report.field(
-            key,
-            visibility_name(visibility),
-            label,
-            visibility_name(visibility),
-        );
+    for (key, label, visibility) in
+        [("input_visibility", "input", input), ("output_visibility", "output", output)]
+    {
+        report.field(key, visibility_name(visibility), label, visibility_name(visibility));
     }
 }
 
 /// How many elements an opening opens; the values stay unsaid.
 fn describe_opening(report: &mut Report, opening: &Opening) {
     report.field("key", hex(&opening.key), "key", hex(&opening.key));
-    let opened: Vec<usize> = opening
-        .tensors
-        .iter()
-        .flatten()
-        .map(|(values, _)| values.len())
-        .collect();
+    let opened: Vec<usize> = opening.tensors.iter().flatten().map(|(values, _)| values.len()).collect();
     let elements: usize = opened.iter().sum();
     let shown = format!("{elements} elements of {} inputs and outputs", opened.len());
     report.field("elements", elements, "opens", shown);

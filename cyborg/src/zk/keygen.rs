@@ -21,8 +21,7 @@ pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
     let progress = Progress::new("making keys");
     let start = Instant::now();
     let failed = |error| Failure::input(&arguments.model, error);
-    let keys =
-        zkml_prover::keygen(graph, weights, &mut |step| progress.step(step)).map_err(failed)?;
+    let keys = zkml_prover::keygen(graph, weights, &mut |step| progress.step(step)).map_err(failed)?;
     let elapsed = start.elapsed().as_secs_f64();
     drop(progress);
 
@@ -31,16 +30,10 @@ pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
     files::write(&[(&prover, &prover_bytes), (&verifier, &verifier_bytes)])?;
 
     let mut report = Report::default();
-    report.field(
-        "key",
-        hex(&keys.verifier.digest()),
-        "key",
-        hex(&keys.verifier.digest()),
-    );
-    for (name, output, size) in [
-        ("prover_key", &prover, prover_bytes.len()),
-        ("verifier_key", &verifier, verifier_bytes.len()),
-    ] {
+    report.field("key", hex(&keys.verifier.digest()), "key", hex(&keys.verifier.digest()));
+    for (name, output, size) in
+        [("prover_key", &prover, prover_bytes.len()), ("verifier_key", &verifier, verifier_bytes.len())]
+    {
         let path = output.path().display().to_string();
         let secret = if name == "prover_key" { ", secret" } else { "" };
         let shown = format!("{path} ({}{secret})", bytes(size as u64));

@@ -136,19 +136,13 @@ impl Connection {
         Ok(bytes)
     }
 
-    fn receive_exact<const N: usize>(
-        &mut self,
-        frame: &'static str,
-    ) -> Result<[u8; N], SessionError> {
+    fn receive_exact<const N: usize>(&mut self, frame: &'static str) -> Result<[u8; N], SessionError> {
         let bytes = self.receive(frame, N)?;
-        bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| SessionError::FrameLength {
-                frame,
-                got: bytes.len(),
-                expected: N,
-            })
+        bytes.as_slice().try_into().map_err(|_| SessionError::FrameLength {
+            frame,
+            got: bytes.len(),
+            expected: N,
+        })
     }
 }
 
@@ -173,10 +167,7 @@ impl Prover {
         hello.extend(key);
         connection.send(&hello)?;
         match connection.receive("welcome", 0) {
-            Ok(_) => Ok(Self {
-                connection,
-                failure: None,
-            }),
+            Ok(_) => Ok(Self { connection, failure: None }),
             Err(SessionError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(SessionError::Refused)
             }
@@ -193,9 +184,7 @@ impl Prover {
         let proved = {
             let (connection, failure) = (&mut self.connection, &mut self.failure);
             let mut transcript = LiveTranscript::new(PROTOCOL, |digest: [u8; DIGEST_BYTES]| {
-                let nonce = connection
-                    .send(&digest)
-                    .and_then(|()| connection.receive_exact("nonce"));
+                let nonce = connection.send(&digest).and_then(|()| connection.receive_exact("nonce"));
                 nonce.map_err(|error| {
                     *failure = Some(error);
                     Aborted
@@ -216,11 +205,7 @@ impl Prover {
         let (valid, message) = match verdict.split_first() {
             Some((code, message)) => (*code == 0, String::from_utf8_lossy(message).into_owned()),
             None => {
-                return Err(SessionError::FrameLength {
-                    frame: "verdict",
-                    got: 0,
-                    expected: 1,
-                });
+                return Err(SessionError::FrameLength { frame: "verdict", got: 0, expected: 1 });
             }
         };
         Ok(Ok((Verdict { valid, message }, made)))
@@ -279,14 +264,11 @@ fn session(
         if digest.is_empty() {
             break;
         }
-        let digest = digest
-            .as_slice()
-            .try_into()
-            .map_err(|_| SessionError::FrameLength {
-                frame: "digest",
-                got: digest.len(),
-                expected: DIGEST_BYTES,
-            })?;
+        let digest = digest.as_slice().try_into().map_err(|_| SessionError::FrameLength {
+            frame: "digest",
+            got: digest.len(),
+            expected: DIGEST_BYTES,
+        })?;
         if drawn.len() == MAX_CHALLENGES {
             return Err(SessionError::TooManyChallenges);
         }
@@ -314,9 +296,5 @@ fn session(
     // The verdict stands even where the prover does not wait for it.
     let _ = connection.send(&verdict);
     let _ = connection.stream.shutdown(Shutdown::Write);
-    Ok(Session {
-        challenges: drawn.len(),
-        proof_bytes: proof.len(),
-        outcome,
-    })
+    Ok(Session { challenges: drawn.len(), proof_bytes: proof.len(), outcome })
 }

@@ -24,10 +24,7 @@ fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
             None => Ok(None),
             Some(_) => {
                 let problem = "input and output are public, so there is nothing to open".to_owned();
-                Err(Failure::Usage {
-                    flag: "--opening-out",
-                    problem,
-                })
+                Err(Failure::Usage { flag: "--opening-out", problem })
             }
         };
     }
@@ -62,24 +59,16 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
         .transpose()?;
     if opening_path.is_some() && opening_path == arguments.out {
         let problem = "the proof and its opening need different names".to_owned();
-        return Err(Failure::Usage {
-            flag: "--out",
-            problem,
-        });
+        return Err(Failure::Usage { flag: "--out", problem });
     }
 
     let key_bytes = Zeroizing::new(files::read(&arguments.key, MAX_KEY_BYTES)?);
-    let key =
-        ProverKey::from_bytes(&key_bytes).map_err(|error| Failure::input(&arguments.key, error))?;
+    let key = ProverKey::from_bytes(&key_bytes).map_err(|error| Failure::input(&arguments.key, error))?;
     drop(key_bytes);
     let samples = Samples::open(&arguments.sample.input)?;
     let inputs = Ports::inputs(key.graph()).sample(&samples, arguments.sample.index)?;
     let visibility = |public| {
-        if public {
-            Visibility::Public
-        } else {
-            Visibility::Committed
-        }
+        if public { Visibility::Public } else { Visibility::Committed }
     };
     let request = Request {
         inputs: &inputs,
@@ -120,12 +109,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     report.json("proof_bytes", size);
     if let Some(out) = &proof_out {
         let path = out.path().display().to_string();
-        report.field(
-            "proof",
-            path.clone(),
-            "proof",
-            format!("{path} ({})", bytes(size as u64)),
-        );
+        report.field("proof", path.clone(), "proof", format!("{path} ({})", bytes(size as u64)));
     }
     if let Some(address) = &arguments.connect {
         let shown = format!("accepted by {address} ({})", bytes(size as u64));
@@ -133,12 +117,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     }
     if let Some(out) = &opening_out {
         let path = out.path().display().to_string();
-        report.field(
-            "opening",
-            path.clone(),
-            "opening",
-            format!("{path} (secret)"),
-        );
+        report.field("opening", path.clone(), "opening", format!("{path} (secret)"));
     }
     report.field("seconds", elapsed, "time", seconds(elapsed));
     Ok(report)
@@ -151,10 +130,7 @@ fn prove_to(
     key: &ProverKey,
     request: &Request<'_>,
 ) -> Result<Proved, Failure> {
-    let session_failed = |error| Failure::Input {
-        file: address.to_owned(),
-        problem: format!("{error}"),
-    };
+    let session_failed = |error| Failure::Input { file: address.to_owned(), problem: format!("{error}") };
     let session = live::Prover::connect(address, &key.digest(), arguments.patience.duration())
         .map_err(session_failed)?;
     let (verdict, proved) = session
@@ -168,8 +144,5 @@ fn prove_to(
         return Ok(proved);
     }
     let problem = format!("the verifier says: {}", verdict.message);
-    Err(Failure::False {
-        file: address.to_owned(),
-        problem,
-    })
+    Err(Failure::False { file: address.to_owned(), problem })
 }

@@ -24,21 +24,12 @@ pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
     let (source, outcome) = match (&arguments.proof, &arguments.listen) {
         (Some(path), _) => {
             let proof = files::read(path, MAX_PROOF_BYTES)?;
-            (
-                path.clone(),
-                zkml_verifier::verify(&key, &proof, &arguments.context.0),
-            )
+            (path.clone(), zkml_verifier::verify(&key, &proof, &arguments.context.0))
         }
-        (None, Some(address)) => (
-            PathBuf::from(address),
-            listen(address, arguments, &key, &mut report)?,
-        ),
+        (None, Some(address)) => (PathBuf::from(address), listen(address, arguments, &key, &mut report)?),
         (None, None) => {
             let problem = "a proof or --listen is needed".to_owned();
-            return Err(Failure::Usage {
-                flag: "--proof",
-                problem,
-            });
+            return Err(Failure::Usage { flag: "--proof", problem });
         }
     };
     let statement = outcome.map_err(|error| {
@@ -63,20 +54,8 @@ pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
         },
     );
     for (key_name, label, ports, visibility, values) in [
-        (
-            "input",
-            "input",
-            Ports::inputs(key.graph()),
-            statement.input,
-            &opened.inputs,
-        ),
-        (
-            "output",
-            "output",
-            Ports::outputs(key.graph()),
-            statement.output,
-            &opened.outputs,
-        ),
+        ("input", "input", Ports::inputs(key.graph()), statement.input, &opened.inputs),
+        ("output", "output", Ports::outputs(key.graph()), statement.output, &opened.outputs),
     ] {
         let text = visibility_name(visibility);
         report.field(&format!("{key_name}_visibility"), text, label, text);
@@ -106,29 +85,15 @@ fn listen(
     key: &VerifierKey,
     report: &mut Report,
 ) -> Result<Result<Statement, VerifyError>, Failure> {
-    let failed = |source| Failure::Io {
-        file: address.to_owned(),
-        action: "cannot listen",
-        source,
-    };
+    let failed = |source| Failure::Io { file: address.to_owned(), action: "cannot listen", source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     // With port 0 the system chooses; whoever started this must learn what.
     eprintln!("listening on {}", listener.local_addr().map_err(failed)?);
-    let session = live::serve(
-        &listener,
-        key,
-        &arguments.context.0,
-        arguments.patience.duration(),
-        |error| {
-            eprintln!("note: a session ended without a proof: {error}");
-        },
-    )
+    let session = live::serve(&listener, key, &arguments.context.0, arguments.patience.duration(), |error| {
+        eprintln!("note: a session ended without a proof: {error}");
+    })
     .map_err(failed)?;
-    let shown = format!(
-        "{} drawn live, {} of proof",
-        session.challenges,
-        bytes(session.proof_bytes as u64)
-    );
+    let shown = format!("{} drawn live, {} of proof", session.challenges, bytes(session.proof_bytes as u64));
     report.field("challenges", session.challenges, "challenges", shown);
     report.json("proof_bytes", session.proof_bytes);
     Ok(session.outcome)
@@ -155,25 +120,17 @@ pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
 
 /// The parts of a statement that are about inputs and about outputs.
 pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
-    statement
-        .tensors
-        .split_at(inputs.min(statement.tensors.len()))
+    statement.tensors.split_at(inputs.min(statement.tensors.len()))
 }
 
 /// Verifies the proof that a verifier's key brings about itself.
 pub(super) fn check_key(arguments: &CheckKey) -> Result<Report, Failure> {
     let start = Instant::now();
     let key = verifier_key(&arguments.key)?;
-    key.check()
-        .map_err(|error| Failure::is_false(&arguments.key, error))?;
+    key.check().map_err(|error| Failure::is_false(&arguments.key, error))?;
     let elapsed = start.elapsed().as_secs_f64();
     let mut report = Report::default();
-    report.field(
-        "valid",
-        true,
-        "key",
-        "valid: weights in range, padding zero",
-    );
+    report.field("valid", true, "key", "valid: weights in range, padding zero");
     report.field("key", hex(&key.digest()), "digest", hex(&key.digest()));
     report.field("seconds", elapsed, "time", seconds(elapsed));
     Ok(report)
