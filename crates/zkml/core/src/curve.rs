@@ -2,7 +2,7 @@
 //!
 //! Wasm has no product of 64-bit integers to 128 bits; arkworks' Montgomery multiplication turns
 //! into calls of a software routine there, and a product takes two to three times as long as
-//! with limbs whose products fit 64 bits ([`limbs`]). Values have the same form in memory on both
+//! with limbs whose products fit 64 bits (`limbs`). Values have the same form in memory on both
 //! paths (four 64-bit limbs, `a 2^256 mod p`). On other targets the fast path is compiled for its
 //! tests only.
 

@@ -9,7 +9,7 @@
 //! | [`statement`] | what is public, and in what form |
 //! | [`proof`] | a proof as bytes |
 //! | [`key`] | the verifying key, and its proof about itself |
-//! | [`equation`] | the one group equation, deferred; several proofs at once |
+//! | [`mod@equation`] | the one group equation, deferred; several proofs at once |
 //! | [`soundness`] | the soundness error, from the parameters |
 //! | [`wire`] | checked reading of bytes |
 //!
