@@ -10,6 +10,7 @@ use zkml_graph::codec::{decode_graph, decode_model, encode_graph, encode_model};
 use zkml_import::Model;
 use zkml_import::data::Samples;
 use zkml_prover::{Opening, ProverKey};
+use zkml_verifier::circuit::Circuit;
 use zkml_verifier::{VerifierKey, verify};
 
 /// A decoder of untrusted bytes.
@@ -69,17 +70,17 @@ pub fn samples(bytes: &[u8]) -> bool {
     true
 }
 
-/// ONNX models, up to what can be known of them without running them.
+/// ONNX models, read and inspected: shapes, a run on made-up inputs, and what of it is provable.
 #[must_use]
 pub fn onnx(bytes: &[u8]) -> bool {
     let Ok(model) = Model::read(bytes) else {
         return false;
     };
-    let _ = (model.name(), model.inputs(), model.outputs());
+    let _ = model.inspect();
     true
 }
 
-/// Integer graphs.
+/// Integer graphs, and their circuits where they can be proven.
 ///
 /// # Panics
 /// Where a graph has two encodings: a defect.
@@ -89,6 +90,10 @@ pub fn graph(bytes: &[u8]) -> bool {
         return false;
     };
     assert_eq!(encode_graph(&graph), bytes, "not canonical");
+    if let Ok(circuit) = Circuit::new(&graph) {
+        let _ = (circuit.hidden_count(), circuit.statement_lens());
+        let _ = Circuit::for_key(&circuit, graph.weight_bits);
+    }
     true
 }
 

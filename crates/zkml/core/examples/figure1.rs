@@ -63,11 +63,7 @@ fn constraints(sent: &[F; SENT], rho: F, [a, b]: [F; 2]) -> Ledger {
     let m1 = ledger.push(sent[2]);
     let m2 = ledger.push(sent[3]);
     let constant = |value: F| Form::constant(value);
-    ledger.require_zero(
-        w1.plus(&w2, F::ONE)
-            .plus(&l, rho)
-            .plus(&constant(a), -F::ONE),
-    );
+    ledger.require_zero(w1.plus(&w2, F::ONE).plus(&l, rho).plus(&constant(a), -F::ONE));
     ledger.require_zero(w2.plus(&r, rho).plus(&constant(F::ONE - b), F::ONE));
     let ten = constant(F::from(10u64) - a * b);
     ledger.require_zero(ten.plus(&m1, rho).plus(&m2, rho * rho));
@@ -76,11 +72,7 @@ fn constraints(sent: &[F; SENT], rho: F, [a, b]: [F; 2]) -> Ledger {
 
 /// The commitments of Algorithm 1: `c_S`, and `c_t` to a `t` that both know, without a blind.
 fn opening(pads: Affine, coefficients: Vec<F>, t: F, generators: &Generators) -> OpeningStatement {
-    OpeningStatement {
-        vector: pads,
-        value: (generators.value * t).into_affine(),
-        coefficients,
-    }
+    OpeningStatement { vector: pads, value: (generators.value * t).into_affine(), coefficients }
 }
 
 fn absorb_first(transcript: &mut impl Transcript, pads: &Affine, sent: &[F; SENT]) {
@@ -98,11 +90,7 @@ fn absorb_factors(transcript: &mut impl Transcript, factors: &[F; 2]) {
 }
 
 /// The prover. Nothing is tested: who does not know `w1` and `w2` gets a proof that is false.
-fn prove(
-    [w1, w2]: [F; 2],
-    transcript: &mut impl Transcript,
-    random: &mut Random,
-) -> Result<Proof, Aborted> {
+fn prove([w1, w2]: [F; 2], transcript: &mut impl Transcript, random: &mut Random) -> Result<Proof, Aborted> {
     let generators = Generators::new(HIDDEN, 0);
     let pads: Vec<F> = (0..HIDDEN).map(|_| random.scalar()).collect();
     let blind = random.scalar();
@@ -120,11 +108,7 @@ fn prove(
     let lambda = transcript.challenge(labels::CONSTRAINTS)?;
 
     let (coefficients, t) = constraints(&sent, rho, factors).combine(&lambda);
-    let witness = OpeningWitness {
-        vector: pads,
-        vector_blind: blind,
-        value_blind: F::zero(),
-    };
+    let witness = OpeningWitness { vector: pads, vector_blind: blind, value_blind: F::zero() };
     let opening = opening(safe_box, coefficients, t, &generators);
     Ok(Proof {
         pads: safe_box,
@@ -148,12 +132,7 @@ fn verify(proof: &Proof, transcript: &mut impl Transcript) -> Result<bool, Abort
 
 impl Proof {
     fn to_bytes(&self) -> Vec<u8> {
-        let Self {
-            pads,
-            sent,
-            factors,
-            opening,
-        } = self;
+        let Self { pads, sent, factors, opening } = self;
         let points = [pads, &opening.mask, &opening.mask_value];
         let mut bytes: Vec<u8> = points.into_iter().flat_map(compress).collect();
         let scalars = sent.iter().chain(factors).chain(&opening.vector);
@@ -163,9 +142,7 @@ impl Proof {
     }
 
     fn from_bytes(bytes: &[u8; PROOF_BYTES]) -> Option<Self> {
-        let mut words = bytes
-            .chunks_exact(32)
-            .filter_map(|word| word.try_into().ok());
+        let mut words = bytes.chunks_exact(32).filter_map(|word| word.try_into().ok());
         let mut point = || decompress(&words.next()?);
         let [pads, mask, mask_value] = [point()?, point()?, point()?];
         let scalars: Option<Vec<F>> = words.map(|word| decode(&word)).collect();
@@ -322,16 +299,12 @@ fn conversation() -> Result<String, Box<dyn Error + Send + Sync>> {
         one('P', "r_t'", scalar(&opening.value_blind)),
         one('V', "verdict", verdict.to_owned()),
     ];
-    let line =
-        |(from, name, value): &(char, String, String)| format!("{from}  {name:<9} {value}\n");
+    let line = |(from, name, value): &(char, String, String)| format!("{from}  {name:<9} {value}\n");
     Ok(lines.iter().flatten().map(line).collect())
 }
 
 fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes
-        .into_iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {

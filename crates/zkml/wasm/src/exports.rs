@@ -1,8 +1,5 @@
 //! What the module exports: the only place where the verifier meets raw memory.
-#![expect(
-    unsafe_code,
-    reason = "exported names, and bytes that the host has written into linear memory"
-)]
+#![expect(unsafe_code, reason = "exported names, and bytes that the host has written into linear memory")]
 
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use core::ptr::null_mut;
@@ -68,13 +65,8 @@ unsafe extern "C" fn verify(
     context_len: usize,
 ) -> Verdict {
     // SAFETY: the caller's promise; the host does nothing while the call runs.
-    let [key, proof, context] = unsafe {
-        [
-            bytes(key, key_len),
-            bytes(proof, proof_len),
-            bytes(context, context_len),
-        ]
-    };
+    let [key, proof, context] =
+        unsafe { [bytes(key, key_len), bytes(proof, proof_len), bytes(context, context_len)] };
     crate::verify(key, proof, context)
 }
 

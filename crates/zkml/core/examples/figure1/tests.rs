@@ -37,13 +37,9 @@ fn what_is_no_solution_is_refused() -> Outcome {
 
 #[test]
 fn every_word_of_a_proof_counts() -> Outcome {
-    let bytes: [u8; PROOF_BYTES] = prove_alone([4, 1])?
-        .to_bytes()
-        .try_into()
-        .map_err(|_| "another size")?;
-    let accepted = |bytes: &[u8; PROOF_BYTES]| {
-        Proof::from_bytes(bytes).is_some_and(|proof| verify_alone(&proof))
-    };
+    let bytes: [u8; PROOF_BYTES] = prove_alone([4, 1])?.to_bytes().try_into().map_err(|_| "another size")?;
+    let accepted =
+        |bytes: &[u8; PROOF_BYTES]| Proof::from_bytes(bytes).is_some_and(|proof| verify_alone(&proof));
     assert!(accepted(&bytes));
     for word in 0..PROOF_BYTES / 32 {
         for byte in [0, 31] {
@@ -137,9 +133,6 @@ fn conversations_are_simulated_without_a_witness() -> Outcome {
 fn the_page_shows_this_run() -> Outcome {
     let page = include_str!("../../../../../docs/figure-1.md");
     let conversation = conversation()?;
-    assert!(
-        page.contains(&conversation),
-        "docs/figure-1.md should hold:\n{conversation}"
-    );
+    assert!(page.contains(&conversation), "docs/figure-1.md should hold:\n{conversation}");
     Ok(())
 }
