@@ -3,10 +3,13 @@
 use zkml_graph::TensorId;
 
 use super::emit::Target;
-use super::expr::{Body, Expr, Factor, Item};
-use super::view::{self, View, layout};
+use super::expr::{Body, Expr, Factor, Item, Term};
+use super::view::{self, Atom, View, layout};
 use super::{Lowering, Refusal, Stored, Value, carve};
 use crate::ir::ValueId;
+
+/// Most terms of a copy that reads one stored axis along several output axes.
+const MAX_PIECES: usize = 256;
 
 impl Lowering<'_> {
     /// Makes a value a stored tensor; `id` says which range it has.
@@ -90,69 +93,22 @@ impl Lowering<'_> {
             return Ok((tensor, view.clone()));
         }
         let name = self.tensor(tensor).name.clone();
-        let mut tensor = tensor;
-        let mut view = view.clone();
-        if view.read(&layout(&view.extents())).is_none() {
-            (tensor, view) = self.split_axes(tensor, &view)?;
-        }
         let (shape, out) = View::grouped(&view.extents());
-        let map = view.read(&layout(&view.extents())).ok_or("a layout that is not supported")?;
-        let item = Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) };
-        let copy = Expr::single(shape, item);
+        let to = layout(&view.extents());
+        if let Some(map) = view.read(&to) {
+            let item = Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) };
+            return Ok((self.exact(Expr::single(shape, item), &name)?, out));
+        }
+        if let Some(split) = view.split_storage()
+            && let Some(map) = split.read(&to)
+        {
+            let copy = Expr::single(split.storage.clone(), Item::Reshape { tensor, factor: 1.0 });
+            let tensor = self.exact(copy, &name)?;
+            let item = Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) };
+            return Ok((self.exact(Expr::single(shape, item), &name)?, out));
+        }
+        let copy = pieces(tensor, view, &shape).ok_or("a layout that is not supported")?;
         Ok((self.exact(copy, &name)?, out))
-    }
-
-    /// Stores a tensor again with every axis cut where the view's atoms cut it.
-    fn split_axes(&mut self, tensor: TensorId, view: &View) -> Result<(TensorId, View), Refusal> {
-        let name = self.tensor(tensor).name.clone();
-        let mut shape = Vec::new();
-        let mut axes = view.axes.clone();
-        let mut offset = Vec::new();
-        for (axis, &extent) in view.storage.iter().enumerate() {
-            let mut strides: Vec<usize> = view
-                .atoms()
-                .filter(|a| a.axis == Some(axis))
-                .flat_map(|a| [a.stride, a.stride * a.extent])
-                .chain([1, extent])
-                .collect();
-            strides.sort_unstable_by(|a, b| b.cmp(a));
-            strides.dedup();
-            let fits = strides[0] == extent
-                && view.offset[axis] >= 0
-                && strides.windows(2).all(|w| w[0].is_multiple_of(w[1]));
-            if !fits {
-                return Err("a slice of a reshaped axis".into());
-            }
-            let mut rest = view.offset[axis];
-            for cut in strides.windows(2) {
-                for atom in axes.iter_mut().flatten() {
-                    if atom.axis == Some(axis) && atom.stride == cut[1] {
-                        // Marked as done by an axis beyond the old ones.
-                        atom.axis = Some(view.storage.len() + shape.len());
-                        atom.stride = 1;
-                    }
-                }
-                shape.push(cut[0] / cut[1]);
-                offset.push(rest / cut[1] as i64);
-                rest %= cut[1] as i64;
-            }
-            if shape.is_empty() || strides.len() == 1 {
-                shape.push(1);
-                offset.push(0);
-            }
-        }
-        for atom in axes.iter_mut().flatten() {
-            if let Some(axis) = &mut atom.axis {
-                *axis = axis.checked_sub(view.storage.len()).ok_or("a slice of a reshaped axis")?;
-            }
-        }
-        let copy = Expr::single(shape.clone(), Item::Reshape { tensor, factor: 1.0 });
-        let tensor = self.exact(copy, &name)?;
-        let view = View { axes, offset, storage: shape, padded: false };
-        if view.read(&layout(&view.extents())).is_none() {
-            return Err("a layout that is not supported".into());
-        }
-        Ok((tensor, view))
     }
 
     /// Emits a copy: no rounding.
@@ -170,4 +126,44 @@ impl Lowering<'_> {
         }
         Ok(out)
     }
+}
+
+/// A copy of any view into one output axis per atom, of the given shape. A stored axis follows
+/// one output axis only, so of several atoms on it the longest is followed and every index of
+/// the others is a term of its own; `None` where that makes more than [`MAX_PIECES`].
+fn pieces(tensor: TensorId, view: &View, shape: &[usize]) -> Option<Expr> {
+    let atoms: Vec<&Atom> = view.atoms().collect();
+    let mut longest: Vec<Option<usize>> = vec![None; view.storage.len()];
+    for (at, atom) in atoms.iter().enumerate() {
+        let Some(axis) = atom.axis else { continue };
+        if longest[axis].is_none_or(|l| atoms[l].extent < atom.extent) {
+            longest[axis] = Some(at);
+        }
+    }
+    let mut maps = view.maps();
+    for (axis, at) in longest.iter().enumerate() {
+        if let Some(at) = *at {
+            maps[axis].out = Some((u32::try_from(at).ok()?, u32::try_from(atoms[at].stride).ok()?));
+        }
+    }
+    let apart: Vec<usize> =
+        (0..atoms.len()).filter(|&at| atoms[at].axis.is_some_and(|axis| longest[axis] != Some(at))).collect();
+    let extents: Vec<usize> = apart.iter().map(|&at| atoms[at].extent).collect();
+    if extents.iter().try_fold(1usize, |n, &e| n.checked_mul(e)).is_none_or(|n| n > MAX_PIECES) {
+        return None;
+    }
+    let mut terms = Vec::new();
+    crate::array::for_each_index(&extents, |index| {
+        let mut region = Expr::everywhere(shape);
+        let mut map = maps.clone();
+        for (&at, &i) in apart.iter().zip(index) {
+            region[at] = (i, 1);
+            if let Some(axis) = atoms[at].axis {
+                map[axis].offset += (i * atoms[at].stride) as i64;
+            }
+        }
+        let item = Item::Tensor { tensor, inner: vec![], map, factor: Factor::Public(1.0) };
+        terms.push(Term { region, item });
+    });
+    Some(Expr { shape: shape.to_vec(), body: Body::Affine(terms) })
 }

@@ -244,6 +244,57 @@ impl View {
         Some(out)
     }
 
+    /// The same elements where every stored axis with several atoms on it is stored as several
+    /// axes, row-major, cut where the atoms step. `None` where the steps do not divide each other,
+    /// or an offset carries from one part into the next.
+    pub(crate) fn split_storage(&self) -> Option<Self> {
+        let mut storage = Vec::new();
+        let mut offset = Vec::new();
+        let mut axes = self.axes.clone();
+        // New axes are numbered beyond the old ones until all are done.
+        let beyond = self.storage.len();
+        for (axis, &extent) in self.storage.iter().enumerate() {
+            let here: Vec<Atom> = self.atoms().filter(|a| a.axis == Some(axis)).copied().collect();
+            if here.len() <= 1 {
+                for atom in axes.iter_mut().flatten().filter(|a| a.axis == Some(axis)) {
+                    atom.axis = Some(beyond + storage.len());
+                }
+                storage.push(extent);
+                offset.push(self.offset[axis]);
+                continue;
+            }
+            let mut cuts: Vec<usize> = here.iter().map(|a| a.stride).chain([1, extent]).collect();
+            cuts.sort_unstable_by(|a, b| b.cmp(a));
+            cuts.dedup();
+            let mut rest = usize::try_from(self.offset[axis]).ok()?;
+            if cuts[0] != extent || cuts.windows(2).any(|w| !w[0].is_multiple_of(w[1])) {
+                return None;
+            }
+            for cut in cuts.windows(2) {
+                let (digits, start) = (cut[0] / cut[1], rest / cut[1]);
+                for atom in axes.iter_mut().flatten() {
+                    if atom.axis == Some(axis) && atom.stride == cut[1] {
+                        if start + atom.extent > digits {
+                            return None;
+                        }
+                        atom.axis = Some(beyond + storage.len());
+                        atom.stride = 1;
+                    }
+                }
+                storage.push(digits);
+                offset.push(start as i64);
+                rest %= cut[1];
+            }
+        }
+        for atom in axes.iter_mut().flatten() {
+            atom.axis = match atom.axis {
+                Some(axis) => Some(axis.checked_sub(beyond)?),
+                None => None,
+            };
+        }
+        Some(Self { axes, offset, storage, padded: self.padded })
+    }
+
     /// Index maps with the offsets, and nothing else yet.
     pub(crate) fn maps(&self) -> Vec<AxisMap> {
         self.offset.iter().map(|&offset| AxisMap { offset, out: None, inner: None }).collect()
@@ -378,5 +429,21 @@ mod tests {
         assert!(!cut.is_bijective());
         assert!(cut.pad(1, 1, 0).is_none(), "a slice cannot be padded in place");
         assert!(view.pad(1, 1, 0).is_some_and(|v| v.offset == [0, -1] && v.shape() == [5, 9]));
+    }
+
+    #[test]
+    fn storage_is_split_where_atoms_step() {
+        // Shuffled channels beside a padded axis: only the channels are cut.
+        let shuffled = View::whole(&[12, 3]).reshape(&[3, 4, 3]).map(|v| v.transpose(&[1, 0, 2]));
+        let padded = shuffled.as_ref().and_then(|v| v.reshape(&[12, 3])).and_then(|v| v.pad(1, 1, 1));
+        let Some(split) = padded.and_then(|v| v.split_storage()) else { panic!("splits") };
+        assert_eq!((split.storage, split.offset), (vec![3, 4, 3], vec![0, 0, -1]));
+        assert!(split.padded);
+        // Every other of the 3 outer steps of 4: 8 does not divide 12.
+        let uneven = shuffled.as_ref().and_then(|v| v.slice(1, 0, 2, 2));
+        assert!(uneven.is_some_and(|v| v.split_storage().is_none()));
+        // The last two of them: the offset stays within its part.
+        let late = shuffled.as_ref().and_then(|v| v.slice(1, 1, 1, 2)).and_then(|v| v.split_storage());
+        assert!(late.is_some_and(|v| v.offset == [1, 0, 0]));
     }
 }
