@@ -131,6 +131,10 @@ impl Samples {
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let name = path.display().to_string();
         let io = |source| DataError::Io { file: name.clone(), source };
+        // Asked by name first: opening a pipe would wait for a writer.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Err(DataError::NotAFile { file: name });
+        }
         let file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {

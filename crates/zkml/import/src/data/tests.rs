@@ -290,6 +290,23 @@ fn files_that_cannot_be_read_are_named() -> TestResult {
     Ok(())
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_without_waiting_for_a_writer() -> TestResult {
+    let path = std::env::temp_dir().join(format!("zkml-import-pipe-{}", std::process::id()));
+    let made = std::process::Command::new("mkfifo").arg(&path).status()?;
+    if !made.success() {
+        return Err("mkfifo failed".into());
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let pipe = path.clone();
+    std::thread::spawn(move || sender.send(matches!(Samples::open(&pipe), Err(DataError::NotAFile { .. }))));
+    let refused = receiver.recv_timeout(std::time::Duration::from_secs(10));
+    std::fs::remove_file(&path)?;
+    assert!(refused?, "a pipe is not a regular file");
+    Ok(())
+}
+
 /// Whatever was read must be consistent: every sample can be taken, none beyond the last.
 fn consistent(samples: &Samples) -> bool {
     samples.names().all(|name| {
