@@ -1,7 +1,7 @@
 //! Small models written here, for corners that exporters seldom reach.
 
 use prost::Message;
-use zkml_graph::Op;
+use zkml_graph::{FunctionKind, Op, Stage};
 
 use crate::onnx::messages::{
     AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -189,6 +189,30 @@ fn a_scalar_of_the_model_stays_hidden() -> Result<(), ImportError> {
     )?;
     let compiled = follows(&model)?;
     assert_eq!(compiled.graph.params.len(), 1, "a trained factor is a parameter");
+    Ok(())
+}
+
+#[test]
+fn keys_of_an_arg_max_are_as_wide_as_activations() -> Result<(), ImportError> {
+    let model = model(
+        &[("x", &[1, 8])],
+        &["y"],
+        vec![
+            node("Gemm", &["x", "w", "b"], &["scores"], &[]),
+            node("ArgMax", &["scores"], &["y"], &[("axis", &[1])]),
+        ],
+        vec![weight("w", &[8, 10], 0.5), weight("b", &[10], 0.5)],
+    )?;
+    let compiled = follows(&model)?;
+    let widths = compiled.graph.nodes.iter().filter_map(|n| match &n.op {
+        Op::Affine { stage: Stage::Requant { domain_bits, function, .. }, .. }
+            if matches!(function.kind, FunctionKind::ArgIndex { .. }) =>
+        {
+            Some(*domain_bits)
+        }
+        _ => None,
+    });
+    assert_eq!(widths.collect::<Vec<_>>(), [12], "8 bits of score, 4 bits of index");
     Ok(())
 }
 

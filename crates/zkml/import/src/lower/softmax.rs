@@ -188,11 +188,13 @@ impl Lowering<'_> {
             .and_then(|log| KEY_BITS.checked_sub(log))
             .filter(|&bits| bits >= 4)
             .ok_or_else(|| format!("{length} elements leave fewer than 4 bits for their values"))?;
-        let value = self.stored_wide(value, id, bits.min(12))?;
+        // The table that reads the index off a key has an entry for every key.
+        let bits = bits.min(self.bits.activation);
+        let value = self.stored_wide(value, id, bits)?;
         if length == 1 {
             return Err("an axis of one element".into());
         }
-        let (tensor, view) = self.simple_rows(value, id, axis, bits.min(12))?;
+        let (tensor, view) = self.simple_rows(value, id, axis, bits)?;
         let n = 1i64 << log_n;
         let to = layout(&view.extents());
         let (storage, view_out) = View::grouped(&view.extents());
