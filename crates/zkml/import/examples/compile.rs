@@ -43,16 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for node in &compiled.graph.nodes {
         let tensor = &compiled.graph.tensors[node.output as usize];
         let (shape, range) = (&tensor.shape, (tensor.min, tensor.max));
-        writeln!(
-            stdout,
-            "{}: {shape:?} in {range:?} at 2^-{}",
-            node.name, tensor.scale
-        )?;
+        writeln!(stdout, "{}: {shape:?} in {range:?} at 2^-{}", node.name, tensor.scale)?;
     }
-    writeln!(
-        stdout,
-        "{}",
-        serde_json::to_string_pretty(&compiled.report)?
-    )?;
+    writeln!(stdout, "{}", serde_json::to_string_pretty(&compiled.report)?)?;
     Ok(())
 }

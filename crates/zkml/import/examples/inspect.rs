@@ -12,11 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(model) => {
                 let found = model.inspect();
                 let (n, macs) = (found.parameters, found.macs);
-                writeln!(
-                    out,
-                    "{path}: {n} parameters, {macs} MACs, {:?}",
-                    found.operators
-                )?;
+                writeln!(out, "{path}: {n} parameters, {macs} MACs, {:?}", found.operators)?;
                 if let Ok((graph, _)) = model.sketch(&Options::default()) {
                     for node in &graph.nodes {
                         let tensor = &graph.tensors[node.output as usize];

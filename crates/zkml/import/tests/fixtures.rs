@@ -28,9 +28,7 @@ fn names() -> Outcome<Vec<String>> {
 
 fn floats(value: &Value) -> Vec<f32> {
     let list = value.as_array().map_or(&[][..], Vec::as_slice);
-    list.iter()
-        .map(|v| v.as_f64().unwrap_or(f64::NAN) as f32)
-        .collect()
+    list.iter().map(|v| v.as_f64().unwrap_or(f64::NAN) as f32).collect()
 }
 
 /// The samples of a fixture, with expected outputs.
@@ -45,14 +43,8 @@ fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
     let columns = |kind: &str, names: Vec<String>| -> Outcome<Vec<Vec<Vec<f32>>>> {
         names.iter().map(|n| arrays(kind, n)).collect()
     };
-    let inputs = columns(
-        "inputs",
-        model.inputs().iter().map(|v| v.name.clone()).collect(),
-    )?;
-    let outputs = columns(
-        "outputs",
-        model.outputs().iter().map(|v| v.name.clone()).collect(),
-    )?;
+    let inputs = columns("inputs", model.inputs().iter().map(|v| v.name.clone()).collect())?;
+    let outputs = columns("outputs", model.outputs().iter().map(|v| v.name.clone()).collect())?;
     let count = inputs.first().map_or(0, Vec::len);
     Ok((0..count)
         .map(|i| Sample {
@@ -64,9 +56,7 @@ fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
 }
 
 fn read(name: &str) -> Outcome<Model> {
-    Ok(Model::read(&std::fs::read(
-        folder().join(format!("{name}.onnx")),
-    )?)?)
+    Ok(Model::read(&std::fs::read(folder().join(format!("{name}.onnx")))?)?)
 }
 
 #[test]
@@ -79,9 +69,7 @@ fn the_float_model_is_pytorch_s() -> Outcome<()> {
                 let outputs = model.run(&sample.inputs)?;
                 for (got, expected) in outputs.iter().zip(sample.output.iter().flatten()) {
                     if got.len() != expected.len() {
-                        return Err(
-                            format!("{} elements, not {}", got.len(), expected.len()).into()
-                        );
+                        return Err(format!("{} elements, not {}", got.len(), expected.len()).into());
                     }
                     let size = expected.iter().fold(1f32, |m, v| m.max(v.abs()));
                     for (g, e) in got.iter().zip(expected) {
@@ -97,11 +85,7 @@ fn the_float_model_is_pytorch_s() -> Outcome<()> {
             failures.push(format!("{name}: {error}"));
         }
     }
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("\n").into())
-    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }
 
 /// Compiles every fixture at one width; errors are relative to the greatest output.
@@ -111,9 +95,7 @@ fn integers_follow_floats(bits: u8, relu: ReluProof, tolerance: f64) -> Outcome<
         let check = || -> Outcome<()> {
             let model = read(&name)?;
             // Every sample twice: all are calibrated on, and all are judged.
-            let samples = samples(&name, &model)?
-                .into_iter()
-                .flat_map(|s| [s.clone(), s]);
+            let samples = samples(&name, &model)?.into_iter().flat_map(|s| [s.clone(), s]);
             let samples: Vec<Sample> = samples.collect();
             let options = Options {
                 weight_bits: bits,
@@ -125,14 +107,8 @@ fn integers_follow_floats(bits: u8, relu: ReluProof, tolerance: f64) -> Outcome<
             let compiled = compile(&model, &samples, &options, &mut |_, _, _| {})?;
             let report = compiled.report;
             // A step moves a whole unit when its argument rounds to the other side.
-            let steps = ["ceil", "floor", "round", "sign"]
-                .iter()
-                .any(|s| name.starts_with(s));
-            let error = if steps {
-                report.mean_error
-            } else {
-                report.max_error
-            };
+            let steps = ["ceil", "floor", "round", "sign"].iter().any(|s| name.starts_with(s));
+            let error = if steps { report.mean_error } else { report.max_error };
             let relative = error / report.output_magnitude.max(1e-3);
             if relative > tolerance {
                 return Err(format!(
@@ -147,11 +123,7 @@ fn integers_follow_floats(bits: u8, relu: ReluProof, tolerance: f64) -> Outcome<
             failures.push(format!("{name}: {error}"));
         }
     }
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("\n").into())
-    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }
 
 #[test]
