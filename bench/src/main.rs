@@ -103,8 +103,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     let report = match &arguments.from_json {
         Some(path) => {
-            let text =
-                fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?
         }
         None => measured(arguments)?,
@@ -115,8 +114,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     if let Some(path) = &arguments.svg {
-        fs::write(path, plot::svg(&report))
-            .with_context(|| format!("writing {}", path.display()))?;
+        fs::write(path, plot::svg(&report)).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(report.failures.is_empty())
 }
@@ -159,10 +157,9 @@ fn measured(arguments: &Arguments) -> Result<report::Report> {
             Ok(figures) => report.models.push(figures),
             Err(error) => {
                 eprintln!("{}: {error:#}", model.name);
-                report.failures.push(report::Failure {
-                    name: model.name.clone(),
-                    error: format!("{error:#}"),
-                });
+                report
+                    .failures
+                    .push(report::Failure { name: model.name.clone(), error: format!("{error:#}") });
             }
         }
     }

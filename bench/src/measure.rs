@@ -46,13 +46,7 @@ pub(crate) struct Figures {
 ///
 /// # Errors
 /// The first command that fails, with what it said.
-pub(crate) fn measure(
-    own: &Path,
-    cyborg: &Path,
-    model: &Model,
-    work: &Path,
-    runs: usize,
-) -> Result<Figures> {
+pub(crate) fn measure(own: &Path, cyborg: &Path, model: &Model, work: &Path, runs: usize) -> Result<Figures> {
     let folder = work.join(&model.name);
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let compiled = folder.join("model.cyb");
@@ -63,43 +57,18 @@ pub(crate) fn measure(
     let is_onnx = model.path.extension().is_some_and(|e| e == "onnx");
     let source = if is_onnx { &compiled } else { &model.path };
     let compile = if is_onnx {
-        let command = [
-            "model",
-            "compile",
-            text(&model.path)?,
-            "--calibrate",
-            io,
-            "-o",
-            text(&compiled)?,
-        ];
+        let command = ["model", "compile", text(&model.path)?, "--calibrate", io, "-o", text(&compiled)?];
         Some(process::sample(cyborg, &command, 1)?)
     } else {
         None
     };
     let parameters = count(own, source)?;
-    let keygen = ["zk", "keygen", text(source)?, "--out", text(&folder)?];
+    let keygen = ["zk", "keygen", text(source)?, "--out", text(&folder)?, "--force"];
     let keygen = process::sample(cyborg, &keygen, 1)?;
-    let prove = [
-        "zk",
-        "prove",
-        "--key",
-        text(&prover_key)?,
-        "--input",
-        io,
-        "--index",
-        "0",
-        "--out",
-        text(&proof)?,
-    ];
+    let prove =
+        ["zk", "prove", "--key", text(&prover_key)?, "--input", io, "--index", "0", "--out", text(&proof)?];
     let prove = process::sample(cyborg, &prove, runs)?;
-    let verify = [
-        "zk",
-        "verify",
-        "--key",
-        text(&verifier_key)?,
-        "--proof",
-        text(&proof)?,
-    ];
+    let verify = ["zk", "verify", "--key", text(&verifier_key)?, "--proof", text(&proof)?];
     let verify = process::sample(cyborg, &verify, runs)?;
     let figures = Figures {
         name: model.name.clone(),
@@ -119,11 +88,7 @@ pub(crate) fn measure(
 
 /// Number of parameters, counted by another process for the reason given in [`process::Usage`].
 fn count(own: &Path, model: &Path) -> Result<usize> {
-    let output = Command::new(own)
-        .arg("--count")
-        .arg(model)
-        .output()
-        .context("counting parameters")?;
+    let output = Command::new(own).arg("--count").arg(model).output().context("counting parameters")?;
     let number = String::from_utf8_lossy(&output.stdout);
     match number.trim().parse() {
         Ok(count) if output.status.success() => Ok(count),
@@ -132,12 +97,9 @@ fn count(own: &Path, model: &Path) -> Result<usize> {
 }
 
 fn text(path: &Path) -> Result<&str> {
-    path.to_str()
-        .with_context(|| format!("{} is not UTF-8", path.display()))
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 fn size(path: &Path) -> Result<u64> {
-    Ok(fs::metadata(path)
-        .with_context(|| format!("reading {}", path.display()))?
-        .len())
+    Ok(fs::metadata(path).with_context(|| format!("reading {}", path.display()))?.len())
 }

@@ -11,10 +11,7 @@ use zip::write::SimpleFileOptions;
 /// Writes `values` (row-major, of this shape) under this name.
 pub(crate) fn write(path: &Path, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
     let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
-    let mut header = format!(
-        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}",
-        axes.join(", ")
-    );
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", axes.join(", "));
     // Magic, version and length take 10 bytes; data starts at a multiple of 64.
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');

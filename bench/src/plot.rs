@@ -26,11 +26,7 @@ type Panel = (&'static str, fn(&Figures) -> f64, fn(f64) -> String);
 pub(crate) fn svg(report: &Report) -> String {
     let panels: [Panel; 3] = [
         ("prove, wall time", |m| m.prove.median_ms, milliseconds),
-        (
-            "prove, peak memory",
-            |m| m.prove.peak_bytes as f64,
-            |v| bytes(v as u64),
-        ),
+        ("prove, peak memory", |m| m.prove.peak_bytes as f64, |v| bytes(v as u64)),
         ("proof size", |m| m.proof_bytes as f64, |v| bytes(v as u64)),
     ];
     let (width, height) = (PANEL_WIDTH * 3.0, PANEL_HEIGHT + 26.0);
@@ -101,11 +97,8 @@ fn draw_panel(out: &mut String, left: f64, (title, value, label): &Panel, models
         let place = |m: &Figures| (x(m.parameters as f64), y(value(m)));
         // Models of different shapes lie on no curve: only the sweeps are joined.
         if family + 1 < FAMILIES.len() && points.len() > 1 {
-            let line: Vec<String> = points
-                .iter()
-                .map(|m| place(m))
-                .map(|(x, y)| format!("{x:.1},{y:.1}"))
-                .collect();
+            let line: Vec<String> =
+                points.iter().map(|m| place(m)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             let _ = writeln!(
                 out,
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>",
@@ -125,10 +118,7 @@ fn draw_panel(out: &mut String, left: f64, (title, value, label): &Panel, models
 }
 
 fn family_of(figures: &Figures) -> usize {
-    FAMILIES
-        .iter()
-        .position(|(start, _, _)| figures.name.starts_with(start))
-        .unwrap_or(FAMILIES.len() - 1)
+    FAMILIES.iter().position(|(start, _, _)| figures.name.starts_with(start)).unwrap_or(FAMILIES.len() - 1)
 }
 
 /// A logarithmic axis over whole decades, or halves of them where one decade is enough.
@@ -143,17 +133,11 @@ impl Axis {
         let least = logs.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if logs.is_empty() {
-            return Self {
-                log_min: 0.0,
-                log_max: 1.0,
-            };
+            return Self { log_min: 0.0, log_max: 1.0 };
         }
         // A value a little beyond a decade's line still counts as on it.
         let log_min = (least + 0.01).floor();
-        Self {
-            log_min,
-            log_max: (greatest - 0.01).ceil().max(log_min + 1.0),
-        }
+        Self { log_min, log_max: (greatest - 0.01).ceil().max(log_min + 1.0) }
     }
 
     fn fraction(&self, value: f64) -> f64 {
@@ -163,11 +147,7 @@ impl Axis {
     /// Decades; with 2 and 5 between them where there are few.
     fn ticks(&self) -> Vec<f64> {
         let decades = (self.log_max - self.log_min).round() as i32;
-        let steps: &[f64] = if decades <= 2 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let steps: &[f64] = if decades <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let mut ticks = Vec::new();
         for decade in 0..=decades {
             for step in steps {
@@ -191,7 +171,5 @@ fn short(value: f64) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -29,11 +29,7 @@ pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Usage> {
     let mut log = tempfile::tempfile().context("a temporary file for the output")?;
     let stream = |file: &File| -> Result<Stdio> { Ok(file.try_clone()?.into()) };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(stream(&log)?)
-        .stderr(stream(&log)?);
+    command.args(arguments).stdin(Stdio::null()).stdout(stream(&log)?).stderr(stream(&log)?);
     let start = Instant::now();
     let used = command
         .spawn()
@@ -49,10 +45,7 @@ pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Usage> {
         let tail: Vec<&str> = tail.into_iter().rev().collect();
         bail!("{}: {}: {}", label(), used.status, tail.join(" / "));
     }
-    Ok(Usage {
-        wall_ms,
-        peak_bytes: used.rusage.maxrss,
-    })
+    Ok(Usage { wall_ms, peak_bytes: used.rusage.maxrss })
 }
 
 /// Several runs of the same command.
@@ -82,17 +75,8 @@ pub(crate) fn sample(program: &Path, arguments: &[&str], runs: usize) -> Result<
     }
     wall.sort_by(f64::total_cmp);
     let middle = wall.len() / 2;
-    let median_ms = if wall.len() % 2 == 1 {
-        wall[middle]
-    } else {
-        (wall[middle - 1] + wall[middle]) / 2.0
-    };
-    Ok(Samples {
-        runs: wall.len(),
-        median_ms,
-        min_ms: wall[0],
-        peak_bytes,
-    })
+    let median_ms = if wall.len() % 2 == 1 { wall[middle] } else { (wall[middle - 1] + wall[middle]) / 2.0 };
+    Ok(Samples { runs: wall.len(), median_ms, min_ms: wall[0], peak_bytes })
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, View,
-    Weight, Weights,
+    AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, View, Weight,
+    Weights,
 };
 
 use crate::npz;
@@ -21,9 +21,7 @@ const SAMPLES: usize = 4;
 /// Digits of a bias: 24 bits, more than any accumulator's mean needs.
 const BIAS_DIGITS: u32 = 3;
 /// Parameter counts of the growth plot.
-const SIZES: [usize; 7] = [
-    10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000,
-];
+const SIZES: [usize; 7] = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000];
 
 /// Writes `NAME.cyb` and `NAME_io.npz` for every size up to `max_parameters`, and returns the names.
 pub(crate) fn write(folder: &Path, max_parameters: usize) -> Result<Vec<PathBuf>> {
@@ -34,33 +32,21 @@ pub(crate) fn write(folder: &Path, max_parameters: usize) -> Result<Vec<PathBuf>
         } else {
             format!("{}m", parameters / 1_000_000)
         };
-        for (family, build) in [
-            ("dense", dense as fn(&str, usize) -> Model),
-            ("cnn", lenet as fn(&str, usize) -> Model),
-        ] {
+        for (family, build) in
+            [("dense", dense as fn(&str, usize) -> Model), ("cnn", lenet as fn(&str, usize) -> Model)]
+        {
             let name = format!("sweep_{family}_{label}");
-            let Model {
-                graph,
-                weights,
-                shape,
-            } = build(&name, parameters);
+            let Model { graph, weights, shape } = build(&name, parameters);
             let path = folder.join(format!("{name}.cyb"));
             let bytes = zkml_graph::codec::encode_model(&graph, &weights)
                 .with_context(|| format!("encoding {name}"))?;
             fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
             let mut random = Random(u64::from(u32::MAX) + parameters as u64);
             let count = SAMPLES * shape.iter().map(|d| *d as usize).product::<usize>();
-            let values: Vec<f32> = (0..count)
-                .map(|_| random.between(-127, 127) as f32 / 64.0)
-                .collect();
+            let values: Vec<f32> = (0..count).map(|_| random.between(-127, 127) as f32 / 64.0).collect();
             let mut axes = vec![SAMPLES, 1];
             axes.extend(shape.iter().map(|d| *d as usize));
-            npz::write(
-                &folder.join(format!("{name}_io.npz")),
-                "inputs",
-                &axes,
-                &values,
-            )?;
+            npz::write(&folder.join(format!("{name}_io.npz")), "inputs", &axes, &values)?;
             written.push(path);
         }
     }
@@ -70,8 +56,8 @@ pub(crate) fn write(folder: &Path, max_parameters: usize) -> Result<Vec<PathBuf>
 /// Number of parameters of an encoded model; the digits of one bias count once.
 pub(crate) fn count_parameters(path: &Path) -> Result<usize> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let (graph, _) = zkml_graph::codec::decode_model(&bytes)
-        .with_context(|| format!("decoding {}", path.display()))?;
+    let (graph, _) =
+        zkml_graph::codec::decode_model(&bytes).with_context(|| format!("decoding {}", path.display()))?;
     let mut is_bias = vec![false; graph.params.len()];
     for node in &graph.nodes {
         if let Op::Affine { terms, .. } = &node.op {
@@ -82,9 +68,8 @@ pub(crate) fn count_parameters(path: &Path) -> Result<usize> {
             }
         }
     }
-    let count = |(param, bias): (&Param, &bool)| {
-        param.outer as usize * if *bias { 1 } else { param.inner as usize }
-    };
+    let count =
+        |(param, bias): (&Param, &bool)| param.outer as usize * if *bias { 1 } else { param.inner as usize };
     Ok(graph.params.iter().zip(&is_bias).map(count).sum())
 }
 
@@ -142,13 +127,7 @@ struct Builder {
 
 impl Builder {
     fn new(name: &str, shape: Vec<u32>) -> Self {
-        let input = Tensor {
-            name: "input".into(),
-            shape,
-            min: -128,
-            max: 127,
-            scale: 6,
-        };
+        let input = Tensor { name: "input".into(), shape, min: -128, max: 127, scale: 6 };
         let graph = Graph {
             name: name.into(),
             weight_bits: WEIGHT_BITS,
@@ -158,21 +137,13 @@ impl Builder {
             inputs: vec![0],
             outputs: Vec::new(),
         };
-        Self {
-            graph,
-            weights: Weights::default(),
-            random: Random(0x5eed),
-        }
+        Self { graph, weights: Weights::default(), random: Random(0x5eed) }
     }
 
     fn finish(mut self) -> Model {
         self.graph.outputs = vec![self.last()];
         let shape = self.graph.tensors[0].shape.clone();
-        Model {
-            graph: self.graph,
-            weights: self.weights,
-            shape,
-        }
+        Model { graph: self.graph, weights: self.weights, shape }
     }
 
     fn last(&self) -> u32 {
@@ -184,29 +155,15 @@ impl Builder {
     }
 
     fn node(&mut self, name: &str, op: Op, shape: Vec<u32>, (min, max): (i64, i64), scale: i8) {
-        self.graph.tensors.push(Tensor {
-            name: name.into(),
-            shape,
-            min,
-            max,
-            scale,
-        });
+        self.graph.tensors.push(Tensor { name: name.into(), shape, min, max, scale });
         let output = self.last();
-        self.graph.nodes.push(Node {
-            name: name.into(),
-            op,
-            output,
-        });
+        self.graph.nodes.push(Node { name: name.into(), op, output });
     }
 
     /// A parameter with uniformly random cells.
     fn param(&mut self, name: String, outer: u32, inner: u32) -> u32 {
         let cells = outer as usize * inner as usize;
-        self.weights.0.push(
-            (0..cells)
-                .map(|_| self.random.between(-127, 127) as i16)
-                .collect(),
-        );
+        self.weights.0.push((0..cells).map(|_| self.random.between(-127, 127) as i16).collect());
         self.graph.params.push(Param { name, outer, inner });
         self.graph.params.len() as u32 - 1
     }
@@ -223,23 +180,12 @@ impl Builder {
             }
         }
         self.weights.0.push(digits);
-        self.graph.params.push(Param {
-            name,
-            outer,
-            inner: BIAS_DIGITS,
-        });
+        self.graph.params.push(Param { name, outer, inner: BIAS_DIGITS });
         self.graph.params.len() as u32 - 1
     }
 
     /// A layer with hidden weights, bias, and ReLU (8 bits) or logits (8 bits and a sign).
-    fn affine(
-        &mut self,
-        name: &str,
-        shape: Vec<u32>,
-        inner: Vec<u32>,
-        map: Vec<AxisMap>,
-        relu: bool,
-    ) {
+    fn affine(&mut self, name: &str, shape: Vec<u32>, inner: Vec<u32>, map: Vec<AxisMap>, relu: bool) {
         let tensor = self.last();
         let fan_in: u32 = inner.iter().product();
         let weight = self.param(format!("{name}.weight"), shape[0], fan_in);
@@ -252,19 +198,10 @@ impl Builder {
                     tensor,
                     inner,
                     map,
-                    weight: Weight::Param {
-                        param: weight,
-                        outer_axes: vec![0],
-                    },
+                    weight: Weight::Param { param: weight, outer_axes: vec![0] },
                 },
             },
-            Term {
-                region,
-                source: Source::Bias {
-                    param: bias,
-                    outer_axes: vec![0],
-                },
-            },
+            Term { region, source: Source::Bias { param: bias, outer_axes: vec![0] } },
         ];
         // Inputs and weights spread over their ranges give sums of about 5,000 sqrt(fan-in);
         // the shift brings them to about 80.
@@ -291,10 +228,7 @@ impl Builder {
     fn dense(&mut self, name: &str, width: u32, relu: bool) {
         let inner = self.shape();
         let map = (0..inner.len() as u32)
-            .map(|axis| AxisMap {
-                inner: Some((axis, 1)),
-                ..AxisMap::default()
-            })
+            .map(|axis| AxisMap { inner: Some((axis, 1)), ..AxisMap::default() })
             .collect();
         self.affine(name, vec![width], inner, map, relu);
     }
@@ -302,15 +236,8 @@ impl Builder {
     /// A `kernel x kernel` convolution without padding, and ReLU.
     fn conv(&mut self, name: &str, channels: u32, kernel: u32) {
         let (cin, height, width) = self.image();
-        let window = |axis: u32| AxisMap {
-            offset: 0,
-            out: Some((axis, 1)),
-            inner: Some((axis, 1)),
-        };
-        let depth = AxisMap {
-            inner: Some((0, 1)),
-            ..AxisMap::default()
-        };
+        let window = |axis: u32| AxisMap { offset: 0, out: Some((axis, 1)), inner: Some((axis, 1)) };
+        let depth = AxisMap { inner: Some((0, 1)), ..AxisMap::default() };
         self.affine(
             name,
             vec![channels, height - kernel + 1, width - kernel + 1],
@@ -325,10 +252,7 @@ impl Builder {
         for axis in 1..3 {
             let tensor = self.last();
             let mut shape = self.shape();
-            let range = (
-                self.graph.tensors[tensor as usize].min,
-                self.graph.tensors[tensor as usize].max,
-            );
+            let range = (self.graph.tensors[tensor as usize].min, self.graph.tensors[tensor as usize].max);
             let scale = self.graph.tensors[tensor as usize].scale;
             shape[axis as usize] /= 2;
             let view = |offset: i64| View {
@@ -341,10 +265,7 @@ impl Builder {
                     })
                     .collect(),
             };
-            let op = Op::Max {
-                a: view(0),
-                b: view(1),
-            };
+            let op = Op::Max { a: view(0), b: view(1) };
             self.node(&format!("{name}.{axis}"), op, shape, range, scale);
         }
     }

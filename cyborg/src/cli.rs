@@ -165,6 +165,9 @@ pub(crate) struct Keygen {
     /// Folder for `prover.key` (secret) and `verifier.key`; made where it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
+    /// Replace keys that are there: nothing can be proven for the old verifier's key any more
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -194,6 +194,14 @@ fn a_key_with_weights_out_of_range_is_false() -> TestResult {
     let json = folder.cyborg("zk check-key lie.key --json")?.fails(1, &["lie.key: "]).json()?;
     assert_eq!(json["valid"], false);
 
+    // Keys are not replaced unasked.
+    folder.cyborg("zk keygen m.cyb --out old")?.ok();
+    let first = folder.read("old/prover.key")?;
+    folder.cyborg("zk keygen m.cyb --out old")?.fails(2, &["old/prover.key", "--force"]);
+    assert!(folder.read("old/prover.key")? == first);
+    folder.cyborg("zk keygen m.cyb --out old --force")?.ok();
+    assert!(folder.read("old/prover.key")? != first);
+
     // A true key whose own proof was altered.
     folder.cyborg("zk keygen m.cyb --out k")?.ok();
     let mut key = folder.read("k/verifier.key")?;

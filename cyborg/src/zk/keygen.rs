@@ -15,6 +15,12 @@ pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
     let (graph, weights) = model::load(&arguments.model)?;
     fs::create_dir_all(&arguments.out)
         .map_err(|source| Failure::io(&arguments.out, "cannot make the folder", source))?;
+    let old = arguments.out.join("prover.key");
+    if old.exists() && !arguments.force {
+        let reason = "is there already; without it nothing can be proven for its verifier key: \
+                      choose another folder, or --force to replace it";
+        return Err(Failure::input(&old, reason));
+    }
     let prover = Output::new(&arguments.out.join("prover.key"), Secrecy::Secret)?;
     let verifier = Output::new(&arguments.out.join("verifier.key"), Secrecy::Public)?;
 

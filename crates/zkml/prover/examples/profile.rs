@@ -14,9 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("usage: profile M.cyb [RUNS]")?;
     let runs: usize = arguments.next().map_or(Ok(5), |runs| runs.parse())?;
     let bytes = std::fs::read(path)?;
-    let time = |name: &str, start: Instant| {
-        println!("{name:<24}{:>9.2} ms", start.elapsed().as_secs_f64() * 1e3)
-    };
+    let time =
+        |name: &str, start: Instant| println!("{name:<24}{:>9.2} ms", start.elapsed().as_secs_f64() * 1e3);
     let start = Instant::now();
     let (graph, weights) = decode_model(&bytes)?;
     time("decode model", start);
@@ -44,9 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let tensor = &graph.tensors[*id as usize];
             let count: u32 = tensor.shape.iter().product();
             let mut value = || {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 tensor.min + (state >> 33) as i64 % (tensor.max - tensor.min + 1)
             };
             (0..count).map(|_| value()).collect()
@@ -65,15 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         drop(trace);
         let start = Instant::now();
         let (input, output) = (Visibility::Committed, Visibility::Committed);
-        let proved = prove(
-            &keys.prover,
-            &Request {
-                inputs: &inputs,
-                context: b"",
-                input,
-                output,
-            },
-        )?;
+        let proved = prove(&keys.prover, &Request { inputs: &inputs, context: b"", input, output })?;
         time("prove", start);
         let key = keys.verifier.to_bytes();
         let start = Instant::now();
@@ -82,11 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         verify(&key, &proved.proof, b"")?;
         time("verify", start);
-        println!(
-            "proof {} bytes, key {} bytes",
-            proved.proof.len(),
-            key.to_bytes().len()
-        );
+        println!("proof {} bytes, key {} bytes", proved.proof.len(), key.to_bytes().len());
     }
     let start = Instant::now();
     keys.verifier.check()?;

@@ -36,8 +36,13 @@ pub fn estimate(graph: &Graph, circuit: &Circuit) -> Estimate {
     let (trace_cells, leaves) = (1usize << circuit.trace_log, 1usize << circuit.leaf_log);
     let weight_cells: usize =
         graph.params.iter().map(|param| param.outer as usize * param.inner as usize).sum();
-    let leaf_bytes = leaves * (32 * 4 + 8);
-    let master_bytes = trace_cells * (8 + 32 + 16);
+    // Fractions of all layers, numerators as integers, looked-up values and entries.
+    let leaf_bytes = circuit.leaf_used * (32 * 4 + 8 + 40);
+    // Kernel, and the trace with its first variable bound.
+    let master_bytes = circuit.trace_used * (32 + 16);
+    // Folded generators, a few tables over them, and the sums' sorted points.
+    let group_bytes = len * 64 * 12;
+    let tables = leaf_bytes.max(master_bytes) + group_bytes + circuit.trace_used * 8 + 2 * weight_cells;
     Estimate {
         // Header and digest, two flags, commitments.
         proof_bytes: 8 + 32 + 2 + 32 * chunks + Body::size(circuit),
@@ -47,7 +52,8 @@ pub fn estimate(graph: &Graph, circuit: &Circuit) -> Estimate {
         prover_small_cells: circuit.rows.len() * circuit.columns(),
         trace_cells,
         leaves,
-        prover_bytes: leaf_bytes.max(master_bytes) + trace_cells * 8 + 2 * weight_cells,
+        // A quarter more for what the allocator keeps.
+        prover_bytes: tables + tables / 4,
         weight_commitment_bytes: 64 * circuit.weights.rows,
     }
 }
