@@ -7,6 +7,7 @@ use crate::model::Model;
 use crate::report::{AccuracyReport, Judge};
 use zkml_graph::validate::validate;
 use zkml_graph::{Graph, Weights};
+use zkml_verifier::circuit::Circuit;
 
 /// How ReLU is proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +96,13 @@ pub(crate) fn check(options: &Options) -> Result<(), ImportError> {
     Ok(())
 }
 
+/// Whether keys can be made for a graph: it is well-formed, and it has a circuit.
+fn provable(graph: &Graph) -> Result<(), ImportError> {
+    validate(graph)?;
+    Circuit::new(graph)?;
+    Ok(())
+}
+
 /// Turns a float model into an exact integer graph.
 ///
 /// Every other sample (at most 256) sets the scales; the rest judge the result, and where the
@@ -148,7 +156,7 @@ pub fn compile(
             Err(ImportError::Unsupported(_)) if best.is_some() => break,
             other => other?,
         };
-        match validate(&lowered.graph) {
+        match provable(&lowered.graph) {
             Err(_) if best.is_some() => break,
             other => other?,
         }

@@ -150,6 +150,9 @@ pub enum ImportError {
     /// The lowered graph does not pass the graph's own checks: a limit was reached.
     #[error("the integer graph is not accepted: {0}")]
     Graph(#[from] zkml_graph::validate::GraphError),
+    /// The lowered graph is well-formed, but beyond what a proof can hold.
+    #[error("the integer graph cannot be proven: {0}")]
+    Circuit(#[from] zkml_verifier::circuit::CircuitError),
     /// The integer graph could not be run.
     #[error("running the integer graph: {0}")]
     Engine(#[from] zkml_engine::EngineError),

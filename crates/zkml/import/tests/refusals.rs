@@ -19,11 +19,7 @@ fn refusal(bytes: &[u8]) -> Option<ImportError> {
         Err(error) => return Some(error),
     };
     let inputs = model.inputs().iter().map(|i| vec![0.0; i.len()]).collect();
-    let sample = Sample {
-        inputs,
-        label: None,
-        output: None,
-    };
+    let sample = Sample { inputs, label: None, output: None };
     compile(&model, &[sample], &Options::default(), &mut |_, _, _| {}).err()
 }
 
@@ -73,19 +69,11 @@ fn every_unsupported_node_is_listed() -> Outcome {
     ] {
         let file = bytes(name)?;
         let found = Model::read(&file)?.inspect();
-        let listed: Vec<&str> = found
-            .unsupported
-            .iter()
-            .map(|u| u.operator.as_str())
-            .collect();
+        let listed: Vec<&str> = found.unsupported.iter().map(|u| u.operator.as_str()).collect();
         if found.provable || listed != operators {
             return Err(format!("{name}: {listed:?}").into());
         }
-        if found
-            .unsupported
-            .iter()
-            .any(|u| u.node.is_empty() || u.reason.is_empty())
-        {
+        if found.unsupported.iter().any(|u| u.node.is_empty() || u.reason.is_empty()) {
             return Err(format!("{name}: a node without name or reason").into());
         }
         match refusal(&file) {
@@ -96,18 +84,33 @@ fn every_unsupported_node_is_listed() -> Outcome {
     Ok(())
 }
 
+/// One weight of 1e9 among ordinary ones: integers of a scale too fine for their bounds made a
+/// well-formed graph for which no key could be made.
+#[test]
+fn what_compiles_can_be_keyed() -> Outcome {
+    let model = Model::read(&bytes("../huge_weight_dy18")?)?;
+    let sample = |seed: usize| Sample {
+        inputs: model
+            .inputs()
+            .iter()
+            .map(|input| (0..input.len()).map(|i| ((i * 37 + seed * 101 + 7) % 61) as f32 / 60.0).collect())
+            .collect(),
+        ..Sample::default()
+    };
+    let samples: Vec<Sample> = (0..6).map(sample).collect();
+    let compiled = compile(&model, &samples, &Options::default(), &mut |_, _, _| {})?;
+    zkml_verifier::circuit::Circuit::new(&compiled.graph)?;
+    Ok(())
+}
+
 #[test]
 fn no_prefix_and_no_flipped_byte_panics() -> Outcome {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     for name in ["net_lenet_ts17", "softmax_middle_dy18", "conv_groups"] {
-        let Some(path) = std::fs::read_dir(&folder)?
-            .filter_map(Result::ok)
-            .map(|e| e.path())
-            .find(|p| {
-                let text = p.to_string_lossy();
-                text.contains(name) && text.ends_with(".onnx")
-            })
-        else {
+        let Some(path) = std::fs::read_dir(&folder)?.filter_map(Result::ok).map(|e| e.path()).find(|p| {
+            let text = p.to_string_lossy();
+            text.contains(name) && text.ends_with(".onnx")
+        }) else {
             continue;
         };
         let file = std::fs::read(path)?;
@@ -129,70 +132,25 @@ fn no_prefix_and_no_flipped_byte_panics() -> Outcome {
 fn bad_samples_and_options_are_refused() -> Outcome {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let model = Model::read(&std::fs::read(folder.join("abs_dy20.onnx"))?)?;
-    let good = Sample {
-        inputs: vec![vec![0.5; 12]],
-        label: None,
-        output: None,
-    };
-    let run = |samples: &[Sample], options: &Options| {
-        compile(&model, samples, options, &mut |_, _, _| {}).err()
-    };
+    let good = Sample { inputs: vec![vec![0.5; 12]], label: None, output: None };
+    let run =
+        |samples: &[Sample], options: &Options| compile(&model, samples, options, &mut |_, _, _| {}).err();
     let plain = Options::default();
     assert!(matches!(run(&[], &plain), Some(ImportError::NoSamples)));
-    let short = Sample {
-        inputs: vec![vec![0.5; 11]],
-        ..good.clone()
-    };
-    assert!(matches!(
-        run(&[short], &plain),
-        Some(ImportError::ArraySize {
-            expected: 12,
-            got: 11,
-            ..
-        })
-    ));
-    let none = Sample {
-        inputs: vec![],
-        ..good.clone()
-    };
-    assert!(matches!(
-        run(&[none], &plain),
-        Some(ImportError::InputCount {
-            expected: 1,
-            got: 0
-        })
-    ));
+    let short = Sample { inputs: vec![vec![0.5; 11]], ..good.clone() };
+    assert!(matches!(run(&[short], &plain), Some(ImportError::ArraySize { expected: 12, got: 11, .. })));
+    let none = Sample { inputs: vec![], ..good.clone() };
+    assert!(matches!(run(&[none], &plain), Some(ImportError::InputCount { expected: 1, got: 0 })));
     let mut values = vec![0.5; 12];
     values[3] = f32::INFINITY;
-    let infinite = Sample {
-        inputs: vec![values],
-        ..good.clone()
-    };
-    assert!(matches!(
-        run(&[infinite], &plain),
-        Some(ImportError::NotFinite { index: 3, .. })
-    ));
-    let wide = Options {
-        weight_bits: 17,
-        ..Options::default()
-    };
+    let infinite = Sample { inputs: vec![values], ..good.clone() };
+    assert!(matches!(run(&[infinite], &plain), Some(ImportError::NotFinite { index: 3, .. })));
+    let wide = Options { weight_bits: 17, ..Options::default() };
     assert!(matches!(
         run(std::slice::from_ref(&good), &wide),
-        Some(ImportError::Option {
-            option: "weight_bits",
-            ..
-        })
+        Some(ImportError::Option { option: "weight_bits", .. })
     ));
-    let share = Options {
-        min_agreement: f64::NAN,
-        ..Options::default()
-    };
-    assert!(matches!(
-        run(&[good], &share),
-        Some(ImportError::Option {
-            option: "min_agreement",
-            ..
-        })
-    ));
+    let share = Options { min_agreement: f64::NAN, ..Options::default() };
+    assert!(matches!(run(&[good], &share), Some(ImportError::Option { option: "min_agreement", .. })));
     Ok(())
 }

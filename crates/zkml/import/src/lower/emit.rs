@@ -16,6 +16,9 @@ const EXACT_SPAN_BITS: u32 = 14;
 const MAX_SHIFT: i32 = 40;
 /// Widest table.
 const MAX_TABLE_BITS: u8 = 16;
+/// Widest span, in bits, of an accumulator after its shift: 16 bits by table and 14 above them
+/// can be proven, less one for where the parts begin.
+const QUOTIENT_SPAN_BITS: i32 = 29;
 
 /// What the accumulator becomes.
 pub(crate) enum Target<'r> {
@@ -58,6 +61,7 @@ impl Lowering<'_> {
         let range = bounds::accumulator(&self.graph, &node)
             .map_err(|e| Refusal::Unsupported(format!("the accumulator cannot be bounded: {e}")))?;
         self.graph.tensors.pop();
+        let finest = finest(range, scale);
         let public = !uses_weights(&node.op);
         match target {
             Target::Raw => self.push(node, Stage::Exact, &shape, range, scale, Moments::UNKNOWN),
@@ -67,11 +71,11 @@ impl Lowering<'_> {
                 if public && span < 1 << EXACT_SPAN_BITS {
                     return self.push(node, Stage::Exact, &shape, range, scale, power);
                 }
-                let window = choose(values, bits, scale, None, true);
+                let window = choose(values, bits, finest, None, true);
                 self.push_window(node, &shape, scale, window, None, power)
             }
             Target::Clamp { low, high, range: values, bits } => {
-                let mut window = choose(values, bits, scale, low, high.is_none());
+                let mut window = choose(values, bits, finest, low, high.is_none());
                 if let Some(low) = low {
                     window.min = (low * exp2(window.scale)).round() as i64;
                 }
@@ -125,7 +129,8 @@ impl Lowering<'_> {
             range.max = range.max.clamp(-limit, limit);
             range.kept.retain(|v| f64::from(v.abs()) <= limit);
         }
-        Ok(choose(&range, bits.min(MAX_TABLE_BITS), scale, None, saturation(kind, 8).is_none()))
+        let finest = finest(acc, scale);
+        Ok(choose(&range, bits.min(MAX_TABLE_BITS), finest, None, saturation(kind, 8).is_none()))
     }
 
     /// A stage that rounds to a window and saturates there.
@@ -296,6 +301,12 @@ fn uses_weights(op: &Op) -> bool {
         }),
         _ => false,
     }
+}
+
+/// The finest scale that an accumulator of this range can be rounded to.
+fn finest(range: (i64, i64), scale: i32) -> i32 {
+    let span = u64::try_from(range.1.saturating_sub(range.0)).unwrap_or(0);
+    scale - ((64 - span.leading_zeros()) as i32 - QUOTIENT_SPAN_BITS).max(0)
 }
 
 fn shift(from: i32, to: i32) -> Result<u8, Refusal> {
