@@ -23,9 +23,7 @@ fn multi_scalar(criterion: &mut Criterion) {
     for count in [256, 1024, 4096] {
         let (bases, scalars) = (&generators.columns[..count], scalars(count));
         group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(BenchmarkId::new("ours", count), |b| {
-            b.iter(|| msm(bases, black_box(&scalars)))
-        });
+        group.bench_function(BenchmarkId::new("ours", count), |b| b.iter(|| msm(bases, black_box(&scalars))));
         group.bench_function(BenchmarkId::new("arkworks", count), |b| {
             b.iter(|| Projective::msm_unchecked(bases, black_box(&scalars)));
         });
@@ -44,72 +42,37 @@ fn multi_scalar(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("arkworks, 32 rows", count), |b| {
             b.iter(|| {
-                (0..32)
-                    .map(|_| Projective::msm_u8(bases, black_box(&bytes)))
-                    .collect::<Vec<Projective>>()
+                (0..32).map(|_| Projective::msm_u8(bases, black_box(&bytes))).collect::<Vec<Projective>>()
             });
         });
     }
     group.finish();
 
-    let challenge = ShortChallenge {
-        a: 0x0123_4567_89ab_cdef,
-        b: 0xfedc_ba98_7654_3210,
-    };
+    let challenge = ShortChallenge { a: 0x0123_4567_89ab_cdef, b: 0xfedc_ba98_7654_3210 };
     criterion.bench_function("fold 512 pairs of generators", |b| {
-        b.iter(|| {
-            fold(
-                &generators.columns[..512],
-                &generators.columns[512..1024],
-                black_box(challenge),
-            )
-        });
+        b.iter(|| fold(&generators.columns[..512], &generators.columns[512..1024], black_box(challenge)));
     });
     let bytes = compress(&generators.columns[0]);
-    criterion.bench_function("decompress a point", |b| {
-        b.iter(|| decompress(black_box(&bytes)))
-    });
+    criterion.bench_function("decompress a point", |b| b.iter(|| decompress(black_box(&bytes))));
 }
 
 fn inner_product(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("inner product");
     for count in [512, 1500] {
         let generators = Generators::new(count, 0);
-        let bases = Bases {
-            generators: &generators.columns,
-            value: generators.value,
-            blind: generators.blind,
-        };
+        let bases =
+            Bases { generators: &generators.columns, value: generators.value, blind: generators.blind };
         let (a, b) = (scalars(count), scalars(count));
         let value = dot(&a, &b);
         let run = || {
             let mut random = Random::new(labels::PROTOCOL, &[2; 32], &[]);
-            prove(
-                &mut HashTranscript::new("bench"),
-                &bases,
-                a.clone(),
-                F::from(5u64),
-                b.clone(),
-                &mut random,
-            )
+            prove(&mut HashTranscript::new("bench"), &bases, a.clone(), F::from(5u64), b.clone(), &mut random)
         };
-        group.bench_function(BenchmarkId::new("prove", count), |bencher| {
-            bencher.iter(run)
-        });
+        group.bench_function(BenchmarkId::new("prove", count), |bencher| bencher.iter(run));
         if let Ok(proof) = run() {
-            group.bench_function(
-                BenchmarkId::new("reduce to the group equation", count),
-                |bencher| {
-                    bencher.iter(|| {
-                        verify(
-                            &mut HashTranscript::new("bench"),
-                            &b,
-                            value,
-                            black_box(&proof),
-                        )
-                    });
-                },
-            );
+            group.bench_function(BenchmarkId::new("reduce to the group equation", count), |bencher| {
+                bencher.iter(|| verify(&mut HashTranscript::new("bench"), &b, value, black_box(&proof)));
+            });
         }
     }
     group.finish();

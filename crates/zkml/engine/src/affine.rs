@@ -31,11 +31,7 @@ pub(crate) fn accumulate(sources: &Sources<'_>, output: &Tensor, terms: &[Term])
 
 /// Adds a term by its definition: for terms whose padding is too large to be made real.
 fn add_slowly(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]) {
-    let evaluator = Evaluator {
-        graph: sources.graph,
-        weights: sources.weights,
-        values: sources.values,
-    };
+    let evaluator = Evaluator { graph: sources.graph, weights: sources.weights, values: sources.values };
     for (o, acc) in indices(&output.shape).zip(acc) {
         *acc += evaluator.term(term, &o);
     }
@@ -45,12 +41,7 @@ fn add_slowly(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i6
 fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]) -> bool {
     let lengths: Vec<u32> = term.region.iter().map(|&(_, length)| length).collect();
     let acc_steps = strides(&output.shape);
-    let start = term
-        .region
-        .iter()
-        .zip(&acc_steps)
-        .map(|(&(start, _), &step)| start as usize * step)
-        .sum();
+    let start = term.region.iter().zip(&acc_steps).map(|(&(start, _), &step)| start as usize * step).sum();
     let row = lengths.last().map_or(1, |&length| length as usize);
     // The step of a form along a row; boxes have at least one axis.
     let along = |steps: &[usize]| steps.last().copied().unwrap_or(0);
@@ -86,12 +77,7 @@ fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]
                 }
             });
         }
-        Source::Tensor {
-            tensor,
-            inner,
-            map,
-            weight,
-        } => {
+        Source::Tensor { tensor, inner, map, weight } => {
             let shape = &sources.graph.tensors[*tensor as usize].shape;
             let values = &sources.values[*tensor as usize];
             let fast = matches!(weight, Weight::Param { .. })
@@ -136,14 +122,7 @@ fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]
                     let steps: [&[usize]; 2] = [&acc_steps, &window.steps];
                     rows(&lengths, bases, steps, &mut |[a, b]| {
                         let acc = &mut acc[a..a + row];
-                        add_sums(
-                            acc,
-                            *factor,
-                            &buffer,
-                            b,
-                            along(&window.steps),
-                            &window.deltas,
-                        );
+                        add_sums(acc, *factor, &buffer, b, along(&window.steps), &window.deltas);
                     });
                 }
             }
@@ -153,14 +132,7 @@ fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]
 }
 
 /// Adds `factor` times the sum over `deltas` to a row.
-fn add_sums(
-    acc: &mut [i64],
-    factor: i64,
-    buffer: &[i64],
-    start: usize,
-    step: usize,
-    deltas: &[usize],
-) {
+fn add_sums(acc: &mut [i64], factor: i64, buffer: &[i64], start: usize, step: usize, deltas: &[usize]) {
     if let ([delta], 1) = (deltas, step) {
         let from = &buffer[start + delta..][..acc.len()];
         for (acc, value) in acc.iter_mut().zip(from) {
@@ -194,9 +166,7 @@ fn biases(sources: &Sources<'_>, param: u32) -> Vec<i64> {
         .chunks_exact(digits)
         .map(|row| {
             let places = row.iter().enumerate();
-            places
-                .map(|(d, &digit)| i64::from(digit) << (bits * d))
-                .sum()
+            places.map(|(d, &digit)| i64::from(digit) << (bits * d)).sum()
         })
         .collect()
 }

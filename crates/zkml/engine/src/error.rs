@@ -89,20 +89,13 @@ pub(crate) fn cells(shape: &[u32]) -> usize {
 /// Checks the number, lengths and widths of the weights.
 pub(crate) fn check_weights(graph: &Graph, weights: &Weights) -> Result<(), EngineError> {
     if weights.0.len() != graph.params.len() {
-        return Err(EngineError::ParamCount {
-            expected: graph.params.len(),
-            got: weights.0.len(),
-        });
+        return Err(EngineError::ParamCount { expected: graph.params.len(), got: weights.0.len() });
     }
     let half = 1_i32 << (graph.weight_bits - 1);
     for (param, values) in graph.params.iter().zip(&weights.0) {
         let expected = param.outer as usize * param.inner as usize;
         if values.len() != expected {
-            return Err(EngineError::ParamLength {
-                param: param.name.clone(),
-                expected,
-                got: values.len(),
-            });
+            return Err(EngineError::ParamLength { param: param.name.clone(), expected, got: values.len() });
         }
         let low = values.iter().copied().fold(0, i16::min);
         let high = values.iter().copied().fold(0, i16::max);
@@ -124,10 +117,7 @@ pub(crate) fn check_weights(graph: &Graph, weights: &Weights) -> Result<(), Engi
 /// Checks the number, lengths and ranges of the inputs.
 pub(crate) fn check_inputs(graph: &Graph, inputs: &[Vec<i64>]) -> Result<(), EngineError> {
     if inputs.len() != graph.inputs.len() {
-        return Err(EngineError::InputCount {
-            expected: graph.inputs.len(),
-            got: inputs.len(),
-        });
+        return Err(EngineError::InputCount { expected: graph.inputs.len(), got: inputs.len() });
     }
     for (&id, values) in graph.inputs.iter().zip(inputs) {
         let tensor = &graph.tensors[id as usize];
@@ -140,11 +130,7 @@ pub(crate) fn check_inputs(graph: &Graph, inputs: &[Vec<i64>]) -> Result<(), Eng
             });
         }
         let range = tensor.min..=tensor.max;
-        if let Some((index, &value)) = values
-            .iter()
-            .enumerate()
-            .find(|(_, value)| !range.contains(value))
-        {
+        if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| !range.contains(value)) {
             return Err(EngineError::InputRange {
                 tensor: tensor.name.clone(),
                 index,

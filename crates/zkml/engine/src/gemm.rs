@@ -72,9 +72,7 @@ pub(crate) fn add(
     acc: &mut [i64],
 ) {
     let axes = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
-        (0..geometry.lengths.len())
-            .filter(|&axis| wanted(axis))
-            .collect()
+        (0..geometry.lengths.len()).filter(|&axis| wanted(axis)).collect()
     };
     let selects = |axis: usize| geometry.row_steps[axis] != 0;
     let moves = |axis: usize| geometry.window.steps[axis] != 0;
@@ -117,9 +115,8 @@ fn digit_bits(weight_bits: u8) -> u32 {
 /// The digits of the activations: all but the last in `0..2^digit_bits`, the last signed.
 fn digits(geometry: &Geometry<'_>, weight_bits: u8, shape: &[u32], values: &[i64]) -> Vec<Digit> {
     let bits = digit_bits(weight_bits);
-    let (mut low, mut high) = values.iter().fold((0, 0), |(low, high), &value| {
-        (value.min(low), value.max(high))
-    });
+    let (mut low, mut high) =
+        values.iter().fold((0, 0), |(low, high), &value| (value.min(low), value.max(high)));
     let (limit, mask) = (1_i64 << bits, (1_i64 << bits) - 1);
     let mut place = 0;
     let mut all = Vec::new();
@@ -128,16 +125,9 @@ fn digits(geometry: &Geometry<'_>, weight_bits: u8, shape: &[u32], values: &[i64
         let digit = |value: i64| {
             let shifted = value >> place;
             // Both fit: bits <= 15.
-            if last {
-                shifted as i16
-            } else {
-                (shifted & mask) as i16
-            }
+            if last { shifted as i16 } else { (shifted & mask) as i16 }
         };
-        all.push(Digit {
-            values: geometry.window.copy(shape, values, 0, digit),
-            place,
-        });
+        all.push(Digit { values: geometry.window.copy(shape, values, 0, digit), place });
         if last {
             return all;
         }
@@ -185,8 +175,7 @@ impl Product<'_> {
     /// Long rows: one dot product for each row and column.
     fn add_by_dot(&self, digit: &Digit, weight_bits: u8, acc: &mut [i64]) {
         let run = run_length(weight_bits, &digit.values);
-        let operations =
-            self.groups.len() * self.rows.len() * self.columns.len() * self.deltas.len();
+        let operations = self.groups.len() * self.rows.len() * self.columns.len() * self.deltas.len();
         let blocks: Vec<(usize, usize, usize)> = self.blocks(operations >= PARALLEL_OPERATIONS);
         let (rows_each, columns_each) = (self.rows_each(operations), COLUMN_BLOCK);
         let compute = |&(group, row, column): &(usize, usize, usize)| {
@@ -259,11 +248,7 @@ impl Product<'_> {
         let mut sums = Vec::with_capacity(rows.len() * gathered.len() / length);
         for row in rows {
             let weights = self.row(group, row);
-            sums.extend(
-                gathered
-                    .chunks_exact(length)
-                    .map(|column| dot(weights, column, run)),
-            );
+            sums.extend(gathered.chunks_exact(length).map(|column| dot(weights, column, run)));
         }
         sums
     }
@@ -289,15 +274,10 @@ fn run_length(weight_bits: u8, values: &[i16]) -> usize {
 
 /// The dot product; sums of `run` products fit `i32`.
 fn dot(a: &[i16], b: &[i16], run: usize) -> i64 {
-    a.chunks(run)
-        .zip(b.chunks(run))
-        .map(|(a, b)| i64::from(dot_run(a, b)))
-        .sum()
+    a.chunks(run).zip(b.chunks(run)).map(|(a, b)| i64::from(dot_run(a, b))).sum()
 }
 
 /// Wrapping here only spares the compiler the checks: callers bound the sum.
 fn dot_run(a: &[i16], b: &[i16]) -> i32 {
-    a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| {
-        sum.wrapping_add(i32::from(a).wrapping_mul(i32::from(b)))
-    })
+    a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(i32::from(a).wrapping_mul(i32::from(b))))
 }

@@ -54,11 +54,7 @@ impl<'a> Engine<'a> {
     pub fn new(graph: &'a Graph, weights: &'a Weights) -> Result<Self, EngineError> {
         validate(graph)?;
         error::check_weights(graph, weights)?;
-        Ok(Self {
-            graph,
-            weights,
-            memories: Memories::new(graph),
-        })
+        Ok(Self { graph, weights, memories: Memories::new(graph) })
     }
 
     /// Runs the graph and keeps every intermediate value.
@@ -76,10 +72,7 @@ impl<'a> Engine<'a> {
             accumulators.push(accumulator);
             tensors[node.output as usize] = output;
         }
-        Ok(Execution {
-            tensors,
-            accumulators,
-        })
+        Ok(Execution { tensors, accumulators })
     }
 
     /// Computes the nodes from position `from` on again, from the tensors as they are: what
@@ -122,9 +115,7 @@ impl<'a> Engine<'a> {
             });
         }
         let outputs = self.graph.outputs.iter();
-        Ok(outputs
-            .map(|&id| std::mem::take(&mut tensors[id as usize]))
-            .collect())
+        Ok(outputs.map(|&id| std::mem::take(&mut tensors[id as usize])).collect())
     }
 
     /// The tensors before the first node.
@@ -144,25 +135,15 @@ impl<'a> Engine<'a> {
         node: &Node,
         values: &[Vec<i64>],
     ) -> Result<(Vec<i64>, Vec<i64>), EngineError> {
-        let sources = Sources {
-            graph: self.graph,
-            weights: self.weights,
-            values,
-        };
+        let sources = Sources { graph: self.graph, weights: self.weights, values };
         let output = &self.graph.tensors[node.output as usize];
         let (acc, stage) = match &node.op {
             Op::Affine { terms, stage } => (affine::accumulate(&sources, output, terms), stage),
-            Op::Product { a, b, inner, stage } => {
-                (nodes::product(&sources, output, [a, b], inner), stage)
-            }
+            Op::Product { a, b, inner, stage } => (nodes::product(&sources, output, [a, b], inner), stage),
             Op::Max { a, b } => {
                 return Ok((Vec::new(), nodes::maximum(&sources, output, [a, b])));
             }
-            Op::Normalize {
-                numerator,
-                axis,
-                shift,
-            } => {
+            Op::Normalize { numerator, axis, shift } => {
                 let numerator = &values[*numerator as usize];
                 let result = nodes::normalize(node, output, numerator, *axis as usize, *shift)?;
                 return Ok((Vec::new(), result));
@@ -178,8 +159,7 @@ fn reads(node: &Node, read: &mut impl FnMut(TensorId)) {
     match &node.op {
         Op::Affine { terms, .. } => {
             for term in terms {
-                if let Source::Tensor { tensor, .. } | Source::Reshape { tensor, .. } = term.source
-                {
+                if let Source::Tensor { tensor, .. } | Source::Reshape { tensor, .. } = term.source {
                     read(tensor);
                 }
             }
@@ -194,11 +174,7 @@ fn reads(node: &Node, read: &mut impl FnMut(TensorId)) {
 ///
 /// # Errors
 /// As [`Engine::new`] and [`Engine::execute`].
-pub fn execute(
-    graph: &Graph,
-    weights: &Weights,
-    inputs: &[Vec<i64>],
-) -> Result<Execution, EngineError> {
+pub fn execute(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<Execution, EngineError> {
     Engine::new(graph, weights)?.execute(inputs)
 }
 
@@ -206,10 +182,6 @@ pub fn execute(
 ///
 /// # Errors
 /// As [`Engine::new`] and [`Engine::run`].
-pub fn run(
-    graph: &Graph,
-    weights: &Weights,
-    inputs: &[Vec<i64>],
-) -> Result<Vec<Vec<i64>>, EngineError> {
+pub fn run(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, EngineError> {
     Engine::new(graph, weights)?.run(inputs)
 }

@@ -14,20 +14,13 @@ pub(crate) fn product(
     [a, b]: [&Operand; 2],
     inner: &[u32],
 ) -> Vec<i64> {
-    let (a, b) = (
-        Factor::new(sources, a, output, inner),
-        Factor::new(sources, b, output, inner),
-    );
+    let (a, b) = (Factor::new(sources, a, output, inner), Factor::new(sources, b, output, inner));
     let mut acc = vec![0; cells(&output.shape)];
     let steps = strides(&output.shape);
     let row = output.shape.last().map_or(1, |&length| length as usize);
     let along = |steps: &[usize]| steps.last().copied().unwrap_or(0);
     let forms: [&[usize]; 3] = [&steps, &a.steps, &b.steps];
-    rows(&output.shape, [0, a.base, b.base], forms, &mut |[
-        o,
-        i,
-        j,
-    ]| {
+    rows(&output.shape, [0, a.base, b.base], forms, &mut |[o, i, j]| {
         for (position, acc) in acc[o..o + row].iter_mut().enumerate() {
             let left = &a.values[i + position * along(&a.steps)..];
             let right = &b.values[j + position * along(&b.steps)..];
@@ -82,11 +75,7 @@ fn raise(sources: &Sources<'_>, output: &Tensor, view: &View, greatest: &mut [i6
     let tensor = &sources.graph.tensors[view.tensor as usize];
     let values = &sources.values[view.tensor as usize];
     let Some(window) = Window::new(&tensor.shape, &view.map, &output.shape, &[], false) else {
-        let evaluator = Evaluator {
-            graph: sources.graph,
-            weights: sources.weights,
-            values: sources.values,
-        };
+        let evaluator = Evaluator { graph: sources.graph, weights: sources.weights, values: sources.values };
         for (o, greatest) in indices(&output.shape).zip(greatest) {
             *greatest = evaluator.view(view, &o).max(*greatest);
         }
@@ -128,10 +117,7 @@ pub(crate) fn normalize(
             let line = || (start..).step_by(step).take(extent);
             let sum: i64 = line().map(|position| numerator[position]).sum();
             if sum < 1 {
-                return Err(EngineError::DivisorRange {
-                    node: node.name.clone(),
-                    sum,
-                });
+                return Err(EngineError::DivisorRange { node: node.name.clone(), sum });
             }
             for position in line() {
                 result[position] = (numerator[position] << shift) / sum;

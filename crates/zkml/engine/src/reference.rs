@@ -5,8 +5,7 @@
 use zkml_graph::bounds::rescale;
 use zkml_graph::validate::validate;
 use zkml_graph::{
-    AxisMap, Graph, Node, Op, Operand, OperandAxis, Source, Stage, Tensor, Term, View, Weight,
-    Weights,
+    AxisMap, Graph, Node, Op, Operand, OperandAxis, Source, Stage, Tensor, Term, View, Weight, Weights,
 };
 
 use crate::Execution;
@@ -16,11 +15,7 @@ use crate::error::{EngineError, cells, check_inputs, check_weights};
 ///
 /// # Errors
 /// As [`crate::execute`].
-pub fn execute(
-    graph: &Graph,
-    weights: &Weights,
-    inputs: &[Vec<i64>],
-) -> Result<Execution, EngineError> {
+pub fn execute(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<Execution, EngineError> {
     validate(graph)?;
     check_weights(graph, weights)?;
     check_inputs(graph, inputs)?;
@@ -32,11 +27,7 @@ pub fn execute(
         execution.tensors[id as usize].clone_from(values);
     }
     for node in &graph.nodes {
-        let evaluator = Evaluator {
-            graph,
-            weights,
-            values: &execution.tensors,
-        };
+        let evaluator = Evaluator { graph, weights, values: &execution.tensors };
         let (accumulator, output) = evaluator.node(node)?;
         execution.accumulators.push(accumulator);
         execution.tensors[node.output as usize] = output;
@@ -59,9 +50,9 @@ pub(crate) fn indices(extents: &[u32]) -> impl Iterator<Item = Vec<u32>> + '_ {
 
 /// The position of an index in row-major order.
 fn flat(index: impl IntoIterator<Item = (u32, u32)>) -> usize {
-    index.into_iter().fold(0, |position, (coordinate, extent)| {
-        position * extent as usize + coordinate as usize
-    })
+    index
+        .into_iter()
+        .fold(0, |position, (coordinate, extent)| position * extent as usize + coordinate as usize)
 }
 
 pub(crate) struct Evaluator<'a> {
@@ -74,9 +65,8 @@ impl Evaluator<'_> {
     /// The accumulators and the output of a node.
     fn node(&self, node: &Node) -> Result<(Vec<i64>, Vec<i64>), EngineError> {
         let shape = &self.tensor(node.output).shape;
-        let each = |value: &dyn Fn(&[u32]) -> i64| -> Vec<i64> {
-            indices(shape).map(|o| value(&o)).collect()
-        };
+        let each =
+            |value: &dyn Fn(&[u32]) -> i64| -> Vec<i64> { indices(shape).map(|o| value(&o)).collect() };
         Ok(match &node.op {
             Op::Affine { terms, stage } => {
                 let sum = |o: &[u32]| terms.iter().map(|term| self.term(term, o)).sum();
@@ -85,11 +75,8 @@ impl Evaluator<'_> {
                 (accumulator, output)
             }
             Op::Product { a, b, inner, stage } => {
-                let sum = |o: &[u32]| {
-                    indices(inner)
-                        .map(|i| self.operand(a, o, &i) * self.operand(b, o, &i))
-                        .sum()
-                };
+                let sum =
+                    |o: &[u32]| indices(inner).map(|i| self.operand(a, o, &i) * self.operand(b, o, &i)).sum();
                 let accumulator = each(&sum);
                 let output = accumulator.iter().map(|&acc| apply(stage, acc)).collect();
                 (accumulator, output)
@@ -98,11 +85,7 @@ impl Evaluator<'_> {
                 let greater = |o: &[u32]| self.view(a, o).max(self.view(b, o));
                 (Vec::new(), each(&greater))
             }
-            Op::Normalize {
-                numerator,
-                axis,
-                shift,
-            } => {
+            Op::Normalize { numerator, axis, shift } => {
                 let values = &self.values[*numerator as usize];
                 let at = |o: &[u32]| values[flat(o.iter().copied().zip(shape.iter().copied()))];
                 let sum = |o: &[u32]| -> i64 {
@@ -118,10 +101,7 @@ impl Evaluator<'_> {
                 for o in indices(shape) {
                     let sum = sum(&o);
                     if sum < 1 {
-                        return Err(EngineError::DivisorRange {
-                            node: node.name.clone(),
-                            sum,
-                        });
+                        return Err(EngineError::DivisorRange { node: node.name.clone(), sum });
                     }
                     output.push((at(&o) << shift) / sum);
                 }
@@ -162,12 +142,7 @@ impl Evaluator<'_> {
                     })
                     .sum()
             }
-            Source::Tensor {
-                tensor,
-                inner,
-                map,
-                weight,
-            } => indices(inner)
+            Source::Tensor { tensor, inner, map, weight } => indices(inner)
                 .enumerate()
                 .map(|(position, i)| {
                     let factor = match weight {
@@ -178,17 +153,11 @@ impl Evaluator<'_> {
                             i64::from(weights[row(outer_axes) * width + position])
                         }
                     };
-                    self.read(*tensor, map, &local, &i)
-                        .map_or(0, |value| factor * value)
+                    self.read(*tensor, map, &local, &i).map_or(0, |value| factor * value)
                 })
                 .sum(),
             Source::Reshape { tensor, multiplier } => {
-                let position = flat(
-                    local
-                        .iter()
-                        .copied()
-                        .zip(term.region.iter().map(|&(_, length)| length)),
-                );
+                let position = flat(local.iter().copied().zip(term.region.iter().map(|&(_, length)| length)));
                 multiplier * self.values[*tensor as usize][position]
             }
         }
@@ -215,8 +184,7 @@ impl Evaluator<'_> {
     }
 
     pub(crate) fn view(&self, view: &View, o: &[u32]) -> i64 {
-        self.read(view.tensor, &view.map, o, &[])
-            .unwrap_or(self.tensor(view.tensor).min)
+        self.read(view.tensor, &view.map, o, &[]).unwrap_or(self.tensor(view.tensor).min)
     }
 
     fn operand(&self, operand: &Operand, o: &[u32], i: &[u32]) -> i64 {
@@ -237,12 +205,7 @@ impl Evaluator<'_> {
 fn apply(stage: &Stage, acc: i64) -> i64 {
     match stage {
         Stage::Exact => acc,
-        Stage::Requant {
-            shift,
-            domain_min,
-            domain_bits,
-            function,
-        } => {
+        Stage::Requant { shift, domain_min, domain_bits, function } => {
             let domain_max = domain_min + (1_i64 << domain_bits) - 1;
             function.eval(rescale(acc, *shift).clamp(*domain_min, domain_max))
         }

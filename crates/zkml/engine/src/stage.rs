@@ -24,22 +24,12 @@ impl Memories {
     pub(crate) fn apply(&self, index: usize, stage: &Stage, acc: &[i64]) -> Vec<i64> {
         match stage {
             Stage::Exact => acc.to_vec(),
-            Stage::ReluBits { shift } => {
-                acc.iter().map(|&acc| rescale(acc, *shift).max(0)).collect()
-            }
-            Stage::Requant {
-                shift,
-                domain_min,
-                domain_bits,
-                function,
-            } => {
+            Stage::ReluBits { shift } => acc.iter().map(|&acc| rescale(acc, *shift).max(0)).collect(),
+            Stage::Requant { shift, domain_min, domain_bits, function } => {
                 let domain_max = domain_min + (1_i64 << domain_bits) - 1;
                 let argument = |acc| rescale(acc, *shift).clamp(*domain_min, domain_max);
                 if acc.len() < REMEMBER_CELLS || is_cheap(function) {
-                    return acc
-                        .iter()
-                        .map(|&acc| function.eval(argument(acc)))
-                        .collect();
+                    return acc.iter().map(|&acc| function.eval(argument(acc))).collect();
                 }
                 // A poisoned memory holds only values that a function gave.
                 let mut memory = match self.0[index].lock() {

@@ -74,21 +74,11 @@ impl Window {
                 step *= extent as usize;
             }
         }
-        Some(Self {
-            steps,
-            deltas: positions(inner, &inner_steps),
-            base,
-            copied: copy.then_some(spans),
-        })
+        Some(Self { steps, deltas: positions(inner, &inner_steps), base, copied: copy.then_some(spans) })
     }
 
     /// The buffer, borrowed where nothing needs a copy.
-    pub(crate) fn buffer<'a>(
-        &self,
-        shape: &[u32],
-        values: &'a [i64],
-        padding: i64,
-    ) -> Cow<'a, [i64]> {
+    pub(crate) fn buffer<'a>(&self, shape: &[u32], values: &'a [i64], padding: i64) -> Cow<'a, [i64]> {
         match &self.copied {
             None => Cow::Borrowed(values),
             Some(_) => Cow::Owned(self.copy(shape, values, padding, |value| value)),
@@ -112,10 +102,7 @@ impl Window {
         buffer
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the state of one recursion over the axes"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the state of one recursion over the axes")]
     fn copy_axis<T: Copy>(
         &self,
         shape: &[u32],
@@ -144,15 +131,7 @@ impl Window {
         } else {
             for coordinate in low..high {
                 let position = position * extent as usize + coordinate as usize;
-                self.copy_axis(
-                    inner_shape,
-                    inner_spans,
-                    values,
-                    position,
-                    buffer,
-                    padding,
-                    convert,
-                );
+                self.copy_axis(inner_shape, inner_spans, values, position, buffer, padding, convert);
             }
         }
         buffer.resize(buffer.len() + after * rest, padding);

@@ -7,9 +7,7 @@ mod support;
 
 use support::Rng;
 use zkml_engine::{EngineError, execute};
-use zkml_graph::{
-    AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds,
-};
+use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
 
 const CHANNELS: u32 = 4;
 const OUTPUTS: u32 = 8;
@@ -31,10 +29,7 @@ impl Conv {
             let span = self.dilation * (kernel - 1) + 1;
             Some((size + 2 * self.pad).checked_sub(span)? / self.stride + 1)
         };
-        Some([
-            extent(HEIGHT, self.kernel[0])?,
-            extent(WIDTH, self.kernel[1])?,
-        ])
+        Some([extent(HEIGHT, self.kernel[0])?, extent(WIDTH, self.kernel[1])?])
     }
 
     /// One term for each group, each with its own parameter.
@@ -51,25 +46,15 @@ impl Conv {
                 tensor: 0,
                 inner: vec![columns, self.kernel[0], self.kernel[1]],
                 map: vec![
-                    AxisMap {
-                        offset: i64::from(group * columns),
-                        out: None,
-                        inner: Some((0, 1)),
-                    },
+                    AxisMap { offset: i64::from(group * columns), out: None, inner: Some((0, 1)) },
                     spatial(1),
                     spatial(2),
                 ],
-                weight: Weight::Param {
-                    param: group,
-                    outer_axes: vec![0],
-                },
+                weight: Weight::Param { param: group, outer_axes: vec![0] },
             },
         };
-        let param = |_| Param {
-            name: "w".into(),
-            outer: rows,
-            inner: columns * self.kernel[0] * self.kernel[1],
-        };
+        let param =
+            |_| Param { name: "w".into(), outer: rows, inner: columns * self.kernel[0] * self.kernel[1] };
         let tensor = |shape: [u32; 3], min, max| Tensor {
             name: "t".into(),
             shape: shape.to_vec(),
@@ -87,10 +72,7 @@ impl Conv {
             params: (0..self.groups).map(param).collect(),
             nodes: vec![Node {
                 name: "conv".into(),
-                op: Op::Affine {
-                    terms: (0..self.groups).map(term).collect(),
-                    stage: Stage::Exact,
-                },
+                op: Op::Affine { terms: (0..self.groups).map(term).collect(), stage: Stage::Exact },
                 output: 1,
             }],
             inputs: vec![0],
@@ -124,9 +106,8 @@ impl Conv {
                                 }
                                 let source = group * columns + column;
                                 let value = input[((source * HEIGHT + iy) * WIDTH + ix) as usize];
-                                let cell = ((row * columns + column) * self.kernel[0] + ky)
-                                    * self.kernel[1]
-                                    + kx;
+                                let cell =
+                                    ((row * columns + column) * self.kernel[0] + ky) * self.kernel[1] + kx;
                                 let weight = weights.0[group as usize][cell as usize];
                                 sum += i64::from(weight) * value;
                             }
@@ -149,13 +130,7 @@ fn every_variation() {
             for pad in 0..=3 {
                 for dilation in 1..=3 {
                     for groups in [1, 2, 4] {
-                        let conv = Conv {
-                            kernel,
-                            stride,
-                            pad,
-                            dilation,
-                            groups,
-                        };
+                        let conv = Conv { kernel, stride, pad, dilation, groups };
                         checked += usize::from(check(&mut rng, conv));
                     }
                 }
@@ -174,15 +149,11 @@ fn check(rng: &mut Rng, conv: Conv) -> bool {
         .params
         .iter()
         .map(|param| {
-            (0..param.outer * param.inner)
-                .map(|_| i16::try_from(rng.range(-128, 127)).unwrap())
-                .collect()
+            (0..param.outer * param.inner).map(|_| i16::try_from(rng.range(-128, 127)).unwrap()).collect()
         })
         .collect();
     let weights = Weights(weights);
-    let input: Vec<i64> = (0..CHANNELS * HEIGHT * WIDTH)
-        .map(|_| rng.range(-128, 127))
-        .collect();
+    let input: Vec<i64> = (0..CHANNELS * HEIGHT * WIDTH).map(|_| rng.range(-128, 127)).collect();
     let expected = conv.by_hand(&weights, &input, extents);
     let execution = execute(&graph, &weights, &[input]).unwrap();
     assert_eq!(execution.tensors[1], expected, "{conv:?}");
@@ -192,48 +163,23 @@ fn check(rng: &mut Rng, conv: Conv) -> bool {
 /// What is wrong with weights or inputs is named.
 #[test]
 fn bad_weights_and_inputs() {
-    let conv = Conv {
-        kernel: [1, 1],
-        stride: 1,
-        pad: 0,
-        dilation: 1,
-        groups: 1,
-    };
+    let conv = Conv { kernel: [1, 1], stride: 1, pad: 0, dilation: 1, groups: 1 };
     let mut graph = conv.graph(conv.extents().unwrap());
     let cells = (CHANNELS * HEIGHT * WIDTH) as usize;
     let weights = Weights(vec![vec![1; (OUTPUTS * CHANNELS) as usize]]);
     let input = vec![vec![0_i64; cells]];
-    let fails = |weights: &Weights, inputs: &[Vec<i64>]| {
-        execute(&graph, weights, inputs).unwrap_err().to_string()
-    };
-    assert_eq!(
-        fails(&Weights(Vec::new()), &input),
-        "the weights hold 0 parameters, the graph has 1"
-    );
-    assert_eq!(
-        fails(&Weights(vec![vec![0; 3]]), &input),
-        "parameter w has 3 weights, expected 32"
-    );
+    let fails =
+        |weights: &Weights, inputs: &[Vec<i64>]| execute(&graph, weights, inputs).unwrap_err().to_string();
+    assert_eq!(fails(&Weights(Vec::new()), &input), "the weights hold 0 parameters, the graph has 1");
+    assert_eq!(fails(&Weights(vec![vec![0; 3]]), &input), "parameter w has 3 weights, expected 32");
     let mut wide = weights.clone();
     wide.0[0][5] = 128;
-    assert_eq!(
-        fails(&wide, &input),
-        "parameter w: weight 128 at 5 does not fit 8 bits"
-    );
+    assert_eq!(fails(&wide, &input), "parameter w: weight 128 at 5 does not fit 8 bits");
     assert_eq!(fails(&weights, &[]), "0 inputs, expected 1");
-    assert_eq!(
-        fails(&weights, &[vec![0; 2]]),
-        "input t has 2 elements, expected 252"
-    );
+    assert_eq!(fails(&weights, &[vec![0; 2]]), "input t has 2 elements, expected 252");
     let mut outside = input.clone();
     outside[0][7] = -129;
-    assert_eq!(
-        fails(&weights, &outside),
-        "input t: value -129 at 7 is outside -128..=127"
-    );
+    assert_eq!(fails(&weights, &outside), "input t: value -129 at 7 is outside -128..=127");
     graph.outputs.clear();
-    assert!(matches!(
-        execute(&graph, &weights, &input),
-        Err(EngineError::Graph(_))
-    ));
+    assert!(matches!(execute(&graph, &weights, &input), Err(EngineError::Graph(_))));
 }

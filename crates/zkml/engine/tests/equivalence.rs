@@ -12,11 +12,7 @@ use zkml_graph::bounds;
 use zkml_graph::validate::validate;
 
 fn check(model: &Model) {
-    let Model {
-        graph,
-        weights,
-        inputs,
-    } = model;
+    let Model { graph, weights, inputs } = model;
     validate(graph).unwrap();
     let expected = match reference::execute(graph, weights, inputs) {
         Ok(expected) => expected,
@@ -26,10 +22,8 @@ fn check(model: &Model) {
         }
     };
     let found = execute(graph, weights, inputs).unwrap();
-    for (node, (found, expected)) in graph
-        .nodes
-        .iter()
-        .zip(found.accumulators.iter().zip(&expected.accumulators))
+    for (node, (found, expected)) in
+        graph.nodes.iter().zip(found.accumulators.iter().zip(&expected.accumulators))
     {
         assert_eq!(found, expected, "{node:?}");
         if let Ok((low, high)) = bounds::accumulator(graph, node) {
@@ -39,10 +33,7 @@ fn check(model: &Model) {
     assert_eq!(found, expected);
     for (tensor, values) in graph.tensors.iter().zip(&found.tensors) {
         let range = tensor.min..=tensor.max;
-        assert!(
-            values.iter().all(|value| range.contains(value)),
-            "{tensor:?}"
-        );
+        assert!(values.iter().all(|value| range.contains(value)), "{tensor:?}");
     }
     let outputs = run(graph, weights, inputs).unwrap();
     for (&id, output) in graph.outputs.iter().zip(&outputs) {

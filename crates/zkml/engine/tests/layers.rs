@@ -10,18 +10,11 @@ use std::time::Instant;
 use support::{Rng, cells};
 use zkml_engine::{Engine, reference};
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight,
-    Weights,
+    AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights,
 };
 
 fn tensor(name: &str, shape: &[u32], min: i64, max: i64) -> Tensor {
-    Tensor {
-        name: name.into(),
-        shape: shape.to_vec(),
-        min,
-        max,
-        scale: 0,
-    }
+    Tensor { name: name.into(), shape: shape.to_vec(), min, max, scale: 0 }
 }
 
 /// A graph whose layers each read the layer before, with a hidden weight and a bias in each.
@@ -49,11 +42,7 @@ impl Layers {
 
     fn param(&mut self, outer: u32, inner: u32) -> u32 {
         let id = u32::try_from(self.graph.params.len()).unwrap();
-        self.graph.params.push(Param {
-            name: format!("p{id}"),
-            outer,
-            inner,
-        });
+        self.graph.params.push(Param { name: format!("p{id}"), outer, inner });
         id
     }
 
@@ -66,36 +55,18 @@ impl Layers {
             tensor: output - 1,
             inner: inner.to_vec(),
             map,
-            weight: Weight::Param {
-                param: weight,
-                outer_axes: vec![0],
-            },
+            weight: Weight::Param { param: weight, outer_axes: vec![0] },
         };
-        let bias = Source::Bias {
-            param: bias,
-            outer_axes: vec![0],
-        };
+        let bias = Source::Bias { param: bias, outer_axes: vec![0] };
         let (min, max) = self.range;
-        let function = Function {
-            kind: FunctionKind::Identity,
-            in_scale: 0,
-            out_scale: 0,
-            out_min: min,
-            out_max: max,
-        };
+        let function =
+            Function { kind: FunctionKind::Identity, in_scale: 0, out_scale: 0, out_min: min, out_max: max };
         let bits = (max - min + 1).ilog2();
-        self.graph
-            .tensors
-            .push(tensor("activation", shape, min, max));
+        self.graph.tensors.push(tensor("activation", shape, min, max));
         self.graph.nodes.push(Node {
             name: format!("layer {output}"),
             op: Op::Affine {
-                terms: [product, bias]
-                    .map(|source| Term {
-                        region: region.clone(),
-                        source,
-                    })
-                    .to_vec(),
+                terms: [product, bias].map(|source| Term { region: region.clone(), source }).to_vec(),
                 stage: Stage::Requant {
                     shift,
                     domain_min: min,
@@ -113,10 +84,7 @@ impl Layers {
         let inputs = self.graph.tensors.last().unwrap().shape.clone();
         let map = (0..)
             .take(inputs.len())
-            .map(|index| AxisMap {
-                inner: Some((index, 1)),
-                ..AxisMap::default()
-            })
+            .map(|index| AxisMap { inner: Some((index, 1)), ..AxisMap::default() })
             .collect();
         self.layer(&[outputs], &inputs, map, 10)
     }
@@ -128,10 +96,7 @@ impl Layers {
             out: Some((axis, stride)),
             inner: Some((axis, 1)),
         };
-        let all = AxisMap {
-            inner: Some((0, 1)),
-            ..AxisMap::default()
-        };
+        let all = AxisMap { inner: Some((0, 1)), ..AxisMap::default() };
         let shape = [channels, input[1] / stride, input[2] / stride];
         let map = vec![all, axis(1), axis(2)];
         self.layer(&shape, &[input[0], kernel, kernel], map, 9)
@@ -144,10 +109,7 @@ impl Layers {
             out: Some((axis, 1)),
             inner: Some((axis - 1, 1)),
         };
-        let channel = AxisMap {
-            out: Some((0, 1)),
-            ..AxisMap::default()
-        };
+        let channel = AxisMap { out: Some((0, 1)), ..AxisMap::default() };
         let map = vec![channel, axis(1), axis(2)];
         self.layer(&shape, &[kernel, kernel], map, 8)
     }
@@ -217,12 +179,7 @@ fn dense_layers() {
 fn convolutions() {
     for (range, bits) in [(BYTES, 8), (UNSIGNED, 8), (WORDS, 16), (UNSIGNED_WORDS, 12)] {
         let mut layers = Layers::new(&[3, 12, 14], bits, range);
-        layers
-            .conv(8, 3, 1)
-            .depthwise(3)
-            .conv(5, 1, 2)
-            .depthwise(5)
-            .dense(10);
+        layers.conv(8, 3, 1).depthwise(3).conv(5, 1, 2).depthwise(5).dense(10);
         layers.check("small cnn", true);
         let mut layers = Layers::new(&[16, 20, 20], bits, range);
         layers.conv(48, 3, 1);
@@ -233,11 +190,7 @@ fn convolutions() {
 #[test]
 fn large_convolutions() {
     let mut layers = Layers::new(&[3, 32, 32], 8, UNSIGNED);
-    layers
-        .conv(32, 3, 1)
-        .conv(32, 3, 1)
-        .conv(64, 3, 2)
-        .conv(64, 3, 2);
+    layers.conv(32, 3, 1).conv(32, 3, 1).conv(64, 3, 2).conv(64, 3, 2);
     layers.dense(120).dense(10);
     layers.check("cnn 3x32x32, 17M", false);
     let mut layers = Layers::new(&[32, 32, 32], 8, UNSIGNED);

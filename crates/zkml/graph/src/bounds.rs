@@ -7,9 +7,7 @@
 
 use alloc::vec::Vec;
 
-use crate::types::{
-    AxisMap, Graph, Node, Op, Operand, ParamId, Source, Tensor, TensorId, Term, Weight,
-};
+use crate::types::{AxisMap, Graph, Node, Op, Operand, ParamId, Source, Tensor, TensorId, Term, Weight};
 
 /// Greatest magnitude of an accumulator, of each of its terms, and of a graph's constants.
 pub const MAX_ACCUMULATOR: i64 = 1 << 46;
@@ -133,17 +131,12 @@ fn tensor(graph: &Graph, id: TensorId) -> Result<&Tensor, BoundsError> {
     usize::try_from(id)
         .ok()
         .and_then(|index| graph.tensors.get(index))
-        .ok_or(BoundsError::UnknownTensor {
-            tensor: id,
-            count: graph.tensors.len(),
-        })
+        .ok_or(BoundsError::UnknownTensor { tensor: id, count: graph.tensors.len() })
 }
 
 /// Products of extents, saturated: only their comparison with [`MAX_ACCUMULATOR`] matters.
 fn cells(extents: &[u32]) -> i128 {
-    extents.iter().fold(1_i128, |total, &extent| {
-        (total * i128::from(extent)).min(1_i128 << 64)
-    })
+    extents.iter().fold(1_i128, |total, &extent| (total * i128::from(extent)).min(1_i128 << 64))
 }
 
 fn narrow((low, high): (i128, i128)) -> Result<(i64, i64), BoundsError> {
@@ -159,17 +152,9 @@ fn narrow((low, high): (i128, i128)) -> Result<(i64, i64), BoundsError> {
 
 /// All products of a value of `a` and a value of `b`. Operands are below 2^64 in magnitude.
 fn multiply(a: (i128, i128), b: (i128, i128)) -> (i128, i128) {
-    let corners = [
-        a.0.saturating_mul(b.0),
-        a.0.saturating_mul(b.1),
-        a.1.saturating_mul(b.0),
-        a.1.saturating_mul(b.1),
-    ];
-    corners
-        .iter()
-        .fold((i128::MAX, i128::MIN), |(low, high), &corner| {
-            (low.min(corner), high.max(corner))
-        })
+    let corners =
+        [a.0.saturating_mul(b.0), a.0.saturating_mul(b.1), a.1.saturating_mul(b.0), a.1.saturating_mul(b.1)];
+    corners.iter().fold((i128::MAX, i128::MIN), |(low, high), &corner| (low.min(corner), high.max(corner)))
 }
 
 /// `count` times a range.
@@ -187,28 +172,17 @@ fn affine_term(graph: &Graph, index: usize, term: &Term) -> Result<(i64, i64), B
                 .ok_or(BoundsError::Rank { term: index })?
                 .1;
             let last = i128::from(length.saturating_sub(1));
-            multiply(
-                (0, last),
-                (i128::from(*multiplier), i128::from(*multiplier)),
-            )
+            multiply((0, last), (i128::from(*multiplier), i128::from(*multiplier)))
         }
         Source::Bias { param, .. } => {
             let digits = usize::try_from(*param)
                 .ok()
                 .and_then(|id| graph.params.get(id))
-                .ok_or(BoundsError::UnknownParam {
-                    param: *param,
-                    count: graph.params.len(),
-                })?
+                .ok_or(BoundsError::UnknownParam { param: *param, count: graph.params.len() })?
                 .inner;
             bias(graph.weight_bits, digits)?
         }
-        Source::Tensor {
-            tensor: id,
-            inner,
-            map,
-            weight,
-        } => {
+        Source::Tensor { tensor: id, inner, map, weight } => {
             let read = tensor(graph, *id)?;
             let factor = match weight {
                 Weight::Public(value) => (i128::from(*value), i128::from(*value)),
@@ -220,16 +194,10 @@ fn affine_term(graph: &Graph, index: usize, term: &Term) -> Result<(i64, i64), B
             }
             repeat(one, cells(inner))
         }
-        Source::Reshape {
-            tensor: id,
-            multiplier,
-        } => {
+        Source::Reshape { tensor: id, multiplier } => {
             let read = tensor(graph, *id)?;
             let factor = i128::from(*multiplier);
-            multiply(
-                (factor, factor),
-                (i128::from(read.min), i128::from(read.max)),
-            )
+            multiply((factor, factor), (i128::from(read.min), i128::from(read.max)))
         }
     };
     narrow(range)
@@ -283,17 +251,9 @@ fn pads(
     Ok(outside)
 }
 
-fn product(
-    graph: &Graph,
-    a: &Operand,
-    b: &Operand,
-    inner: &[u32],
-) -> Result<(i64, i64), BoundsError> {
+fn product(graph: &Graph, a: &Operand, b: &Operand, inner: &[u32]) -> Result<(i64, i64), BoundsError> {
     let (a, b) = (tensor(graph, a.tensor)?, tensor(graph, b.tensor)?);
-    let one = multiply(
-        (i128::from(a.min), i128::from(a.max)),
-        (i128::from(b.min), i128::from(b.max)),
-    );
+    let one = multiply((i128::from(a.min), i128::from(a.max)), (i128::from(b.min), i128::from(b.max)));
     narrow(repeat(one, cells(inner)))
 }
 
@@ -318,16 +278,9 @@ impl Search<'_> {
             return self.leaf(active);
         };
         let span = |&term: &usize| {
-            let (start, length) = self
-                .terms
-                .get(term)
-                .and_then(|term| term.region.get(axis))
-                .copied()
-                .unwrap_or((0, 0));
-            (
-                u64::from(start),
-                u64::from(start).saturating_add(u64::from(length)),
-            )
+            let (start, length) =
+                self.terms.get(term).and_then(|term| term.region.get(axis)).copied().unwrap_or((0, 0));
+            (u64::from(start), u64::from(start).saturating_add(u64::from(length)))
         };
         let extent = u64::from(extent);
         let mut cuts: Vec<u64> = active

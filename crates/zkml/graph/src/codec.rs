@@ -167,19 +167,12 @@ pub fn decode_graph(bytes: &[u8]) -> Result<Graph, CodecError> {
 /// Where the weights do not have the shapes of the graph's parameters, or not its width.
 pub fn encode_model(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, EncodeError> {
     if graph.params.len() != weights.0.len() {
-        return Err(EncodeError::ParamCount {
-            expected: graph.params.len(),
-            got: weights.0.len(),
-        });
+        return Err(EncodeError::ParamCount { expected: graph.params.len(), got: weights.0.len() });
     }
     for (param, values) in graph.params.iter().zip(&weights.0) {
         let expected = u64::from(param.outer) * u64::from(param.inner);
         if values.len() as u64 != expected {
-            return Err(EncodeError::ParamLength {
-                param: param.name.clone(),
-                expected,
-                got: values.len(),
-            });
+            return Err(EncodeError::ParamLength { param: param.name.clone(), expected, got: values.len() });
         }
         if let Some((index, value)) = out_of_width(values, graph.weight_bits) {
             return Err(EncodeError::WeightRange {
@@ -240,9 +233,5 @@ pub fn out_of_width(values: &[i16], bits: u8) -> Option<(usize, i16)> {
         return None;
     }
     let fits = |value: i16| (-half..half).contains(&i32::from(value));
-    values
-        .iter()
-        .copied()
-        .enumerate()
-        .find(|&(_, value)| !fits(value))
+    values.iter().copied().enumerate().find(|&(_, value)| !fits(value))
 }

@@ -100,18 +100,12 @@ const ERF_COEFFICIENTS: [u128; 62] = {
 
 /// `sum of coefficients[n] * z^n`, `z` with 128 fractional bits.
 fn horner(coefficients: &[u128], z: u128) -> u128 {
-    coefficients
-        .iter()
-        .rev()
-        .fold(0, |sum, &coefficient| coefficient + mul_high(z, sum))
+    coefficients.iter().rev().fold(0, |sum, &coefficient| coefficient + mul_high(z, sum))
 }
 
 /// `sum of coefficients[n] * (-z)^n`, for terms that decrease.
 fn horner_alternating(coefficients: &[u128], z: u128) -> u128 {
-    coefficients
-        .iter()
-        .rev()
-        .fold(0, |sum, &coefficient| coefficient - mul_high(z, sum))
+    coefficients.iter().rev().fold(0, |sum, &coefficient| coefficient - mul_high(z, sum))
 }
 
 /// `exp(r) - 1` for `|r| < 0.35`, with relative precision.
@@ -149,18 +143,10 @@ pub(crate) fn exp(x: Real) -> Real {
 /// `exp(x) - 1`, with relative precision near zero.
 pub(crate) fn expm1(x: Real) -> Real {
     if x.log2() >= HUGE_LOG2 {
-        return if x.is_negative() {
-            Real::ONE.neg().towards_zero()
-        } else {
-            HUGE
-        };
+        return if x.is_negative() { Real::ONE.neg().towards_zero() } else { HUGE };
     }
     let (k, r) = reduce_exp(x);
-    if k == 0 {
-        expm1_small(r)
-    } else {
-        Real::ONE.add(expm1_small(r)).scale(k).sub(Real::ONE)
-    }
+    if k == 0 { expm1_small(r) } else { Real::ONE.add(expm1_small(r)).scale(k).sub(Real::ONE) }
 }
 
 /// `2 atanh(t)` for `|t| < 0.175`.
@@ -188,11 +174,7 @@ pub(crate) fn log(x: Real) -> Real {
 
 /// `log(1 + y)` for `y >= 0`, with relative precision near zero.
 fn log1p(y: Real) -> Real {
-    if y.log2() < -2 {
-        twice_atanh(y.div(Real::TWO.add(y)))
-    } else {
-        log(Real::ONE.add(y))
-    }
+    if y.log2() < -2 { twice_atanh(y.div(Real::TWO.add(y))) } else { log(Real::ONE.add(y)) }
 }
 
 pub(crate) fn sigmoid(x: Real) -> Real {
@@ -205,11 +187,7 @@ pub(crate) fn tanh(x: Real) -> Real {
     }
     let e = expm1(x.abs().scale(1));
     let magnitude = e.div(e.add(Real::TWO));
-    if x.is_negative() {
-        magnitude.neg()
-    } else {
-        magnitude
-    }
+    if x.is_negative() { magnitude.neg() } else { magnitude }
 }
 
 /// `log(1 + exp(x))`.
@@ -236,17 +214,9 @@ fn reduce_angle(x: Real) -> (u64, Real) {
         let position = start.max(0) + 64 * limb;
         let (index, shift) = (position / 64, position % 64);
         let get = |index: i32| {
-            usize::try_from(index)
-                .ok()
-                .and_then(|index| TWO_OVER_PI.get(index))
-                .copied()
-                .unwrap_or(0)
+            usize::try_from(index).ok().and_then(|index| TWO_OVER_PI.get(index)).copied().unwrap_or(0)
         };
-        if shift == 0 {
-            get(index)
-        } else {
-            get(index) << shift | get(index + 1) >> (64 - shift)
-        }
+        if shift == 0 { get(index) } else { get(index) << shift | get(index + 1) >> (64 - shift) }
     };
     let pair = |limb: i32| u128::from(window(limb)) << 64 | u128::from(window(limb + 1));
     // u * 0.window, as an integer part of 64 bits and a fraction of 256 bits.
@@ -268,12 +238,7 @@ fn reduce_angle(x: Real) -> (u64, Real) {
     if negative {
         quadrant += 1;
         let (low, borrow) = 0_u128.overflowing_sub(fraction.1);
-        fraction = (
-            0_u128
-                .wrapping_sub(fraction.0)
-                .wrapping_sub(u128::from(borrow)),
-            low,
-        );
+        fraction = (0_u128.wrapping_sub(fraction.0).wrapping_sub(u128::from(borrow)), low);
     }
     let fraction = Real::from_wide(negative, fraction.0, fraction.1, -256);
     (quadrant % 4, fraction.mul(HALF_PI))
@@ -303,11 +268,7 @@ pub(crate) fn sin(x: Real) -> Real {
         2 => sin_small(r).neg(),
         _ => cos_small(r).neg(),
     };
-    if x.is_negative() {
-        magnitude.neg()
-    } else {
-        magnitude
-    }
+    if x.is_negative() { magnitude.neg() } else { magnitude }
 }
 
 pub(crate) fn cos(x: Real) -> Real {
@@ -341,8 +302,7 @@ fn in_tail(t: Real) -> bool {
 fn erf_series(t: Real) -> Real {
     let z = t.mul(t).to_fixed(125);
     let sum = horner_alternating(&ERF_COEFFICIENTS, z);
-    t.mul(TWO_OVER_SQRT_PI)
-        .mul(Real::new(false, sum, -ERF_BITS))
+    t.mul(TWO_OVER_SQRT_PI).mul(Real::new(false, sum, -ERF_BITS))
 }
 
 /// `1 - erf(t)` for `t >= 2.5`: the even part of Laplace's continued fraction,
@@ -373,25 +333,13 @@ fn erfc_tail(t: Real, precision: Precision) -> Real {
         numerator = step(numerator);
         denominator = step(denominator);
     }
-    exp(square.neg())
-        .mul(t)
-        .mul(TWO_OVER_SQRT_PI)
-        .mul(denominator.1)
-        .div(numerator.1)
+    exp(square.neg()).mul(t).mul(TWO_OVER_SQRT_PI).mul(denominator.1).div(numerator.1)
 }
 
 pub(crate) fn erf(x: Real, precision: Precision) -> Real {
     let t = x.abs();
-    let magnitude = if in_tail(t) {
-        Real::ONE.sub(erfc_tail(t, precision))
-    } else {
-        erf_series(t)
-    };
-    if x.is_negative() {
-        magnitude.neg()
-    } else {
-        magnitude
-    }
+    let magnitude = if in_tail(t) { Real::ONE.sub(erfc_tail(t, precision)) } else { erf_series(t) };
+    if x.is_negative() { magnitude.neg() } else { magnitude }
 }
 
 /// `x Phi(x)`, with `Phi` the normal distribution function.

@@ -34,9 +34,7 @@ impl Function {
     #[must_use]
     pub fn table(&self, domain_min: i64, domain_bits: u8) -> Vec<i64> {
         let entries = 1_i64 << domain_bits.min(MAX_DOMAIN_BITS);
-        (0..entries)
-            .map(|index| self.eval(domain_min.saturating_add(index)))
-            .collect()
+        (0..entries).map(|index| self.eval(domain_min.saturating_add(index))).collect()
     }
 
     fn clamp(&self, value: i64) -> i64 {
@@ -102,9 +100,9 @@ fn value(kind: FunctionKind, x: Real, u: i64, in_scale: i8, precision: Precision
         }
         FunctionKind::Elu { alpha } if negative => elementary::expm1(x).mul(parameter(alpha)),
         FunctionKind::Elu { .. } => x,
-        FunctionKind::Selu { alpha, gamma } if negative => elementary::expm1(x)
-            .mul(parameter(alpha))
-            .mul(parameter(gamma)),
+        FunctionKind::Selu { alpha, gamma } if negative => {
+            elementary::expm1(x).mul(parameter(alpha)).mul(parameter(gamma))
+        }
         FunctionKind::Selu { gamma, .. } => x.mul(parameter(gamma)),
         FunctionKind::Softplus => elementary::softplus(x),
         FunctionKind::Gelu => elementary::gelu(x, precision),
@@ -149,12 +147,5 @@ fn whole(u: i64, in_scale: i8, up: bool) -> Real {
     };
     let shift = shift.min(126);
     let (u, half_up) = (i128::from(u), (1_i128 << shift) - 1);
-    Real::from_int(
-        if up {
-            (u + half_up) >> shift
-        } else {
-            u >> shift
-        },
-        0,
-    )
+    Real::from_int(if up { (u + half_up) >> shift } else { u >> shift }, 0)
 }

@@ -17,21 +17,13 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    pub(crate) const ZERO: Self = Self {
-        negative: false,
-        mantissa: 0,
-        exponent: 0,
-    };
+    pub(crate) const ZERO: Self = Self { negative: false, mantissa: 0, exponent: 0 };
     pub(crate) const ONE: Self = Self::constant(1 << 127, -127);
     pub(crate) const TWO: Self = Self::constant(1 << 127, -126);
 
     /// A positive constant; `mantissa` has its top bit set.
     pub(crate) const fn constant(mantissa: u128, exponent: i32) -> Self {
-        Self {
-            negative: false,
-            mantissa,
-            exponent,
-        }
+        Self { negative: false, mantissa, exponent }
     }
 
     /// `±mantissa * 2^exponent`, exactly.
@@ -40,11 +32,7 @@ impl Real {
             return Self::ZERO;
         }
         let shift = mantissa.leading_zeros();
-        Self {
-            negative,
-            mantissa: mantissa << shift,
-            exponent: exponent - shift.cast_signed(),
-        }
+        Self { negative, mantissa: mantissa << shift, exponent: exponent - shift.cast_signed() }
     }
 
     /// `value * 2^exponent`, exactly.
@@ -58,11 +46,8 @@ impl Real {
             return Self::new(negative, low, exponent);
         }
         let shift = high.leading_zeros();
-        let (mantissa, rest) = if shift == 0 {
-            (high, low)
-        } else {
-            (high << shift | low >> (128 - shift), low << shift)
-        };
+        let (mantissa, rest) =
+            if shift == 0 { (high, low) } else { (high << shift | low >> (128 - shift), low << shift) };
         Self {
             negative,
             mantissa: mantissa | u128::from(rest != 0),
@@ -80,25 +65,15 @@ impl Real {
 
     /// The exponent `e` with `2^e <= |self| < 2^(e+1)`; very negative for zero.
     pub(crate) fn log2(self) -> i32 {
-        if self.mantissa == 0 {
-            i32::MIN / 2
-        } else {
-            self.exponent + 127
-        }
+        if self.mantissa == 0 { i32::MIN / 2 } else { self.exponent + 127 }
     }
 
     pub(crate) fn neg(self) -> Self {
-        Self {
-            negative: !self.negative && self.mantissa != 0,
-            ..self
-        }
+        Self { negative: !self.negative && self.mantissa != 0, ..self }
     }
 
     pub(crate) fn abs(self) -> Self {
-        Self {
-            negative: false,
-            ..self
-        }
+        Self { negative: false, ..self }
     }
 
     /// `self * 2^power`.
@@ -106,10 +81,7 @@ impl Real {
         if self.mantissa == 0 {
             return self;
         }
-        Self {
-            exponent: self.exponent + power,
-            ..self
-        }
+        Self { exponent: self.exponent + power, ..self }
     }
 
     /// The neighbour one unit in the last place nearer to zero: a value just below `|self|`.
@@ -118,16 +90,9 @@ impl Real {
             return self;
         }
         if self.mantissa == 1 << 127 {
-            return Self {
-                mantissa: u128::MAX,
-                exponent: self.exponent - 1,
-                ..self
-            };
+            return Self { mantissa: u128::MAX, exponent: self.exponent - 1, ..self };
         }
-        Self {
-            mantissa: self.mantissa - 1,
-            ..self
-        }
+        Self { mantissa: self.mantissa - 1, ..self }
     }
 
     pub(crate) fn mul(self, other: Self) -> Self {
@@ -135,12 +100,7 @@ impl Real {
             return Self::ZERO;
         }
         let (high, low) = widening_mul(self.mantissa, other.mantissa);
-        Self::from_wide(
-            self.negative != other.negative,
-            high,
-            low,
-            self.exponent + other.exponent,
-        )
+        Self::from_wide(self.negative != other.negative, high, low, self.exponent + other.exponent)
     }
 
     pub(crate) fn add(self, other: Self) -> Self {
@@ -150,11 +110,8 @@ impl Real {
         if other.mantissa == 0 {
             return self;
         }
-        let (large, small) = if self.magnitude_cmp(other) == Ordering::Less {
-            (other, self)
-        } else {
-            (self, other)
-        };
+        let (large, small) =
+            if self.magnitude_cmp(other) == Ordering::Less { (other, self) } else { (self, other) };
         let gap = (large.exponent - small.exponent).unsigned_abs();
         // The small mantissa, aligned below the large one: 128 more bits, then a sticky one.
         let (high, low) = match gap {

@@ -70,9 +70,7 @@ pub fn validate(graph: &Graph) -> Result<(), GraphError> {
 
 /// Product of extents, saturated.
 pub(crate) fn cells(extents: &[u32]) -> u64 {
-    extents.iter().fold(1, |total: u64, &extent| {
-        total.saturating_mul(u64::from(extent))
-    })
+    extents.iter().fold(1, |total: u64, &extent| total.saturating_mul(u64::from(extent)))
 }
 
 fn limit(what: Counted, got: u64, limit: u64) -> Result<(), GraphError> {
@@ -87,18 +85,13 @@ fn sizes(graph: &Graph) -> Result<(), GraphError> {
     count(Counted::Tensors, graph.tensors.len(), MAX_TENSORS)?;
     count(Counted::Params, graph.params.len(), MAX_PARAMS)?;
     count(Counted::Nodes, graph.nodes.len(), MAX_NODES)?;
-    let terms = graph
-        .nodes
-        .iter()
-        .fold(0_usize, |total, node| match &node.op {
-            Op::Affine { terms, .. } => total.saturating_add(terms.len()),
-            _ => total,
-        });
+    let terms = graph.nodes.iter().fold(0_usize, |total, node| match &node.op {
+        Op::Affine { terms, .. } => total.saturating_add(terms.len()),
+        _ => total,
+    });
     count(Counted::Terms, terms, MAX_TERMS)?;
     if !(2..=16).contains(&graph.weight_bits) {
-        return Err(GraphError::WeightBits {
-            bits: graph.weight_bits,
-        });
+        return Err(GraphError::WeightBits { bits: graph.weight_bits });
     }
     if graph.inputs.is_empty() {
         return Err(GraphError::NoInput);
@@ -135,10 +128,7 @@ fn names(graph: &Graph) -> Result<(), GraphError> {
 }
 
 fn at_tensor(index: usize, tensor: &Tensor) -> At {
-    At {
-        index,
-        name: tensor.name.clone(),
-    }
+    At { index, name: tensor.name.clone() }
 }
 
 fn tensors(graph: &Graph) -> Result<(), GraphError> {
@@ -159,11 +149,7 @@ fn tensors(graph: &Graph) -> Result<(), GraphError> {
         total = total.saturating_add(cells);
         let (min, max) = (tensor.min, tensor.max);
         if min > max || min < -MAX_ACCUMULATOR || max > MAX_ACCUMULATOR {
-            return Err(GraphError::TensorRange {
-                tensor: at(),
-                min,
-                max,
-            });
+            return Err(GraphError::TensorRange { tensor: at(), min, max });
         }
     }
     limit(Counted::TensorCells, total, MAX_TRACE_CELLS)
@@ -175,10 +161,7 @@ fn params(graph: &Graph) -> Result<(), GraphError> {
         let (outer, inner) = (param.outer, param.inner);
         if outer == 0 || inner == 0 {
             return Err(GraphError::ParamShape {
-                param: At {
-                    index,
-                    name: param.name.clone(),
-                },
+                param: At { index, name: param.name.clone() },
                 outer,
                 inner,
             });
@@ -209,10 +192,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn at(&self) -> At {
-        At {
-            index: self.index,
-            name: self.node.name.clone(),
-        }
+        At { index: self.index, name: self.node.name.clone() }
     }
 }
 
@@ -228,23 +208,16 @@ impl<'a> Checker<'a> {
 
     /// Marks a tensor as defined; whether it already was.
     fn define(&mut self, index: usize) -> bool {
-        self.defined
-            .get_mut(index)
-            .is_none_or(|defined| core::mem::replace(defined, true))
+        self.defined.get_mut(index).is_none_or(|defined| core::mem::replace(defined, true))
     }
 
     fn inputs(&mut self) -> Result<(), GraphError> {
         for (position, &id) in self.graph.inputs.iter().enumerate() {
             let Some((index, tensor)) = self.tensor(id) else {
-                return Err(GraphError::UnknownInput {
-                    position,
-                    tensor: id,
-                });
+                return Err(GraphError::UnknownInput { position, tensor: id });
             };
             if self.define(index) {
-                return Err(GraphError::DuplicateInput {
-                    tensor: at_tensor(index, tensor),
-                });
+                return Err(GraphError::DuplicateInput { tensor: at_tensor(index, tensor) });
             }
             // Ranges are at most 2^47 wide by now.
             if tensor.max - tensor.min >= MAX_INPUT_VALUES {
@@ -268,62 +241,37 @@ impl<'a> Checker<'a> {
         }
         for (position, &id) in self.graph.outputs.iter().enumerate() {
             let Some((index, tensor)) = self.tensor(id) else {
-                return Err(GraphError::UnknownOutput {
-                    position,
-                    tensor: id,
-                });
+                return Err(GraphError::UnknownOutput { position, tensor: id });
             };
             let tensor = || at_tensor(index, tensor);
             if is_input.get(index) == Some(&true) {
                 return Err(GraphError::OutputIsInput { tensor: tensor() });
             }
-            let twice = seen
-                .get_mut(index)
-                .is_some_and(|seen| core::mem::replace(seen, true));
+            let twice = seen.get_mut(index).is_some_and(|seen| core::mem::replace(seen, true));
             if twice {
                 return Err(GraphError::DuplicateOutput { tensor: tensor() });
             }
         }
         let undefined = |&(index, _): &(usize, _)| !self.is_defined(index);
         if let Some((index, tensor)) = self.graph.tensors.iter().enumerate().find(undefined) {
-            return Err(GraphError::Undefined {
-                tensor: at_tensor(index, tensor),
-            });
+            return Err(GraphError::Undefined { tensor: at_tensor(index, tensor) });
         }
         let unused = self.used.iter().position(|&used| !used);
         if let Some((index, param)) = unused.and_then(|i| Some((i, self.graph.params.get(i)?))) {
-            return Err(GraphError::ParamUnused {
-                param: At {
-                    index,
-                    name: param.name.clone(),
-                },
-            });
+            return Err(GraphError::ParamUnused { param: At { index, name: param.name.clone() } });
         }
         Ok(())
     }
 
     fn node(&mut self, index: usize, node: &'a Node) -> Result<(), GraphError> {
-        let at = || At {
-            index,
-            name: node.name.clone(),
-        };
+        let at = || At { index, name: node.name.clone() };
         let Some((output_index, output)) = self.tensor(node.output) else {
-            return Err(GraphError::UnknownNodeOutput {
-                node: at(),
-                tensor: node.output,
-            });
+            return Err(GraphError::UnknownNodeOutput { node: at(), tensor: node.output });
         };
         if self.is_defined(output_index) {
-            return Err(GraphError::Redefined {
-                node: at(),
-                tensor: at_tensor(output_index, output),
-            });
+            return Err(GraphError::Redefined { node: at(), tensor: at_tensor(output_index, output) });
         }
-        let place = Place {
-            index,
-            node,
-            output,
-        };
+        let place = Place { index, node, output };
         match &node.op {
             Op::Affine { terms, stage } => {
                 self.affine(place, terms)?;
@@ -338,11 +286,7 @@ impl<'a> Checker<'a> {
                 self.work(cells(&output.shape), 1)?;
                 self.within(place, a.min.min(b.min), a.max.max(b.max))?;
             }
-            Op::Normalize {
-                numerator,
-                axis,
-                shift,
-            } => self.normalize(place, *numerator, *axis, *shift)?,
+            Op::Normalize { numerator, axis, shift } => self.normalize(place, *numerator, *axis, *shift)?,
         }
         self.define(output_index);
         Ok(())
@@ -351,16 +295,10 @@ impl<'a> Checker<'a> {
     /// A tensor that a node reads: it exists and is defined.
     fn operand(&self, place: Place<'_>, id: TensorId) -> Result<&'a Tensor, GraphError> {
         let Some((index, tensor)) = self.tensor(id) else {
-            return Err(GraphError::UnknownOperand {
-                node: place.at(),
-                tensor: id,
-            });
+            return Err(GraphError::UnknownOperand { node: place.at(), tensor: id });
         };
         if !self.is_defined(index) {
-            return Err(GraphError::Order {
-                node: place.at(),
-                tensor: at_tensor(index, tensor),
-            });
+            return Err(GraphError::Order { node: place.at(), tensor: at_tensor(index, tensor) });
         }
         Ok(tensor)
     }
@@ -375,27 +313,14 @@ impl<'a> Checker<'a> {
         inner: Option<u64>,
     ) -> Result<(), GraphError> {
         let node = || place.at();
-        let found = usize::try_from(id)
-            .ok()
-            .and_then(|index| Some((index, self.graph.params.get(index)?)));
+        let found = usize::try_from(id).ok().and_then(|index| Some((index, self.graph.params.get(index)?)));
         let Some((index, param)) = found else {
-            return Err(GraphError::UnknownParam {
-                node: node(),
-                term,
-                param: id,
-            });
+            return Err(GraphError::UnknownParam { node: node(), term, param: id });
         };
-        let at = || At {
-            index,
-            name: param.name.clone(),
-        };
+        let at = || At { index, name: param.name.clone() };
         let used = self.used.get_mut(index);
         if used.is_none_or(|used| core::mem::replace(used, true)) {
-            return Err(GraphError::ParamReused {
-                node: node(),
-                term,
-                param: at(),
-            });
+            return Err(GraphError::ParamReused { node: node(), term, param: at() });
         }
         if u64::from(param.outer) != outer {
             return Err(GraphError::ParamOuter {
@@ -407,13 +332,9 @@ impl<'a> Checker<'a> {
             });
         }
         match inner {
-            Some(expected) if u64::from(param.inner) != expected => Err(GraphError::ParamInner {
-                node: node(),
-                term,
-                param: at(),
-                expected,
-                got: param.inner,
-            }),
+            Some(expected) if u64::from(param.inner) != expected => {
+                Err(GraphError::ParamInner { node: node(), term, param: at(), expected, got: param.inner })
+            }
             _ => Ok(()),
         }
     }

@@ -5,18 +5,12 @@ mod support;
 
 use proptest::prelude::*;
 use support::{Model, Rng, model};
-use zkml_graph::codec::{
-    CodecError, EncodeError, decode_graph, decode_model, encode_graph, encode_model,
-};
+use zkml_graph::codec::{CodecError, EncodeError, decode_graph, decode_model, encode_graph, encode_model};
 use zkml_graph::validate::validate;
 use zkml_graph::{Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weights};
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -88,40 +82,18 @@ fn alter(rng: &mut Rng, bytes: &mut Vec<u8>) {
 
 /// A graph that adds one to a tensor of one element.
 fn tiny() -> (Graph, Weights) {
-    let tensor = |name: &str, min, max| Tensor {
-        name: name.into(),
-        shape: vec![1],
-        min,
-        max,
-        scale: -3,
-    };
-    let term = |source| Term {
-        region: vec![(0, 1)],
-        source,
-    };
-    let bias = Source::Bias {
-        param: 0,
-        outer_axes: vec![0],
-    };
-    let read = Source::Reshape {
-        tensor: 0,
-        multiplier: 1,
-    };
+    let tensor = |name: &str, min, max| Tensor { name: name.into(), shape: vec![1], min, max, scale: -3 };
+    let term = |source| Term { region: vec![(0, 1)], source };
+    let bias = Source::Bias { param: 0, outer_axes: vec![0] };
+    let read = Source::Reshape { tensor: 0, multiplier: 1 };
     let graph = Graph {
         name: "g".into(),
         weight_bits: 8,
         tensors: vec![tensor("x", -2, 3), tensor("y", -200, 200)],
-        params: vec![Param {
-            name: "p".into(),
-            outer: 1,
-            inner: 1,
-        }],
+        params: vec![Param { name: "p".into(), outer: 1, inner: 1 }],
         nodes: vec![Node {
             name: "n".into(),
-            op: Op::Affine {
-                terms: vec![term(read), term(bias)],
-                stage: Stage::Exact,
-            },
+            op: Op::Affine { terms: vec![term(read), term(bias)], stage: Stage::Exact },
             output: 1,
         }],
         inputs: vec![0],
@@ -178,30 +150,19 @@ fn each_error() {
     assert!(matches!(change(15, 0xff), CodecError::Truncated { .. }));
     assert!(matches!(change(11, 99), CodecError::Graph(_)));
     for end in 0..bytes.len() {
-        assert!(matches!(
-            decode_graph(&bytes[..end]).unwrap_err(),
-            CodecError::Truncated { .. }
-        ));
+        assert!(matches!(decode_graph(&bytes[..end]).unwrap_err(), CodecError::Truncated { .. }));
     }
     let mut longer = bytes.clone();
     longer.push(0);
     let trailing = decode_graph(&longer).unwrap_err();
     assert!(matches!(trailing, CodecError::Trailing { extra: 1, .. }));
-    let operation = bytes
-        .windows(10)
-        .position(|window| window == b"n\x01\0\0\0\0\x02\0\0\0");
+    let operation = bytes.windows(10).position(|window| window == b"n\x01\0\0\0\0\x02\0\0\0");
     let tag = change(operation.unwrap() + 5, 7);
     assert!(matches!(tag, CodecError::Tag { tag: 7, .. }));
 
-    let narrow = Graph {
-        weight_bits: 3,
-        ..graph.clone()
-    };
+    let narrow = Graph { weight_bits: 3, ..graph.clone() };
     let encoded = encode_model(&narrow, &weights).unwrap_err();
-    assert!(matches!(
-        encoded,
-        EncodeError::WeightRange { value: -5, .. }
-    ));
+    assert!(matches!(encoded, EncodeError::WeightRange { value: -5, .. }));
     let mut model = encode_model(&narrow, &Weights(vec![vec![3]])).unwrap();
     *model.last_mut().unwrap() = 4;
     let range = decode_model(&model).unwrap_err();
@@ -219,20 +180,11 @@ fn a_length_is_not_believed() {
     bytes.extend_from_slice(&u32::MAX.to_le_bytes());
     bytes.extend_from_slice(&[0; 100]);
     let error = decode_graph(&bytes).unwrap_err();
-    assert!(matches!(
-        error,
-        CodecError::Truncated {
-            field: "tensors",
-            ..
-        }
-    ));
+    assert!(matches!(error, CodecError::Truncated { field: "tensors", .. }));
     let mut model = b"CYBM\x01\0".to_vec();
     model.extend_from_slice(&u64::MAX.to_le_bytes());
     let error = decode_model(&model).unwrap_err();
-    assert!(matches!(
-        error,
-        CodecError::Truncated { field: "graph", .. }
-    ));
+    assert!(matches!(error, CodecError::Truncated { field: "graph", .. }));
 }
 
 /// Four million weights decode in a few milliseconds (printed with `--nocapture`).
@@ -259,9 +211,7 @@ fn large_models() {
     for bits in [8, 16] {
         graph.weight_bits = bits;
         (graph.tensors[1].min, graph.tensors[1].max) = (-32768, 32767);
-        let weights = Weights(vec![
-            (0..2048 * 2048).map(|i| (i % 251) as i16 - 125).collect(),
-        ]);
+        let weights = Weights(vec![(0..2048 * 2048).map(|i| (i % 251) as i16 - 125).collect()]);
         let bytes = encode_model(&graph, &weights).unwrap();
         for _ in 0..3 {
             let start = std::time::Instant::now();

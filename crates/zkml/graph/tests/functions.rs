@@ -14,16 +14,10 @@ fn kind(name: &str, p0: i32, p1: i32) -> FunctionKind {
         "LeakyRelu" => FunctionKind::LeakyRelu { alpha: p0 },
         "Sigmoid" => FunctionKind::Sigmoid,
         "Tanh" => FunctionKind::Tanh,
-        "HardSigmoid" => FunctionKind::HardSigmoid {
-            alpha: p0,
-            beta: p1,
-        },
+        "HardSigmoid" => FunctionKind::HardSigmoid { alpha: p0, beta: p1 },
         "HardSwish" => FunctionKind::HardSwish,
         "Elu" => FunctionKind::Elu { alpha: p0 },
-        "Selu" => FunctionKind::Selu {
-            alpha: p0,
-            gamma: p1,
-        },
+        "Selu" => FunctionKind::Selu { alpha: p0, gamma: p1 },
         "Softplus" => FunctionKind::Softplus,
         "Gelu" => FunctionKind::Gelu,
         "GeluTanh" => FunctionKind::GeluTanh,
@@ -72,13 +66,7 @@ const NAMES: [&str; 24] = [
 ];
 
 fn function(kind: FunctionKind, in_scale: i8, out_scale: i8) -> Function {
-    Function {
-        kind,
-        in_scale,
-        out_scale,
-        out_min: i64::MIN,
-        out_max: i64::MAX,
-    }
+    Function { kind, in_scale, out_scale, out_min: i64::MIN, out_max: i64::MAX }
 }
 
 #[test]
@@ -96,12 +84,7 @@ fn golden_values_are_correctly_rounded() {
             wrong.push(format!("{line}: found {found}"));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// The same functions in floating point; those without one in `std` are left to the golden values.
@@ -153,11 +136,8 @@ fn tables_agree_with_floating_point() {
     for name in NAMES {
         let kind = kind(name, 19_661, 32_768);
         for (in_scale, out_scale) in [(0, 0), (3, 7), (8, 8), (10, 12), (12, 4), (9, 15)] {
-            let function = Function {
-                out_min: -(1 << 40),
-                out_max: 1 << 40,
-                ..function(kind, in_scale, out_scale)
-            };
+            let function =
+                Function { out_min: -(1 << 40), out_max: 1 << 40, ..function(kind, in_scale, out_scale) };
             let table = function.table(-2048, 12);
             for (index, &found) in (-2048_i64..).zip(&table) {
                 let x = index as f64 / f64::from(in_scale).exp2();
@@ -178,13 +158,7 @@ fn tables_agree_with_floating_point() {
 
 #[test]
 fn values_outside_the_domain_of_definition() {
-    let function = |kind| Function {
-        kind,
-        in_scale: 4,
-        out_scale: 4,
-        out_min: -77,
-        out_max: 99,
-    };
+    let function = |kind| Function { kind, in_scale: 4, out_scale: 4, out_min: -77, out_max: 99 };
     for u in [0, -1, -16, i64::MIN] {
         assert_eq!(function(FunctionKind::Log).eval(u), -77);
         assert_eq!(function(FunctionKind::Rsqrt).eval(u), 99);
@@ -216,13 +190,8 @@ fn every_field_value_gives_a_result() {
             }
         }
     }
-    let reversed = Function {
-        kind: FunctionKind::Identity,
-        in_scale: 0,
-        out_scale: 0,
-        out_min: 5,
-        out_max: -5,
-    };
+    let reversed =
+        Function { kind: FunctionKind::Identity, in_scale: 0, out_scale: 0, out_min: 5, out_max: -5 };
     assert_eq!(reversed.eval(0), 5);
     assert_eq!(reversed.table(i64::MAX - 1, 255).len(), 1 << 16);
 }

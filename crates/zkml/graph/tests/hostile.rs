@@ -84,12 +84,7 @@ fn disturb(rng: &mut Rng, graph: &mut Graph) {
             }
             if let Op::Affine { stage, .. } | Op::Product { stage, .. } = &mut node.op {
                 match stage {
-                    Stage::Requant {
-                        shift,
-                        domain_min,
-                        domain_bits,
-                        function,
-                    } => match rng.u32(0, 3) {
+                    Stage::Requant { shift, domain_min, domain_bits, function } => match rng.u32(0, 3) {
                         0 => *shift = number(rng) as u8,
                         1 => *domain_min = large,
                         2 => *domain_bits = number(rng) as u8,
@@ -114,9 +109,7 @@ fn disturb_term(rng: &mut Rng, term: &mut Term) {
         Source::Index { axis, multiplier } => (*axis, *multiplier) = (small, large),
         Source::Bias { outer_axes, .. } => outer_axes.push(small),
         Source::Reshape { multiplier, .. } => *multiplier = large,
-        Source::Tensor {
-            inner, map, weight, ..
-        } => match rng.u32(0, 3) {
+        Source::Tensor { inner, map, weight, .. } => match rng.u32(0, 3) {
             0 => inner.push(small),
             1 => {
                 for map in map {

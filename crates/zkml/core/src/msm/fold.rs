@@ -2,6 +2,7 @@
 
 use super::affine::add_all;
 use super::{LEAST_PAIRS, to_affine};
+use crate::curve::PallasConfig;
 use crate::group::{Affine, Projective, ShortChallenge};
 use crate::parallel;
 use alloc::vec;
@@ -9,7 +10,6 @@ use alloc::vec::Vec;
 use ark_ec::AffineRepr;
 use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ff::{AdditiveGroup, Zero};
-use crate::curve::PallasConfig;
 
 /// `low[i] + challenge * high[i]` for every `i`; points beyond the shorter slice count as zero.
 #[must_use]

@@ -1,11 +1,11 @@
 //! The endomorphism: a full scalar as two of half the length.
 
+use crate::curve::PallasConfig;
 use crate::field::F;
 use crate::group::Affine;
 use alloc::vec::Vec;
 use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ff::PrimeField;
-use crate::curve::PallasConfig;
 
 /// Points, and a sign and a magnitude for each.
 pub(super) type Halves = (Vec<Affine>, Vec<(bool, u128)>);

@@ -47,8 +47,7 @@ pub fn msm(bases: &[Affine], scalars: &[F]) -> Projective {
 /// Several independent sums at once, for full scalars: they share their inversions.
 #[must_use]
 pub fn msm_many(sums: &[(&[Affine], &[F])]) -> Vec<Projective> {
-    let split: Vec<Halves> =
-        sums.iter().map(|(bases, scalars)| split(bases, scalars)).collect();
+    let split: Vec<Halves> = sums.iter().map(|(bases, scalars)| split(bases, scalars)).collect();
     let mut shapes = Vec::new();
     let mut tasks = Vec::new();
     for (points, halves) in &split {

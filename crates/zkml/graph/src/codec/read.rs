@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::{CodecError, GRAPH_MAGIC, VERSION};
 use crate::types::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage,
-    Tensor, Term, View, Weight,
+    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    Term, View, Weight,
 };
 
 type Result<T> = core::result::Result<T, CodecError>;
@@ -19,16 +19,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            rest: bytes,
-            offset: 0,
-        }
+        Self { rest: bytes, offset: 0 }
     }
 
     pub(super) fn take(&mut self, field: &'static str, bytes: u64) -> Result<&'a [u8]> {
-        let split = usize::try_from(bytes)
-            .ok()
-            .and_then(|bytes| self.rest.split_at_checked(bytes));
+        let split = usize::try_from(bytes).ok().and_then(|bytes| self.rest.split_at_checked(bytes));
         let Some((taken, rest)) = split else {
             return Err(CodecError::Truncated {
                 field,
@@ -83,12 +78,7 @@ impl<'a> Reader<'a> {
         let count = self.u32(field)?;
         let needed = u64::from(count) * item_bytes;
         if needed > self.rest.len() as u64 {
-            return Err(CodecError::Truncated {
-                field,
-                offset: self.offset,
-                needed,
-                left: self.rest.len(),
-            });
+            return Err(CodecError::Truncated { field, offset: self.offset, needed, left: self.rest.len() });
         }
         // Grown as items arrive: an item in memory is larger than its least encoding.
         let mut items = Vec::new();
@@ -103,10 +93,7 @@ impl<'a> Reader<'a> {
         let bytes = self.take(field, u64::from(length))?;
         match core::str::from_utf8(bytes) {
             Ok(name) => Ok(name.into()),
-            Err(_) => Err(CodecError::Name {
-                field,
-                offset: self.offset,
-            }),
+            Err(_) => Err(CodecError::Name { field, offset: self.offset }),
         }
     }
 
@@ -123,11 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     fn tag(&self, field: &'static str, tag: u8) -> CodecError {
-        CodecError::Tag {
-            field,
-            offset: self.offset,
-            tag,
-        }
+        CodecError::Tag { field, offset: self.offset, tag }
     }
 
     pub(super) fn header(&mut self, expected: &'static str, magic: [u8; 4]) -> Result<()> {
@@ -137,10 +120,7 @@ impl<'a> Reader<'a> {
         }
         let got = self.array("version").map(u16::from_le_bytes)?;
         if got != VERSION {
-            return Err(CodecError::Version {
-                expected: VERSION,
-                got,
-            });
+            return Err(CodecError::Version { expected: VERSION, got });
         }
         Ok(())
     }
@@ -149,10 +129,7 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(CodecError::Trailing {
-            offset: self.offset,
-            extra: self.rest.len(),
-        })
+        Err(CodecError::Trailing { offset: self.offset, extra: self.rest.len() })
     }
 }
 
@@ -191,14 +168,8 @@ fn node(reader: &mut Reader<'_>) -> Result<Node> {
     let name = reader.name("node name")?;
     let output = reader.u32("node output")?;
     let op = match reader.u8("operation")? {
-        0 => Op::Affine {
-            terms: reader.list("terms", 13, term)?,
-            stage: stage(reader)?,
-        },
-        1 => Op::Max {
-            a: view(reader)?,
-            b: view(reader)?,
-        },
+        0 => Op::Affine { terms: reader.list("terms", 13, term)?, stage: stage(reader)? },
+        1 => Op::Max { a: view(reader)?, b: view(reader)? },
         2 => Op::Product {
             a: operand(reader)?,
             b: operand(reader)?,
@@ -224,9 +195,7 @@ fn stage(reader: &mut Reader<'_>) -> Result<Stage> {
             domain_bits: reader.u8("domain bits")?,
             function: function(reader)?,
         },
-        2 => Stage::ReluBits {
-            shift: reader.u8("shift")?,
-        },
+        2 => Stage::ReluBits { shift: reader.u8("shift")? },
         tag => return Err(reader.tag("stage", tag)),
     })
 }
@@ -235,23 +204,13 @@ fn function(reader: &mut Reader<'_>) -> Result<Function> {
     const PARAMETER: &str = "function parameter";
     let kind = match reader.u8("function")? {
         0 => FunctionKind::Identity,
-        1 => FunctionKind::LeakyRelu {
-            alpha: reader.i32(PARAMETER)?,
-        },
+        1 => FunctionKind::LeakyRelu { alpha: reader.i32(PARAMETER)? },
         2 => FunctionKind::Sigmoid,
         3 => FunctionKind::Tanh,
-        4 => FunctionKind::HardSigmoid {
-            alpha: reader.i32(PARAMETER)?,
-            beta: reader.i32(PARAMETER)?,
-        },
+        4 => FunctionKind::HardSigmoid { alpha: reader.i32(PARAMETER)?, beta: reader.i32(PARAMETER)? },
         5 => FunctionKind::HardSwish,
-        6 => FunctionKind::Elu {
-            alpha: reader.i32(PARAMETER)?,
-        },
-        7 => FunctionKind::Selu {
-            alpha: reader.i32(PARAMETER)?,
-            gamma: reader.i32(PARAMETER)?,
-        },
+        6 => FunctionKind::Elu { alpha: reader.i32(PARAMETER)? },
+        7 => FunctionKind::Selu { alpha: reader.i32(PARAMETER)?, gamma: reader.i32(PARAMETER)? },
         8 => FunctionKind::Softplus,
         9 => FunctionKind::Gelu,
         10 => FunctionKind::GeluTanh,
@@ -268,9 +227,7 @@ fn function(reader: &mut Reader<'_>) -> Result<Function> {
         21 => FunctionKind::Cos,
         22 => FunctionKind::Floor,
         23 => FunctionKind::Ceil,
-        24 => FunctionKind::ArgIndex {
-            n: reader.u32(PARAMETER)?,
-        },
+        24 => FunctionKind::ArgIndex { n: reader.u32(PARAMETER)? },
         tag => return Err(reader.tag("function", tag)),
     };
     Ok(Function {
@@ -283,29 +240,19 @@ fn function(reader: &mut Reader<'_>) -> Result<Function> {
 }
 
 fn term(reader: &mut Reader<'_>) -> Result<Term> {
-    let region = reader.list("region", 8, |reader| {
-        Ok((reader.u32("region start")?, reader.u32("region length")?))
-    })?;
+    let region =
+        reader.list("region", 8, |reader| Ok((reader.u32("region start")?, reader.u32("region length")?)))?;
     let source = match reader.u8("source")? {
         0 => Source::Constant(reader.i64("constant")?),
-        1 => Source::Index {
-            axis: reader.u32("index axis")?,
-            multiplier: reader.i64("multiplier")?,
-        },
-        2 => Source::Bias {
-            param: reader.u32("bias parameter")?,
-            outer_axes: reader.u32s("bias axes")?,
-        },
+        1 => Source::Index { axis: reader.u32("index axis")?, multiplier: reader.i64("multiplier")? },
+        2 => Source::Bias { param: reader.u32("bias parameter")?, outer_axes: reader.u32s("bias axes")? },
         3 => Source::Tensor {
             tensor: reader.u32("term tensor")?,
             inner: reader.u32s("inner extents")?,
             map: reader.list("axis maps", 10, axis_map)?,
             weight: weight(reader)?,
         },
-        4 => Source::Reshape {
-            tensor: reader.u32("term tensor")?,
-            multiplier: reader.i64("multiplier")?,
-        },
+        4 => Source::Reshape { tensor: reader.u32("term tensor")?, multiplier: reader.i64("multiplier")? },
         tag => return Err(reader.tag("source", tag)),
     };
     Ok(Term { region, source })
@@ -314,10 +261,9 @@ fn term(reader: &mut Reader<'_>) -> Result<Term> {
 fn weight(reader: &mut Reader<'_>) -> Result<Weight> {
     Ok(match reader.u8("weight")? {
         0 => Weight::Public(reader.i64("public weight")?),
-        1 => Weight::Param {
-            param: reader.u32("weight parameter")?,
-            outer_axes: reader.u32s("weight axes")?,
-        },
+        1 => {
+            Weight::Param { param: reader.u32("weight parameter")?, outer_axes: reader.u32s("weight axes")? }
+        }
         tag => return Err(reader.tag("weight", tag)),
     })
 }
@@ -331,10 +277,7 @@ fn axis_map(reader: &mut Reader<'_>) -> Result<AxisMap> {
 }
 
 fn view(reader: &mut Reader<'_>) -> Result<View> {
-    Ok(View {
-        tensor: reader.u32("view tensor")?,
-        map: reader.list("axis maps", 10, axis_map)?,
-    })
+    Ok(View { tensor: reader.u32("view tensor")?, map: reader.list("axis maps", 10, axis_map)? })
 }
 
 fn operand(reader: &mut Reader<'_>) -> Result<Operand> {
@@ -357,14 +300,8 @@ fn operand(reader: &mut Reader<'_>) -> Result<Operand> {
 pub(super) fn weights(reader: &mut Reader<'_>, cells: u64, bits: u8) -> Result<Vec<i16>> {
     if bits <= 8 {
         let bytes = reader.take("weights", cells)?;
-        return Ok(bytes
-            .iter()
-            .map(|&byte| i16::from(byte.cast_signed()))
-            .collect());
+        return Ok(bytes.iter().map(|&byte| i16::from(byte.cast_signed())).collect());
     }
     let bytes = reader.take("weights", cells.saturating_mul(2))?;
-    Ok(bytes
-        .chunks_exact(2)
-        .map(|pair| pair.try_into().map_or(0, i16::from_le_bytes))
-        .collect())
+    Ok(bytes.chunks_exact(2).map(|pair| pair.try_into().map_or(0, i16::from_le_bytes)).collect())
 }

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::{GRAPH_MAGIC, VERSION};
 use crate::types::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage,
-    Tensor, Term, View, Weight,
+    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    Term, View, Weight,
 };
 
 type Bytes = Vec<u8>;
@@ -14,10 +14,7 @@ type Bytes = Vec<u8>;
 fn list<T>(bytes: &mut Bytes, items: &[T], mut item: impl FnMut(&mut Bytes, &T)) {
     let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
     u32(bytes, count);
-    for content in items
-        .iter()
-        .take(usize::try_from(count).unwrap_or(usize::MAX))
-    {
+    for content in items.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
         item(bytes, content);
     }
 }
@@ -93,23 +90,14 @@ fn node(bytes: &mut Bytes, node: &Node) {
             view(bytes, a);
             view(bytes, b);
         }
-        Op::Product {
-            a,
-            b,
-            inner,
-            stage: s,
-        } => {
+        Op::Product { a, b, inner, stage: s } => {
             bytes.push(2);
             operand(bytes, a);
             operand(bytes, b);
             u32s(bytes, inner);
             stage(bytes, s);
         }
-        Op::Normalize {
-            numerator,
-            axis,
-            shift,
-        } => {
+        Op::Normalize { numerator, axis, shift } => {
             bytes.push(3);
             u32(bytes, *numerator);
             u32(bytes, *axis);
@@ -121,12 +109,7 @@ fn node(bytes: &mut Bytes, node: &Node) {
 fn stage(bytes: &mut Bytes, stage: &Stage) {
     match stage {
         Stage::Exact => bytes.push(0),
-        Stage::Requant {
-            shift,
-            domain_min,
-            domain_bits,
-            function: f,
-        } => {
+        Stage::Requant { shift, domain_min, domain_bits, function: f } => {
             bytes.push(1);
             bytes.push(*shift);
             i64(bytes, *domain_min);
@@ -171,14 +154,7 @@ fn function(bytes: &mut Bytes, function: &Function) {
     bytes.push(tag);
     match function.kind {
         FunctionKind::LeakyRelu { alpha } | FunctionKind::Elu { alpha } => i32(bytes, alpha),
-        FunctionKind::HardSigmoid {
-            alpha,
-            beta: second,
-        }
-        | FunctionKind::Selu {
-            alpha,
-            gamma: second,
-        } => {
+        FunctionKind::HardSigmoid { alpha, beta: second } | FunctionKind::Selu { alpha, gamma: second } => {
             i32(bytes, alpha);
             i32(bytes, second);
         }
@@ -208,12 +184,7 @@ fn term(bytes: &mut Bytes, term: &Term) {
             u32(bytes, *param);
             u32s(bytes, outer_axes);
         }
-        Source::Tensor {
-            tensor,
-            inner,
-            map,
-            weight: w,
-        } => {
+        Source::Tensor { tensor, inner, map, weight: w } => {
             bytes.push(3);
             u32(bytes, *tensor);
             u32s(bytes, inner);

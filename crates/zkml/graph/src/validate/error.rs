@@ -135,32 +135,16 @@ pub enum GraphError {
     NoTerms { node: At },
     /// A region of another rank than the output.
     #[error("node {node}, term {term}: the region has {got} axes, the output {expected}")]
-    RegionRank {
-        node: At,
-        term: usize,
-        expected: usize,
-        got: usize,
-    },
+    RegionRank { node: At, term: usize, expected: usize, got: usize },
     /// A region that is empty or leaves the output.
     #[error("node {node}, term {term}: the region {start}+{length} leaves axis {axis} of {extent}")]
-    RegionBox {
-        node: At,
-        term: usize,
-        axis: usize,
-        start: u32,
-        length: u32,
-        extent: u32,
-    },
+    RegionBox { node: At, term: usize, axis: usize, start: u32, length: u32, extent: u32 },
     /// An output axis that does not exist.
     #[error("node {node}, term {term}: output axis {axis} does not exist")]
     OutputAxis { node: At, term: usize, axis: u32 },
     /// A parameter that does not exist.
     #[error("node {node}, term {term}: parameter {param} does not exist")]
-    UnknownParam {
-        node: At,
-        term: usize,
-        param: ParamId,
-    },
+    UnknownParam { node: At, term: usize, param: ParamId },
     /// A parameter used by two terms.
     #[error("node {node}, term {term}: parameter {param} is used twice")]
     ParamReused { node: At, term: usize, param: At },
@@ -172,22 +156,10 @@ pub enum GraphError {
     RowAxisTwice { node: At, term: usize, axis: u32 },
     /// A parameter whose rows are not those of the term.
     #[error("node {node}, term {term}: parameter {param} has {got} rows, expected {expected}")]
-    ParamOuter {
-        node: At,
-        term: usize,
-        param: At,
-        expected: u64,
-        got: u32,
-    },
+    ParamOuter { node: At, term: usize, param: At, expected: u64, got: u32 },
     /// A parameter whose columns are not those of the term.
     #[error("node {node}, term {term}: parameter {param} has {got} columns, expected {expected}")]
-    ParamInner {
-        node: At,
-        term: usize,
-        param: At,
-        expected: u64,
-        got: u32,
-    },
+    ParamInner { node: At, term: usize, param: At, expected: u64, got: u32 },
     /// Too many inner indices.
     #[error("node {node}, term {term}: {rank} inner indices, at most 8")]
     InnerRank { node: At, term: usize, rank: usize },
@@ -199,12 +171,7 @@ pub enum GraphError {
     InnerUnused { node: At, term: usize, index: usize },
     /// Another number of axis maps than the tensor has axes.
     #[error("node {node}, term {term}: {got} axis maps, the tensor has {expected} axes")]
-    MapRank {
-        node: At,
-        term: usize,
-        expected: usize,
-        got: usize,
-    },
+    MapRank { node: At, term: usize, expected: usize, got: usize },
     /// An output axis in two maps.
     #[error("node {node}, term {term}: output axis {axis} is in two axis maps")]
     MapOutputTwice { node: At, term: usize, axis: u32 },
@@ -222,23 +189,13 @@ pub enum GraphError {
     Dilation { node: At, term: usize, map: usize },
     /// A map that joins an inner index to an output axis that selects the row.
     #[error("node {node}, term {term}, axis map {map}: output axis {axis} also selects the row")]
-    MapRowAxis {
-        node: At,
-        term: usize,
-        map: usize,
-        axis: u32,
-    },
+    MapRowAxis { node: At, term: usize, map: usize, axis: u32 },
     /// Coordinates outside `-2^40..=2^40`.
     #[error("node {node}, term {term}, axis map {map}: the coordinates exceed 2^40 in magnitude")]
     Coordinate { node: At, term: usize, map: usize },
     /// A reshape between different numbers of elements.
     #[error("node {node}, term {term}: reshapes {got} elements into {expected}")]
-    ReshapeCells {
-        node: At,
-        term: usize,
-        expected: u64,
-        got: u64,
-    },
+    ReshapeCells { node: At, term: usize, expected: u64, got: u64 },
     /// A rescale by more than 2^40.
     #[error("node {node}: shift {shift}, at most 40")]
     Shift { node: At, shift: u8 },
@@ -255,51 +212,23 @@ pub enum GraphError {
     #[error("node {node}: the function counts indices of an empty axis")]
     FunctionIndex { node: At },
     /// A node whose results can leave its output's range.
-    #[error(
-        "node {node}: results in {low}..={high} do not fit {min}..={max} of its output {tensor}"
-    )]
-    OutputRange {
-        node: At,
-        tensor: At,
-        low: i64,
-        high: i64,
-        min: i64,
-        max: i64,
-    },
+    #[error("node {node}: results in {low}..={high} do not fit {min}..={max} of its output {tensor}")]
+    OutputRange { node: At, tensor: At, low: i64, high: i64, min: i64, max: i64 },
     /// An accumulator without a usable bound.
     #[error("node {node}: {source}")]
     Bounds { node: At, source: BoundsError },
     /// Another number of axes in an operand than in its tensor.
     #[error("node {node}, operand {operand}: {got} axes, its tensor has {expected}")]
-    OperandRank {
-        node: At,
-        operand: usize,
-        expected: usize,
-        got: usize,
-    },
+    OperandRank { node: At, operand: usize, expected: usize, got: usize },
     /// An operand that follows an axis or index that does not exist.
     #[error("node {node}, operand {operand}: axis {axis} follows what does not exist")]
-    OperandAxis {
-        node: At,
-        operand: usize,
-        axis: usize,
-    },
+    OperandAxis { node: At, operand: usize, axis: usize },
     /// An operand's axis of another extent than what it follows.
     #[error("node {node}, operand {operand}: axis {axis} has {got} elements, expected {expected}")]
-    OperandExtent {
-        node: At,
-        operand: usize,
-        axis: usize,
-        expected: u32,
-        got: u32,
-    },
+    OperandExtent { node: At, operand: usize, axis: usize, expected: u32, got: u32 },
     /// An operand that follows one axis or index twice.
     #[error("node {node}, operand {operand}: axis {axis} follows what another axis follows")]
-    OperandTwice {
-        node: At,
-        operand: usize,
-        axis: usize,
-    },
+    OperandTwice { node: At, operand: usize, axis: usize },
     /// A softmax between tensors of different shapes.
     #[error("node {node}: the numerator and the output have different shapes")]
     NormalizeShape { node: At },

@@ -8,17 +8,11 @@ use crate::types::{FunctionKind, Stage, TensorId};
 impl Checker<'_> {
     pub(super) fn stage(&self, place: Place<'_>, stage: &Stage) -> Result<(), GraphError> {
         let node = || place.at();
-        let range =
-            bounds::accumulator(self.graph, place.node).map_err(|source| GraphError::Bounds {
-                node: node(),
-                source,
-            })?;
+        let range = bounds::accumulator(self.graph, place.node)
+            .map_err(|source| GraphError::Bounds { node: node(), source })?;
         let check_shift = |shift: u8| {
             if shift > MAX_SHIFT {
-                return Err(GraphError::Shift {
-                    node: node(),
-                    shift,
-                });
+                return Err(GraphError::Shift { node: node(), shift });
             }
             Ok(())
         };
@@ -29,32 +23,17 @@ impl Checker<'_> {
                 let (low, high) = bounds::quotient(range, *shift);
                 self.within(place, low.max(0), high.max(0))
             }
-            Stage::Requant {
-                shift,
-                domain_min,
-                domain_bits,
-                function,
-            } => {
+            Stage::Requant { shift, domain_min, domain_bits, function } => {
                 check_shift(*shift)?;
                 if !(1..=MAX_DOMAIN_BITS).contains(domain_bits) {
-                    return Err(GraphError::DomainBits {
-                        node: node(),
-                        bits: *domain_bits,
-                    });
+                    return Err(GraphError::DomainBits { node: node(), bits: *domain_bits });
                 }
                 if !(-MAX_ACCUMULATOR..=MAX_ACCUMULATOR).contains(domain_min) {
-                    return Err(GraphError::DomainMin {
-                        node: node(),
-                        min: *domain_min,
-                    });
+                    return Err(GraphError::DomainMin { node: node(), min: *domain_min });
                 }
                 let (min, max) = (function.out_min, function.out_max);
                 if min > max {
-                    return Err(GraphError::FunctionRange {
-                        node: node(),
-                        min,
-                        max,
-                    });
+                    return Err(GraphError::FunctionRange { node: node(), min, max });
                 }
                 if function.kind == (FunctionKind::ArgIndex { n: 0 }) {
                     return Err(GraphError::FunctionIndex { node: node() });
@@ -81,18 +60,11 @@ impl Checker<'_> {
             .and_then(|axis| tensor.shape.get(axis))
             .ok_or_else(|| GraphError::NormalizeAxis { node: node(), axis })?;
         if shift > MAX_NORMALIZE_SHIFT {
-            return Err(GraphError::NormalizeShift {
-                node: node(),
-                shift,
-            });
+            return Err(GraphError::NormalizeShift { node: node(), shift });
         }
         let sum = i128::from(tensor.max) * i128::from(*extent);
         if tensor.min < 0 || sum > i128::from(MAX_ACCUMULATOR) {
-            return Err(GraphError::NormalizeRange {
-                node: node(),
-                min: tensor.min,
-                max: tensor.max,
-            });
+            return Err(GraphError::NormalizeRange { node: node(), min: tensor.min, max: tensor.max });
         }
         self.work(cells(&tensor.shape), 1)?;
         self.within(place, 0, 1 << shift)

@@ -37,12 +37,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn source(
-        &mut self,
-        place: Place<'a>,
-        term: usize,
-        content: &'a Term,
-    ) -> Result<(), GraphError> {
+    fn source(&mut self, place: Place<'a>, term: usize, content: &'a Term) -> Result<(), GraphError> {
         let elements = region_cells(&content.region);
         match &content.source {
             Source::Constant(_) => self.work(elements, 1),
@@ -55,12 +50,7 @@ impl<'a> Checker<'a> {
                 self.param(place, term, *param, outer, None)?;
                 self.work(elements, 1)
             }
-            Source::Tensor {
-                tensor,
-                inner,
-                map,
-                weight,
-            } => {
+            Source::Tensor { tensor, inner, map, weight } => {
                 let read = self.operand(place, *tensor)?;
                 let addends = inner_cells(place, term, inner)?;
                 let mut row_axes: &[u32] = &[];
@@ -69,23 +59,14 @@ impl<'a> Checker<'a> {
                     let outer = rows(place, term, &content.region, outer_axes)?;
                     self.param(place, term, *param, outer, Some(addends))?;
                 }
-                let extents = Extents {
-                    region: &content.region,
-                    inner,
-                    rows: row_axes,
-                };
+                let extents = Extents { region: &content.region, inner, rows: row_axes };
                 maps(place, term, read, map, &extents)?;
                 self.work(elements, addends)
             }
             Source::Reshape { tensor, .. } => {
                 let got = cells(&self.operand(place, *tensor)?.shape);
                 if got != elements {
-                    return Err(GraphError::ReshapeCells {
-                        node: place.at(),
-                        term,
-                        expected: elements,
-                        got,
-                    });
+                    return Err(GraphError::ReshapeCells { node: place.at(), term, expected: elements, got });
                 }
                 self.work(elements, 1)
             }
@@ -100,17 +81,9 @@ impl<'a> Checker<'a> {
         view: &View,
     ) -> Result<&'a Tensor, GraphError> {
         let read = self.operand(place, view.tensor)?;
-        let region: alloc::vec::Vec<(u32, u32)> = place
-            .output
-            .shape
-            .iter()
-            .map(|&extent| (0, extent))
-            .collect();
-        let extents = Extents {
-            region: &region,
-            inner: &[],
-            rows: &[],
-        };
+        let region: alloc::vec::Vec<(u32, u32)> =
+            place.output.shape.iter().map(|&extent| (0, extent)).collect();
+        let extents = Extents { region: &region, inner: &[], rows: &[] };
         maps(place, position, read, &view.map, &extents)?;
         Ok(read)
     }
@@ -138,9 +111,7 @@ impl<'a> Checker<'a> {
 }
 
 fn region_cells(region: &[(u32, u32)]) -> u64 {
-    region.iter().fold(1, |total: u64, &(_, length)| {
-        total.saturating_mul(u64::from(length))
-    })
+    region.iter().fold(1, |total: u64, &(_, length)| total.saturating_mul(u64::from(length)))
 }
 
 fn region(place: Place<'_>, term: usize, region: &[(u32, u32)]) -> Result<(), GraphError> {
@@ -155,52 +126,27 @@ fn region(place: Place<'_>, term: usize, region: &[(u32, u32)]) -> Result<(), Gr
     }
     for (axis, (&(start, length), &extent)) in region.iter().zip(shape).enumerate() {
         if length == 0 || u64::from(start) + u64::from(length) > u64::from(extent) {
-            return Err(GraphError::RegionBox {
-                node: place.at(),
-                term,
-                axis,
-                start,
-                length,
-                extent,
-            });
+            return Err(GraphError::RegionBox { node: place.at(), term, axis, start, length, extent });
         }
     }
     Ok(())
 }
 
-fn axis_length(
-    place: Place<'_>,
-    term: usize,
-    region: &[(u32, u32)],
-    axis: u32,
-) -> Result<u32, GraphError> {
+fn axis_length(place: Place<'_>, term: usize, region: &[(u32, u32)], axis: u32) -> Result<u32, GraphError> {
     match lookup(region, axis) {
         Some((_, length)) => Ok(length),
-        None => Err(GraphError::OutputAxis {
-            node: place.at(),
-            term,
-            axis,
-        }),
+        None => Err(GraphError::OutputAxis { node: place.at(), term, axis }),
     }
 }
 
 /// The number of rows that the output axes select from.
-fn rows(
-    place: Place<'_>,
-    term: usize,
-    region: &[(u32, u32)],
-    outer_axes: &[u32],
-) -> Result<u64, GraphError> {
+fn rows(place: Place<'_>, term: usize, region: &[(u32, u32)], outer_axes: &[u32]) -> Result<u64, GraphError> {
     let mut seen = vec![false; region.len()];
     let mut total = 1_u64;
     for &axis in outer_axes {
         let length = axis_length(place, term, region, axis)?;
         if twice(&mut seen, axis) {
-            return Err(GraphError::RowAxisTwice {
-                node: place.at(),
-                term,
-                axis,
-            });
+            return Err(GraphError::RowAxisTwice { node: place.at(), term, axis });
         }
         total = total.saturating_mul(u64::from(length));
     }
@@ -209,28 +155,17 @@ fn rows(
 
 fn inner_cells(place: Place<'_>, term: usize, inner: &[u32]) -> Result<u64, GraphError> {
     if inner.len() > MAX_RANK {
-        return Err(GraphError::InnerRank {
-            node: place.at(),
-            term,
-            rank: inner.len(),
-        });
+        return Err(GraphError::InnerRank { node: place.at(), term, rank: inner.len() });
     }
     match cells(inner) {
         addends @ 1..=MAX_TENSOR_CELLS => Ok(addends),
-        _ => Err(GraphError::InnerCells {
-            node: place.at(),
-            term,
-        }),
+        _ => Err(GraphError::InnerCells { node: place.at(), term }),
     }
 }
 
 fn all_used(place: Place<'_>, term: usize, used: &[bool]) -> Result<(), GraphError> {
     match used.iter().position(|&used| !used) {
-        Some(index) => Err(GraphError::InnerUnused {
-            node: place.at(),
-            term,
-            index,
-        }),
+        Some(index) => Err(GraphError::InnerUnused { node: place.at(), term, index }),
         None => Ok(()),
     }
 }
@@ -244,12 +179,7 @@ fn maps(
 ) -> Result<(), GraphError> {
     let node = || place.at();
     if maps.len() != read.shape.len() {
-        return Err(GraphError::MapRank {
-            node: node(),
-            term,
-            expected: read.shape.len(),
-            got: maps.len(),
-        });
+        return Err(GraphError::MapRank { node: node(), term, expected: read.shape.len(), got: maps.len() });
     }
     let mut outputs = vec![false; extents.region.len()];
     let mut inners = vec![false; extents.inner.len()];
@@ -258,59 +188,30 @@ fn maps(
         if let Some((axis, stride)) = axis_map.out {
             let length = axis_length(place, term, extents.region, axis)?;
             if twice(&mut outputs, axis) {
-                return Err(GraphError::MapOutputTwice {
-                    node: node(),
-                    term,
-                    axis,
-                });
+                return Err(GraphError::MapOutputTwice { node: node(), term, axis });
             }
             if stride == 0 {
-                return Err(GraphError::Stride {
-                    node: node(),
-                    term,
-                    map,
-                });
+                return Err(GraphError::Stride { node: node(), term, map });
             }
             if axis_map.inner.is_some() && extents.rows.contains(&axis) {
-                return Err(GraphError::MapRowAxis {
-                    node: node(),
-                    term,
-                    map,
-                    axis,
-                });
+                return Err(GraphError::MapRowAxis { node: node(), term, map, axis });
             }
             last += i128::from(stride) * i128::from(length - 1);
         }
         if let Some((index, dilation)) = axis_map.inner {
             let Some(extent) = lookup(extents.inner, index) else {
-                return Err(GraphError::InnerAxis {
-                    node: node(),
-                    term,
-                    index,
-                });
+                return Err(GraphError::InnerAxis { node: node(), term, index });
             };
             if twice(&mut inners, index) {
-                return Err(GraphError::MapInnerTwice {
-                    node: node(),
-                    term,
-                    index,
-                });
+                return Err(GraphError::MapInnerTwice { node: node(), term, index });
             }
             if dilation == 0 {
-                return Err(GraphError::Dilation {
-                    node: node(),
-                    term,
-                    map,
-                });
+                return Err(GraphError::Dilation { node: node(), term, map });
             }
             last += i128::from(dilation) * i128::from(extent - 1);
         }
         if axis_map.offset < -MAX_COORDINATE || last > i128::from(MAX_COORDINATE) {
-            return Err(GraphError::Coordinate {
-                node: node(),
-                term,
-                map,
-            });
+            return Err(GraphError::Coordinate { node: node(), term, map });
         }
     }
     all_used(place, term, &inners)
@@ -344,11 +245,7 @@ fn operand_axes(
             OperandAxis::Fixed(_) => false,
         };
         if repeated {
-            return Err(GraphError::OperandTwice {
-                node: node(),
-                operand: position,
-                axis,
-            });
+            return Err(GraphError::OperandTwice { node: node(), operand: position, axis });
         }
         let expected = match *follows {
             OperandAxis::Out(out) => lookup(shape, out),
@@ -356,20 +253,10 @@ fn operand_axes(
             OperandAxis::Fixed(coordinate) => (coordinate < got).then_some(got),
         };
         let Some(expected) = expected else {
-            return Err(GraphError::OperandAxis {
-                node: node(),
-                operand: position,
-                axis,
-            });
+            return Err(GraphError::OperandAxis { node: node(), operand: position, axis });
         };
         if expected != got {
-            return Err(GraphError::OperandExtent {
-                node: node(),
-                operand: position,
-                axis,
-                expected,
-                got,
-            });
+            return Err(GraphError::OperandExtent { node: node(), operand: position, axis, expected, got });
         }
     }
     Ok(())

@@ -10,8 +10,8 @@
 
 use zkml_graph::bounds;
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage,
-    Tensor, Term, View, Weight, Weights,
+    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    Term, View, Weight, Weights,
 };
 
 /// A small generator of random numbers (SplitMix64).
@@ -86,16 +86,10 @@ pub(crate) fn model(seed: u64, extent: u32) -> Model {
         .iter()
         .map(|&id| {
             let tensor = &graph.tensors[id as usize];
-            (0..cells(&tensor.shape))
-                .map(|_| rng.range(tensor.min, tensor.max))
-                .collect()
+            (0..cells(&tensor.shape)).map(|_| rng.range(tensor.min, tensor.max)).collect()
         })
         .collect();
-    Model {
-        graph,
-        weights: Weights(weights),
-        inputs,
-    }
+    Model { graph, weights: Weights(weights), inputs }
 }
 
 struct Builder {
@@ -127,38 +121,21 @@ impl Builder {
             let id = self.tensor(input.shape.clone(), input.min, input.max);
             let term = Term {
                 region: input.shape.iter().map(|&extent| (0, extent)).collect(),
-                source: Source::Reshape {
-                    tensor: 0,
-                    multiplier: 1,
-                },
+                source: Source::Reshape { tensor: 0, multiplier: 1 },
             };
-            self.push(
-                id,
-                Op::Affine {
-                    terms: vec![term],
-                    stage: Stage::Exact,
-                },
-            );
+            self.push(id, Op::Affine { terms: vec![term], stage: Stage::Exact });
         }
         let nodes = &self.graph.nodes;
         self.graph.outputs = nodes.iter().rev().take(2).map(|node| node.output).collect();
     }
 
     fn shape(&mut self) -> Vec<u32> {
-        (0..self.rng.u32(1, 4))
-            .map(|_| self.rng.u32(1, self.extent))
-            .collect()
+        (0..self.rng.u32(1, 4)).map(|_| self.rng.u32(1, self.extent)).collect()
     }
 
     fn tensor(&mut self, shape: Vec<u32>, min: i64, max: i64) -> u32 {
         let id = u32::try_from(self.graph.tensors.len()).unwrap();
-        self.graph.tensors.push(Tensor {
-            name: format!("t{id}"),
-            shape,
-            min,
-            max,
-            scale: 4,
-        });
+        self.graph.tensors.push(Tensor { name: format!("t{id}"), shape, min, max, scale: 4 });
         id
     }
 
@@ -168,8 +145,7 @@ impl Builder {
     }
 
     fn any_tensor(&mut self) -> u32 {
-        self.rng
-            .u32(0, u32::try_from(self.graph.tensors.len()).unwrap() - 1)
+        self.rng.u32(0, u32::try_from(self.graph.tensors.len()).unwrap() - 1)
     }
 
     /// Adds a node, or leaves the graph as it was where the node's sum would be too wide.
@@ -194,16 +170,7 @@ impl Builder {
         let min = range(a).min.min(range(b).min);
         let max = range(a).max.max(range(b).max);
         let output = self.tensor(shape, min, max);
-        let (a, b) = (
-            View {
-                tensor: a,
-                map: map_a,
-            },
-            View {
-                tensor: b,
-                map: map_b,
-            },
-        );
+        let (a, b) = (View { tensor: a, map: map_a }, View { tensor: b, map: map_b });
         self.push(output, Op::Max { a, b });
         Some(())
     }
@@ -214,19 +181,10 @@ impl Builder {
         if tensor.min < 0 {
             return None;
         }
-        let axis = self
-            .rng
-            .u32(0, u32::try_from(tensor.shape.len()).unwrap() - 1);
+        let axis = self.rng.u32(0, u32::try_from(tensor.shape.len()).unwrap() - 1);
         let shift = u8::try_from(self.rng.u32(0, 16)).unwrap();
         let output = self.tensor(tensor.shape, 0, 1 << shift);
-        self.push(
-            output,
-            Op::Normalize {
-                numerator,
-                axis,
-                shift,
-            },
-        );
+        self.push(output, Op::Normalize { numerator, axis, shift });
         Some(())
     }
 
@@ -263,14 +221,8 @@ impl Builder {
         }
         let [axes_a, axes_b] = axes;
         let op = Op::Product {
-            a: Operand {
-                tensor: a,
-                axes: axes_a,
-            },
-            b: Operand {
-                tensor: b,
-                axes: axes_b,
-            },
+            a: Operand { tensor: a, axes: axes_a },
+            b: Operand { tensor: b, axes: axes_b },
             inner,
             stage: Stage::Exact,
         };
@@ -312,11 +264,7 @@ impl Builder {
         let quotient = bounds::quotient(range, shift);
         let (chosen, min, max) = match self.rng.u32(0, 3) {
             0 => (Stage::Exact, range.0, range.1),
-            1 => (
-                Stage::ReluBits { shift },
-                quotient.0.max(0),
-                quotient.1.max(0),
-            ),
+            1 => (Stage::ReluBits { shift }, quotient.0.max(0), quotient.1.max(0)),
             _ => {
                 let domain_bits = u8::try_from(self.rng.u32(1, 10)).unwrap();
                 let domain_min = -self.rng.range(0, 1 << domain_bits);
@@ -329,12 +277,7 @@ impl Builder {
                     out_max: out_min + self.rng.range(0, 400),
                 };
                 let (min, max) = (function.out_min, function.out_max);
-                let stage = Stage::Requant {
-                    shift,
-                    domain_min,
-                    domain_bits,
-                    function,
-                };
+                let stage = Stage::Requant { shift, domain_min, domain_bits, function };
                 (stage, min, max)
             }
         };
@@ -354,17 +297,9 @@ impl Builder {
             1 => FunctionKind::LeakyRelu { alpha: parameter },
             2 => FunctionKind::Gelu,
             3 => FunctionKind::Exp,
-            4 => FunctionKind::HardSigmoid {
-                alpha: parameter,
-                beta: 32_768,
-            },
-            5 => FunctionKind::ArgIndex {
-                n: self.rng.u32(1, 20),
-            },
-            6 => FunctionKind::Selu {
-                alpha: parameter,
-                gamma: 70_000,
-            },
+            4 => FunctionKind::HardSigmoid { alpha: parameter, beta: 32_768 },
+            5 => FunctionKind::ArgIndex { n: self.rng.u32(1, 20) },
+            6 => FunctionKind::Selu { alpha: parameter, gamma: 70_000 },
             _ => FunctionKind::Identity,
         }
     }
@@ -389,9 +324,7 @@ impl Builder {
                 multiplier: self.rng.range(-50, 50),
             },
             2 => {
-                let digits = self
-                    .rng
-                    .u32(1, (30 / u32::from(self.graph.weight_bits)).max(1));
+                let digits = self.rng.u32(1, (30 / u32::from(self.graph.weight_bits)).max(1));
                 let (param, outer_axes) = self.param(&lengths, &[], digits);
                 Source::Bias { param, outer_axes }
             }
@@ -411,12 +344,7 @@ impl Builder {
                     let (param, outer_axes) = self.param(&lengths, &used, columns);
                     Weight::Param { param, outer_axes }
                 };
-                Source::Tensor {
-                    tensor,
-                    inner,
-                    map,
-                    weight,
-                }
+                Source::Tensor { tensor, inner, map, weight }
             }
         };
         Term { region, source }
@@ -434,11 +362,7 @@ impl Builder {
             }
         }
         let id = u32::try_from(self.graph.params.len()).unwrap();
-        self.graph.params.push(Param {
-            name: format!("p{id}"),
-            outer,
-            inner,
-        });
+        self.graph.params.push(Param { name: format!("p{id}"), outer, inner });
         (id, outer_axes)
     }
 

@@ -1,26 +1,16 @@
 //! A valid graph with every kind of node and term, and ways into its parts.
 
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage,
-    Tensor, Term, View, Weight,
+    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    Term, View, Weight,
 };
 
 pub(crate) fn tensor(shape: &[u32], min: i64, max: i64) -> Tensor {
-    Tensor {
-        name: "t".into(),
-        shape: shape.to_vec(),
-        min,
-        max,
-        scale: 0,
-    }
+    Tensor { name: "t".into(), shape: shape.to_vec(), min, max, scale: 0 }
 }
 
 pub(crate) fn node(op: Op, output: u32) -> Node {
-    Node {
-        name: "n".into(),
-        op,
-        output,
-    }
+    Node { name: "n".into(), op, output }
 }
 
 pub(crate) const CONV: usize = 0;
@@ -33,10 +23,7 @@ pub(crate) const SOFTMAX: usize = 4;
 /// product of activations; a softmax.
 pub(crate) fn valid() -> Graph {
     let whole = vec![(0, 3), (0, 4)];
-    let term = |source| Term {
-        region: whole.clone(),
-        source,
-    };
+    let term = |source| Term { region: whole.clone(), source };
     let map = |out: Option<u32>, inner: Option<u32>, offset| AxisMap {
         offset,
         out: out.map(|axis| (axis, 1)),
@@ -48,15 +35,9 @@ pub(crate) fn valid() -> Graph {
                 tensor: 0,
                 inner: vec![2, 3],
                 map: vec![map(None, Some(0), 0), map(Some(1), Some(1), -1)],
-                weight: Weight::Param {
-                    param: 0,
-                    outer_axes: vec![0],
-                },
+                weight: Weight::Param { param: 0, outer_axes: vec![0] },
             }),
-            term(Source::Bias {
-                param: 1,
-                outer_axes: vec![0],
-            }),
+            term(Source::Bias { param: 1, outer_axes: vec![0] }),
         ],
         stage: Stage::Requant {
             shift: 4,
@@ -73,22 +54,13 @@ pub(crate) fn valid() -> Graph {
     };
     let exact = Op::Affine {
         terms: vec![
-            term(Source::Reshape {
-                tensor: 1,
-                multiplier: 1,
-            }),
-            term(Source::Index {
-                axis: 1,
-                multiplier: 2,
-            }),
+            term(Source::Reshape { tensor: 1, multiplier: 1 }),
+            term(Source::Index { axis: 1, multiplier: 2 }),
             term(Source::Constant(5)),
         ],
         stage: Stage::Exact,
     };
-    let view = |tensor| View {
-        tensor,
-        map: vec![map(Some(0), None, 0), map(Some(1), None, 0)],
-    };
+    let view = |tensor| View { tensor, map: vec![map(Some(0), None, 0), map(Some(1), None, 0)] };
     let operand = |tensor, axes| Operand { tensor, axes };
     Graph {
         name: "g".into(),
@@ -102,27 +74,13 @@ pub(crate) fn valid() -> Graph {
             tensor(&[3, 4], 0, 256),
         ],
         params: vec![
-            Param {
-                name: "w".into(),
-                outer: 3,
-                inner: 6,
-            },
-            Param {
-                name: "b".into(),
-                outer: 3,
-                inner: 3,
-            },
+            Param { name: "w".into(), outer: 3, inner: 6 },
+            Param { name: "b".into(), outer: 3, inner: 3 },
         ],
         nodes: vec![
             node(conv, 1),
             node(exact, 2),
-            node(
-                Op::Max {
-                    a: view(1),
-                    b: view(2),
-                },
-                3,
-            ),
+            node(Op::Max { a: view(1), b: view(2) }, 3),
             node(
                 Op::Product {
                     a: operand(1, vec![OperandAxis::Out(0), OperandAxis::Inner(0)]),
@@ -132,14 +90,7 @@ pub(crate) fn valid() -> Graph {
                 },
                 4,
             ),
-            node(
-                Op::Normalize {
-                    numerator: 1,
-                    axis: 1,
-                    shift: 8,
-                },
-                5,
-            ),
+            node(Op::Normalize { numerator: 1, axis: 1, shift: 8 }, 5),
         ],
         inputs: vec![0],
         outputs: vec![3, 4, 5],
@@ -162,12 +113,9 @@ pub(crate) fn stage(graph: &mut Graph, node: usize) -> &mut Stage {
 
 pub(crate) fn requant(graph: &mut Graph) -> (&mut u8, &mut i64, &mut u8, &mut Function) {
     match stage(graph, CONV) {
-        Stage::Requant {
-            shift,
-            domain_min,
-            domain_bits,
-            function,
-        } => (shift, domain_min, domain_bits, function),
+        Stage::Requant { shift, domain_min, domain_bits, function } => {
+            (shift, domain_min, domain_bits, function)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -175,12 +123,9 @@ pub(crate) fn requant(graph: &mut Graph) -> (&mut u8, &mut i64, &mut u8, &mut Fu
 /// The convolution's inner extents, maps and row axes.
 pub(crate) fn conv(graph: &mut Graph) -> (&mut Vec<u32>, &mut Vec<AxisMap>, &mut Vec<u32>) {
     match &mut terms(graph, CONV)[0].source {
-        Source::Tensor {
-            inner,
-            map,
-            weight: Weight::Param { outer_axes, .. },
-            ..
-        } => (inner, map, outer_axes),
+        Source::Tensor { inner, map, weight: Weight::Param { outer_axes, .. }, .. } => {
+            (inner, map, outer_axes)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -194,11 +139,7 @@ pub(crate) fn product(graph: &mut Graph) -> (&mut Operand, &mut Operand, &mut Ve
 
 pub(crate) fn softmax(graph: &mut Graph) -> (&mut u32, &mut u32, &mut u8) {
     match &mut graph.nodes[SOFTMAX].op {
-        Op::Normalize {
-            numerator,
-            axis,
-            shift,
-        } => (numerator, axis, shift),
+        Op::Normalize { numerator, axis, shift } => (numerator, axis, shift),
         other => panic!("{other:?}"),
     }
 }

@@ -1,21 +1,15 @@
 //! One broken graph for every check: each alteration of a valid graph is refused with the error
 //! that names it.
-#![expect(
-    clippy::panic,
-    reason = "a test: a graph whose node is not what the test built ends it"
-)]
+#![expect(clippy::panic, reason = "a test: a graph whose node is not what the test built ends it")]
 
 mod graph;
 
 use graph::{
-    CONV, EXACT, MAX, PRODUCT, SOFTMAX, conv, node, product, requant, softmax, stage, tensor,
-    terms, valid,
+    CONV, EXACT, MAX, PRODUCT, SOFTMAX, conv, node, product, requant, softmax, stage, tensor, terms, valid,
 };
 use zkml_graph::bounds::{self, BoundsError};
 use zkml_graph::validate::{Counted, GraphError, MAX_NAME, validate};
-use zkml_graph::{
-    AxisMap, FunctionKind, Graph, Op, OperandAxis, Source, Stage, Term, View, Weight,
-};
+use zkml_graph::{AxisMap, FunctionKind, Graph, Op, OperandAxis, Source, Stage, Term, View, Weight};
 
 /// Asserts that the altered graph is refused with an error of this form.
 macro_rules! refused {
@@ -66,12 +60,8 @@ fn limits_and_names() {
     too_many(Counted::Tensors, |g| {
         g.tensors = vec![tensor(&[1], 0, 0); (1 << 17) + 1];
     });
-    too_many(Counted::Params, |g| {
-        g.params = vec![g.params[0].clone(); (1 << 17) + 1]
-    });
-    too_many(Counted::Nodes, |g| {
-        g.nodes = vec![g.nodes[4].clone(); (1 << 16) + 1]
-    });
+    too_many(Counted::Params, |g| g.params = vec![g.params[0].clone(); (1 << 17) + 1]);
+    too_many(Counted::Nodes, |g| g.nodes = vec![g.nodes[4].clone(); (1 << 16) + 1]);
     too_many(Counted::Terms, |g| {
         let term = terms(g, EXACT)[2].clone();
         *terms(g, EXACT) = vec![term; (1 << 18) + 1];
@@ -86,18 +76,11 @@ fn limits_and_names() {
         let source = Source::Tensor {
             tensor: 0,
             inner: vec![1 << 23],
-            map: vec![AxisMap {
-                offset: 0,
-                out: Some((0, 1)),
-                inner: Some((0, 1)),
-            }],
+            map: vec![AxisMap { offset: 0, out: Some((0, 1)), inner: Some((0, 1)) }],
             weight: Weight::Public(1),
         };
         let region = vec![(0, 1 << 20)];
-        let op = Op::Affine {
-            terms: vec![Term { region, source }],
-            stage: Stage::Exact,
-        };
+        let op = Op::Affine { terms: vec![Term { region, source }], stage: Stage::Exact };
         g.nodes.insert(0, node(op, 6));
     });
 }
@@ -155,9 +138,7 @@ fn inputs_outputs_and_order() {
     refused!(GraphError::Redefined { .. }, |g| {
         g.nodes[SOFTMAX].output = 1;
     });
-    refused!(GraphError::UnknownOperand { tensor: 99, .. }, |g| {
-        *softmax(g).0 = 99
-    });
+    refused!(GraphError::UnknownOperand { tensor: 99, .. }, |g| { *softmax(g).0 = 99 });
     refused!(GraphError::Order { .. }, |g| g.nodes.swap(0, 1));
     refused!(GraphError::Order { .. }, |g| *softmax(g).0 = 5);
     refused!(GraphError::ParamUnused { .. }, |g| {
@@ -182,16 +163,10 @@ fn regions_and_parameters() {
     });
     refused!(GraphError::OutputAxis { axis: 2, .. }, |g| conv(g).2[0] = 2);
     refused!(GraphError::OutputAxis { axis: 2, .. }, |g| {
-        terms(g, EXACT)[1].source = Source::Index {
-            axis: 2,
-            multiplier: 1,
-        };
+        terms(g, EXACT)[1].source = Source::Index { axis: 2, multiplier: 1 };
     });
     refused!(GraphError::UnknownParam { param: 7, .. }, |g| {
-        terms(g, CONV)[1].source = Source::Bias {
-            param: 7,
-            outer_axes: vec![0],
-        };
+        terms(g, CONV)[1].source = Source::Bias { param: 7, outer_axes: vec![0] };
     });
     refused!(GraphError::ParamReused { .. }, |g| {
         let bias = terms(g, CONV)[1].clone();
@@ -259,10 +234,7 @@ fn maps() {
     };
     let mut graph = valid();
     view(&mut graph, |view| view.map[0].inner = Some((0, 1)));
-    assert!(matches!(
-        validate(&graph),
-        Err(GraphError::InnerAxis { .. })
-    ));
+    assert!(matches!(validate(&graph), Err(GraphError::InnerAxis { .. })));
     let mut graph = valid();
     view(&mut graph, |view| {
         view.map.pop();
@@ -304,20 +276,9 @@ fn stages() {
     refused!(GraphError::OutputRange { .. }, |g| g.tensors[3].max = 265);
     refused!(GraphError::OutputRange { .. }, |g| g.tensors[3].min = 2);
     refused!(GraphError::OutputRange { .. }, |g| g.tensors[5].max = 255);
-    refused!(
-        GraphError::Bounds {
-            source: BoundsError::TooWide,
-            ..
-        },
-        |g| terms(g, EXACT)[2].source = Source::Constant(i64::MAX)
-    );
-    refused!(
-        GraphError::Bounds {
-            source: BoundsError::TooWide,
-            ..
-        },
-        |g| g.params[1].inner = 7
-    );
+    refused!(GraphError::Bounds { source: BoundsError::TooWide, .. }, |g| terms(g, EXACT)[2].source =
+        Source::Constant(i64::MAX));
+    refused!(GraphError::Bounds { source: BoundsError::TooWide, .. }, |g| g.params[1].inner = 7);
 }
 
 #[test]
@@ -334,9 +295,7 @@ fn products_and_softmax() {
     refused!(GraphError::OperandAxis { axis: 0, .. }, |g| {
         product(g).0.axes[0] = OperandAxis::Fixed(3);
     });
-    refused!(GraphError::OperandExtent { expected: 5, .. }, |g| {
-        product(g).2[0] = 5
-    });
+    refused!(GraphError::OperandExtent { expected: 5, .. }, |g| { product(g).2[0] = 5 });
     refused!(GraphError::OperandTwice { axis: 1, .. }, |g| {
         product(g).0.axes = vec![OperandAxis::Out(0), OperandAxis::Out(0)];
     });
@@ -349,9 +308,7 @@ fn products_and_softmax() {
     refused!(GraphError::NormalizeAxis { axis: 2, .. }, |g| {
         *softmax(g).1 = 2;
     });
-    refused!(GraphError::NormalizeShift { shift: 17, .. }, |g| {
-        *softmax(g).2 = 17
-    });
+    refused!(GraphError::NormalizeShift { shift: 17, .. }, |g| { *softmax(g).2 = 17 });
     refused!(GraphError::NormalizeRange { min: -1, .. }, |g| {
         g.tensors[1].min = -1;
         let softmax = g.nodes.remove(SOFTMAX);
@@ -373,56 +330,32 @@ fn bounds_follow_the_regions() {
         source: Source::Constant(value),
     };
     *terms(&mut graph, EXACT) = vec![term(0, 2, 10), term(2, 1, 20)];
-    assert_eq!(
-        bounds::accumulator(&graph, &graph.nodes[EXACT]),
-        Ok((0, 20))
-    );
+    assert_eq!(bounds::accumulator(&graph, &graph.nodes[EXACT]), Ok((0, 20)));
     terms(&mut graph, EXACT).push(term(1, 3, -3));
-    assert_eq!(
-        bounds::accumulator(&graph, &graph.nodes[EXACT]),
-        Ok((-3, 17))
-    );
+    assert_eq!(bounds::accumulator(&graph, &graph.nodes[EXACT]), Ok((-3, 17)));
     // 3 digits of 8 bits, 6 products of a weight and a byte; the padding adds zero.
     let places = 1 + (1 << 8) + (1 << 16);
     assert_eq!(
         bounds::accumulator(&graph, &graph.nodes[CONV]),
         Ok((-128 * (6 * 255 + places), 127 * (6 * 255 + places)))
     );
-    assert_eq!(
-        bounds::accumulator(&graph, &graph.nodes[PRODUCT]),
-        Ok((4, 4 * 255 * 255))
-    );
+    assert_eq!(bounds::accumulator(&graph, &graph.nodes[PRODUCT]), Ok((4, 4 * 255 * 255)));
     for other in [MAX, SOFTMAX] {
-        assert_eq!(
-            bounds::accumulator(&graph, &graph.nodes[other]),
-            Err(BoundsError::NoAccumulator)
-        );
+        assert_eq!(bounds::accumulator(&graph, &graph.nodes[other]), Err(BoundsError::NoAccumulator));
     }
     // A grid of parts that all overlap takes too many steps.
     graph.tensors[2].shape = vec![1 << 10, 1 << 10];
     *terms(&mut graph, EXACT) = (0..1 << 10)
-        .map(|i| Term {
-            region: vec![(i, (1 << 10) - i), (i, (1 << 10) - i)],
-            source: Source::Constant(1),
-        })
+        .map(|i| Term { region: vec![(i, (1 << 10) - i), (i, (1 << 10) - i)], source: Source::Constant(1) })
         .collect();
-    assert_eq!(
-        bounds::accumulator(&graph, &graph.nodes[EXACT]),
-        Err(BoundsError::TooManyRegions)
-    );
+    assert_eq!(bounds::accumulator(&graph, &graph.nodes[EXACT]), Err(BoundsError::TooManyRegions));
 }
 
 #[test]
 fn quotients_round_to_nearest_ties_up() {
-    assert_eq!(
-        [-6, -5, -2, -1, 1, 2, 5, 6].map(|acc| bounds::rescale(acc, 2)),
-        [-1, -1, 0, 0, 0, 1, 1, 2]
-    );
+    assert_eq!([-6, -5, -2, -1, 1, 2, 5, 6].map(|acc| bounds::rescale(acc, 2)), [-1, -1, 0, 0, 0, 1, 1, 2]);
     assert_eq!(bounds::quotient((-7, 9), 0), (-7, 9));
-    assert_eq!(
-        bounds::quotient((i64::MIN, i64::MAX), 1),
-        (-(1 << 62), 1 << 62)
-    );
+    assert_eq!(bounds::quotient((i64::MIN, i64::MAX), 1), (-(1 << 62), 1 << 62));
     for shift in [63, 64, 65, 100, 255] {
         let (low, high) = bounds::quotient((i64::MIN, i64::MAX), shift);
         assert!((-1..=1).contains(&low) && (-1..=1).contains(&high));
