@@ -3,10 +3,11 @@
 
 use crate::maker::Maker;
 use crate::{models, widths};
+use zkml_core::transcript::HashTranscript;
 use zkml_graph::FunctionKind;
 use zkml_prover::{Request, check, estimate, keygen, prove, trace::Trace};
 use zkml_verifier::circuit::{Circuit, NodeCells, Place, Quotient};
-use zkml_verifier::{Shown, VerifierKey, Visibility, verify};
+use zkml_verifier::{PROTOCOL, Proof, Shown, VerifierKey, Visibility, equation, verify};
 
 const ALL: [[Visibility; 2]; 4] = [
     [Visibility::Committed, Visibility::Committed],
@@ -47,8 +48,12 @@ fn round_trip(mut maker: Maker, visibilities: &[[Visibility; 2]], expect: &impl 
             }
         }
         if [*input, *output] == ALL[0] {
-            let bytes = estimate::estimate(&maker.graph, circuit).proof_bytes;
-            assert_eq!(proved.proof.len(), bytes);
+            let estimate = estimate::estimate(&maker.graph, circuit);
+            assert_eq!(proved.proof.len(), estimate.proof_bytes);
+            // Rows that a statement does not touch drop out: the estimate is an upper bound.
+            let points = group_operations(&verifier, &proved.proof);
+            assert!(points <= estimate.verifier_points, "{points}: {estimate:?}");
+            assert!(points * 10 >= estimate.verifier_points * 9, "{points}: {estimate:?}");
         }
         match proved.opening {
             Some(opening) => assert!(opening.opens(&statement)),
@@ -56,6 +61,13 @@ fn round_trip(mut maker: Maker, visibilities: &[[Visibility; 2]], expect: &impl 
         }
         assert!(verify(&verifier, &proved.proof, b"there").is_err());
     }
+}
+
+/// Points in the multi-scalar multiplication of a verification.
+fn group_operations(key: &VerifierKey, proof: &[u8]) -> usize {
+    let proof = Proof::from_bytes(key.graph(), key.circuit(), proof).unwrap();
+    let equation = equation(key, &proof, b"here", &mut HashTranscript::new(PROTOCOL)).unwrap();
+    equation.columns.len() + equation.pads.len() + 2 + equation.others.len()
 }
 
 macro_rules! models {
