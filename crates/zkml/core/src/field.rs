@@ -31,14 +31,6 @@ pub fn from_uniform(bytes: &[u8; 64]) -> F {
     F::from_le_bytes_mod_order(bytes)
 }
 
-/// The first 128 bits of uniform bytes, never zero: a short challenge.
-#[must_use]
-pub fn short(bytes: &[u8; 64]) -> F {
-    let mut low = [0; 16];
-    low.copy_from_slice(&bytes[..16]);
-    F::from(u128::from_le_bytes(low).max(1))
-}
-
 /// Powers `1, x, x^2, …` of a scalar.
 #[must_use]
 pub fn powers(x: &F, count: usize) -> Vec<F> {

@@ -6,7 +6,7 @@
 //! `H(transcript ‖ nonce)`: the verifier contributes all the unpredictability that it wants,
 //! and still the prover cannot be led to answer two challenges for one transcript.
 
-use crate::field::{F, from_uniform, short};
+use crate::field::{F, from_uniform};
 use thiserror::Error;
 
 /// Bytes of a verifier's nonce and of a transcript digest.
@@ -34,14 +34,6 @@ pub trait Transcript {
     /// [`Aborted`] where a live verifier has gone.
     fn challenge(&mut self, label: &'static str) -> Result<F, Aborted> {
         self.squeeze(label).map(|bytes| from_uniform(&bytes))
-    }
-
-    /// A uniform challenge of 128 bits.
-    ///
-    /// # Errors
-    /// [`Aborted`] where a live verifier has gone.
-    fn short_challenge(&mut self, label: &'static str) -> Result<F, Aborted> {
-        self.squeeze(label).map(|bytes| short(&bytes))
     }
 }
 
