@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a fresh Debian or Ubuntu needs beside rustup: a C linker and git. Then the pinned
+# Installs what a fresh Debian or Ubuntu needs beside rustup: a C linker, git, and protoc for the
+# chain's network crates. Then the pinned
 # toolchain's targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +8,7 @@ cd "$(dirname "$0")/.."
 missing=()
 command -v cc >/dev/null || missing+=(build-essential)
 command -v git >/dev/null || missing+=(git)
+command -v protoc >/dev/null || missing+=(protobuf-compiler)
 if [ ${#missing[@]} -gt 0 ]; then
     root=()
     [ "$(id -u)" = 0 ] || root=(sudo)

@@ -1,0 +1,123 @@
+//! What is signed outside of transactions, as bytes.
+//!
+//! Each payload is a name, the genesis hash, and the fields in SCALE's fixed-width encoding. The
+//! signature is over these bytes as they are.
+
+use crate::{Account, Digest, ModelId, RequestNumber, TaskId};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+/// A payload with a name of its own.
+pub trait Payload: Encode {
+    /// Separates this payload from every other.
+    const NAME: &'static [u8];
+
+    /// The bytes that are signed, for one chain.
+    fn payload(&self, genesis: &Digest) -> Vec<u8> {
+        let mut bytes = Self::NAME.to_vec();
+        bytes.extend(genesis);
+        self.encode_to(&mut bytes);
+        bytes
+    }
+}
+
+/// The owner's leave to be paid for one request. Without it a miner could invent requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Authorisation {
+    /// The task.
+    pub task: TaskId,
+    /// The miner that is asked, the only one to be paid.
+    pub miner: Account,
+    /// Counted from 1 for each miner of a task, without gaps.
+    pub number: RequestNumber,
+    /// Digest of the input's part of the proof's statement.
+    pub input: Digest,
+    /// Most that may be paid for it, in the chain's smallest unit.
+    pub price_cap: u128,
+}
+
+impl Payload for Authorisation {
+    const NAME: &'static [u8] = b"cyborg authorisation v1";
+}
+
+/// The owner's word that every request up to a number was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Acknowledgement {
+    /// The task.
+    pub task: TaskId,
+    /// The miner that answered.
+    pub miner: Account,
+    /// All up to this number.
+    pub through: RequestNumber,
+}
+
+impl Payload for Acknowledgement {
+    const NAME: &'static [u8] = b"cyborg acknowledgement v1";
+}
+
+/// What a miner signs when it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Receipt {
+    /// The task.
+    pub task: TaskId,
+    /// The miner that signs.
+    pub miner: Account,
+    /// The request.
+    pub number: RequestNumber,
+    /// The input's part of the proof's statement.
+    pub input: Digest,
+    /// The output's part of the proof's statement.
+    pub output: Digest,
+}
+
+impl Payload for Receipt {
+    const NAME: &'static [u8] = b"cyborg receipt v1";
+}
+
+/// What a proof is bound to beside key, input and output: the context of its transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
+pub struct ProofContext {
+    /// The task.
+    pub task: TaskId,
+    /// The miner that proves.
+    pub miner: Account,
+    /// The model.
+    pub model: ModelId,
+    /// The request.
+    pub number: RequestNumber,
+}
+
+impl Payload for ProofContext {
+    const NAME: &'static [u8] = b"cyborg inference v1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes that are signed are a format: they do not change by accident.
+    #[test]
+    fn golden_payload() {
+        let authorisation =
+            Authorisation { task: 1, miner: [2; 32], number: 3, input: [4; 32], price_cap: 5 };
+        let mut expected = b"cyborg authorisation v1".to_vec();
+        expected.extend([9; 32]);
+        expected.extend(1_u64.to_le_bytes());
+        expected.extend([2; 32]);
+        expected.extend(3_u64.to_le_bytes());
+        expected.extend([4; 32]);
+        expected.extend(5_u128.to_le_bytes());
+        assert_eq!(authorisation.payload(&[9; 32]), expected);
+    }
+
+    #[test]
+    fn no_payload_is_another() {
+        let names = [Authorisation::NAME, Acknowledgement::NAME, Receipt::NAME, ProofContext::NAME];
+        for (index, name) in names.iter().enumerate() {
+            for other in &names[index + 1..] {
+                assert!(!name.starts_with(other) && !other.starts_with(name));
+            }
+        }
+    }
+}
