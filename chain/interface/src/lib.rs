@@ -8,7 +8,8 @@
 //! | [`Models`] | models | tasks, proofs |
 //! | [`Verifier`] | the runtime, with the zero-knowledge verifier | models, proofs |
 //! | [`Escrow`] | payments | tasks, proofs |
-//! | [`Engagements`] | tasks | proofs, reports |
+//! | [`Engagements`] | tasks | payments, proofs, reports |
+//! | [`Vacated`] | proofs, reports | tasks |
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
@@ -215,6 +216,8 @@ pub enum SettleError {
     Settled,
     /// The escrow holds too little.
     Exhausted,
+    /// The miner's account cannot receive: it does not exist, and this is too little to create it.
+    Unpayable,
 }
 
 /// The money of tasks.
@@ -228,7 +231,9 @@ pub trait Escrow<AccountId, Balance> {
     /// A miner may be paid by this tariff from now on.
     fn admit(task: TaskId, miner: &AccountId, tariff: Tariff<Balance>);
 
-    /// Pays a miner for requests, each at most `cap`, and for `proofs` proofs. What it got.
+    /// Pays for requests, each at most `cap`, and for `proofs` proofs, all of it or nothing. What
+    /// the miner got: the treasury's share is not in it. [`Settled::Through`] a number with no
+    /// unsettled request up to it, such as 0, pays the proofs alone.
     ///
     /// # Errors
     /// Where nothing is paid; then nothing has changed.
@@ -260,6 +265,24 @@ pub struct Engagement<AccountId> {
     pub policy: ProofPolicy,
     /// Whether the miner has confirmed, so that it may be paid and found guilty.
     pub confirmed: bool,
+}
+
+/// Who wants to know that a task is over, to forget what it kept about it.
+pub trait Vacated<AccountId> {
+    /// The task is over. `miners` are all that were ever engaged on it: their number bounds what
+    /// this call costs.
+    fn vacated(task: TaskId, miners: &[AccountId]);
+}
+
+impl<AccountId> Vacated<AccountId> for () {
+    fn vacated(_: TaskId, _: &[AccountId]) {}
+}
+
+impl<AccountId, A: Vacated<AccountId>, B: Vacated<AccountId>> Vacated<AccountId> for (A, B) {
+    fn vacated(task: TaskId, miners: &[AccountId]) {
+        A::vacated(task, miners);
+        B::vacated(task, miners);
+    }
 }
 
 /// Who is engaged on which task.
