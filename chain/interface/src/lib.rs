@@ -49,6 +49,8 @@ pub struct Terms<Balance> {
     pub price: Balance,
     /// What the machine can do.
     pub capacity: Capacity,
+    /// Where it is: who takes it checks this again.
+    pub region: Region,
 }
 
 /// The register of miners.
@@ -244,6 +246,10 @@ pub trait Escrow<AccountId, Balance> {
         cap: Balance,
         proofs: u32,
     ) -> Result<Balance, SettleError>;
+
+    /// Whether the escrow holds enough for one more answer of this miner and `proofs` proofs, at its
+    /// tariff. A miner that cannot be paid any more may leave.
+    fn can_pay(task: TaskId, miner: &AccountId, proofs: u32) -> bool;
 
     /// Whether a request was settled or given up.
     fn is_settled(task: TaskId, miner: &AccountId, number: RequestNumber) -> bool;
