@@ -12,10 +12,12 @@ use crate::workspace::{Metadata, Package, files, root};
 
 /// Every member and its layer. A dependency points to an equal or lower layer.
 const LAYERS: &[(&str, u8)] = &[
+    ("cyborg-chain-client", 4),
     ("cyborg-interface", 1),
     ("cyborg-node", 5),
     ("cyborg-primitives", 0),
     ("cyborg-runtime", 4),
+    ("cyborg-scheduler", 1),
     ("zkml-core", 1),
     ("zkml-graph", 1),
     ("zkml-verifier", 2),

@@ -1,0 +1,62 @@
+//! What can go wrong between a program and the chain, said so that a person can act on it.
+
+use thiserror::Error;
+
+/// Why the chain could not be asked or told.
+#[derive(Debug, Error)]
+pub enum ChainError {
+    /// Nobody answers.
+    #[error("no chain node answers at {url}: {reason}; is it running? (`cyborg node --dev`)")]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// The transport's words.
+        reason: String,
+    },
+    /// Another chain answers.
+    #[error("{url} is a node of the chain `{found}`, not of Cyborg")]
+    ForeignChain {
+        /// Which node.
+        url: String,
+        /// Its runtime's name.
+        found: String,
+    },
+    /// The chain's runtime is not the one this program was built for.
+    #[error("the chain runs version {chain} of its runtime, this program knows version {program}; use the program of that version")]
+    RuntimeMismatch {
+        /// The chain's `spec_version`.
+        chain: u32,
+        /// The program's.
+        program: u32,
+    },
+    /// The node broke off or answered with an error.
+    #[error("the chain node answered: {0}")]
+    Node(Box<subxt::Error>),
+    /// The transaction was refused before it came into a block.
+    #[error("the chain refused the transaction: {0}")]
+    Refused(String),
+    /// The transaction is in a block, and did nothing: the pallet's error and its description.
+    #[error("{pallet}: {error}: {description}")]
+    Dispatch {
+        /// The pallet.
+        pallet: String,
+        /// Name of its error.
+        error: String,
+        /// What the pallet says of it.
+        description: String,
+    },
+    /// The transaction's outcome is not known: it was neither finalised nor refused in time.
+    #[error("the transaction {hash} was not finalised within {seconds} s; look for it before sending it again")]
+    Timeout {
+        /// Its hash.
+        hash: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl<E: Into<subxt::Error>> From<E> for ChainError {
+    fn from(error: E) -> Self {
+        Self::Node(Box::new(error.into()))
+    }
+}

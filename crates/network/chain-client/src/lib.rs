@@ -1,0 +1,113 @@
+//! Typed access to the chain: connect, read, submit, follow.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`runtime`] | calls, storage and events, generated from the runtime's metadata |
+//! | [`keys`] | accounts' keys, from files |
+//! | [`submit`] | a transaction, to its finalised outcome |
+//! | [`follow`] | finalised blocks, without a gap, from where one stopped |
+//!
+//! `metadata.scale` is the runtime's description of itself; `cargo xtask metadata` writes it, and
+//! a test of the runtime compares it with the runtime.
+
+pub mod error;
+pub mod follow;
+pub mod keys;
+pub mod runtime;
+pub mod submit;
+
+use std::sync::Arc;
+
+use cyborg_primitives::Digest;
+use serde::Deserialize;
+use subxt::client::OnlineClientAtBlockImpl;
+use subxt::rpcs::{RpcClient, rpc_params};
+use subxt::utils::AccountId32;
+use subxt::{OnlineClient, SubstrateConfig};
+use tokio::sync::Mutex;
+
+pub use error::ChainError;
+pub use subxt;
+pub use subxt_signer::sr25519::Keypair;
+
+/// How the chain hashes and addresses: as Substrate does by default.
+pub type Config = SubstrateConfig;
+/// The chain as of one finalised block.
+pub type AtBlock = subxt::client::ClientAtBlock<Config, OnlineClientAtBlockImpl<Config>>;
+
+/// Where a development node listens.
+pub const DEFAULT_URL: &str = "ws://127.0.0.1:9944";
+/// Name of the chain's runtime.
+const SPEC_NAME: &str = "cyborg";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RuntimeVersion {
+    spec_name: String,
+    spec_version: u32,
+}
+
+/// A connection to one node of the chain. Clones share it.
+#[derive(Clone)]
+pub struct Chain {
+    client: OnlineClient<Config>,
+    rpc: RpcClient,
+    /// One submission at a time takes a nonce, so that no two take the same.
+    nonces: Arc<Mutex<()>>,
+}
+
+impl Chain {
+    /// Connects, and checks that it is this chain and this version of its runtime.
+    ///
+    /// # Errors
+    /// Where nobody answers, or something else does.
+    pub async fn connect(url: &str) -> Result<Self, ChainError> {
+        let unreachable = |reason: String| ChainError::Unreachable { url: url.to_owned(), reason };
+        let rpc = RpcClient::from_insecure_url(url).await.map_err(|error| unreachable(error.to_string()))?;
+        let version: RuntimeVersion = rpc
+            .request("state_getRuntimeVersion", rpc_params![])
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        if version.spec_name != SPEC_NAME {
+            return Err(ChainError::ForeignChain { url: url.to_owned(), found: version.spec_name });
+        }
+        let client = OnlineClient::from_rpc_client(rpc.clone())
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        let chain = Self { client, rpc, nonces: Arc::default() };
+        if !runtime::is_codegen_valid_for(chain.at_finalised().await?.metadata_ref()) {
+            return Err(ChainError::RuntimeMismatch {
+                chain: version.spec_version,
+                program: runtime::SPEC_VERSION,
+            });
+        }
+        Ok(chain)
+    }
+
+    /// The hash of the first block, which everything that is signed begins with.
+    #[must_use]
+    pub fn genesis(&self) -> Digest {
+        self.client.genesis_hash().0
+    }
+
+    /// The chain as of its latest finalised block.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn at_finalised(&self) -> Result<AtBlock, ChainError> {
+        Ok(self.client.at_current_block().await?)
+    }
+
+    /// The chain as of a finalised block.
+    ///
+    /// # Errors
+    /// Where there is no such block, or the node has forgotten its state.
+    pub async fn at(&self, block: u64) -> Result<AtBlock, ChainError> {
+        Ok(self.client.at_block(block).await?)
+    }
+
+    /// The nonce of an account's next transaction, those that wait in the node's pool included.
+    async fn next_nonce(&self, account: &AccountId32) -> Result<u64, ChainError> {
+        Ok(self.rpc.request("system_accountNextIndex", rpc_params![account]).await?)
+    }
+}

@@ -1,0 +1,106 @@
+//! A transaction, to its finalised outcome.
+//!
+//! Each is mortal: it is valid for [`LIFETIME_BLOCKS`] blocks only, so that one whose outcome is
+//! not known is either found in that time or never happens.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use subxt::config::DefaultExtrinsicParamsBuilder;
+use subxt::error::{DispatchError, TransactionEventsError};
+use subxt::events::DecodeAsEvent;
+use subxt::extrinsics::ExtrinsicEvents;
+use subxt::tx::{Payload, TransactionStatus};
+use tokio::time::timeout;
+
+use crate::{Chain, ChainError, Config, Keypair};
+
+/// How many blocks a transaction stays valid.
+pub const LIFETIME_BLOCKS: u64 = 64;
+/// How long a transaction's finality is waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A transaction that did what it was to do, in a finalised block.
+pub struct Finalised {
+    /// Number of the block.
+    pub block: u64,
+    /// Hash of the block.
+    pub block_hash: [u8; 32],
+    /// Hash of the transaction.
+    pub hash: [u8; 32],
+    events: ExtrinsicEvents<Config>,
+}
+
+impl Finalised {
+    /// The transaction's events of one kind, in their order.
+    ///
+    /// # Errors
+    /// Where an event cannot be decoded.
+    pub fn events<E: DecodeAsEvent>(&self) -> Result<Vec<E>, ChainError> {
+        self.events.find::<E>().map(|event| event.map_err(ChainError::from)).collect()
+    }
+}
+
+impl Chain {
+    /// Signs a call, sends it, and waits until a finalised block holds it and it did what it was
+    /// to do.
+    ///
+    /// # Errors
+    /// Where it is refused, fails in its pallet, or its outcome stays unknown.
+    pub async fn submit<C: Payload>(&self, call: &C, signer: &Keypair) -> Result<Finalised, ChainError> {
+        let progress = {
+            let _one_at_a_time = self.nonces.lock().await;
+            let at = self.client.at_current_block().await?;
+            let account = signer.public_key().to_account_id();
+            let nonce = self.next_nonce(&account).await?;
+            let params =
+                DefaultExtrinsicParamsBuilder::<Config>::new().mortal(LIFETIME_BLOCKS).nonce(nonce).build();
+            at.transactions().sign_and_submit_then_watch(call, signer, params).await.map_err(refusal)?
+        };
+        let hash = progress.extrinsic_hash().0;
+        let mut progress = progress;
+        let waiting = async {
+            while let Some(status) = progress.next().await {
+                match status? {
+                    TransactionStatus::InFinalizedBlock(block) => return Ok(block),
+                    TransactionStatus::Error { message }
+                    | TransactionStatus::Invalid { message }
+                    | TransactionStatus::Dropped { message } => return Err(ChainError::Refused(message)),
+                    _ => {}
+                }
+            }
+            Err(ChainError::Refused("the node stopped watching it".into()))
+        };
+        let block = match timeout(PATIENCE, waiting).await {
+            Ok(outcome) => outcome?,
+            Err(_) => {
+                let hash = format!("{:?}", progress.extrinsic_hash());
+                return Err(ChainError::Timeout { hash, seconds: PATIENCE.as_secs() });
+            }
+        };
+        let at = block.at().await?;
+        let events = block.wait_for_success().await.map_err(dispatch)?;
+        Ok(Finalised { block: at.block_number(), block_hash: block.block_hash().0, hash, events })
+    }
+}
+
+fn refusal(error: subxt::error::ExtrinsicError) -> ChainError {
+    match error {
+        subxt::error::ExtrinsicError::ErrorSubmittingTransaction(error) => ChainError::Refused(error.to_string()),
+        other => other.into(),
+    }
+}
+
+fn dispatch(error: TransactionEventsError) -> ChainError {
+    let TransactionEventsError::ExtrinsicFailed(failure) = error else { return error.into() };
+    if let DispatchError::Module(module) = &failure
+        && let Ok(details) = module.details()
+    {
+        return ChainError::Dispatch {
+            pallet: details.pallet.name().to_owned(),
+            error: details.variant.name.clone(),
+            description: details.variant.docs.join(" ").trim().to_owned(),
+        };
+    }
+    ChainError::Refused(failure.to_string())
+}
