@@ -20,7 +20,7 @@ pub enum ProofPolicy {
 }
 
 /// What the scheduler is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Placement<Regions> {
     /// Miners that answer; at least 1.
     pub replicas: u8,

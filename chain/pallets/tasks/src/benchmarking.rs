@@ -1,0 +1,1 @@
+//! Benchmarks of every call and of each step of the agenda.

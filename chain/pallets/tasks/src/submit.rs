@@ -1,0 +1,78 @@
+//! Submission: what an owner may ask for, and the first engagement of miners.
+
+use crate::types::{Task, TaskSpec, price_of};
+use crate::{Config, Error, Event, NextTask, Pallet, TaskId};
+use cyborg_interface::{Escrow as _, Models as _};
+use cyborg_primitives::HOUR_MS;
+use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
+use polkadot_sdk::frame_support::dispatch::DispatchResult;
+use polkadot_sdk::frame_support::traits::{Get, Time};
+use polkadot_sdk::frame_support::weights::Weight;
+use polkadot_sdk::frame_support::{BoundedVec, ensure};
+use polkadot_sdk::sp_runtime::DispatchError;
+
+impl<T: Config> Pallet<T> {
+    fn check_spec(spec: &TaskSpec<T::AccountId>) -> DispatchResult {
+        let placement = &spec.placement;
+        ensure!(placement.replicas > 0, Error::<T>::NoReplicas);
+        let assigned = u32::from(placement.replicas).saturating_add(placement.standbys.into());
+        ensure!(assigned <= T::MaxAssigned::get(), Error::<T>::TooManyMiners);
+        ensure!(placement.regions.iter().all(|region| region.is_valid()), Error::<T>::InvalidRegion);
+        ensure!(placement.near.is_none_or(|(cell, _)| cell.is_valid()), Error::<T>::InvalidCell);
+        ensure!(placement.min_reputation <= 100, Error::<T>::InvalidReputation);
+        ensure!(spec.policy != ProofPolicy::Sampled { samples: 0 }, Error::<T>::NoSamples);
+        ensure!(spec.compute_ms > 0, Error::<T>::NoCompute);
+        Ok(())
+    }
+
+    /// Submits a task. Its number, and what ranking cost.
+    pub(crate) fn do_submit(
+        owner: T::AccountId,
+        spec: TaskSpec<T::AccountId>,
+    ) -> Result<(TaskId, Weight), DispatchError> {
+        Self::check_spec(&spec)?;
+        let model = T::Models::model(spec.model).ok_or(Error::<T>::UnknownModel)?;
+        ensure!(model.listed, Error::<T>::Delisted);
+        let compute = price_of(spec.price_cap, spec.compute_ms, HOUR_MS).ok_or(Error::<T>::EscrowOverflow)?;
+        let proofs = spec.proof_cap.checked_mul(spec.max_proofs.into()).ok_or(Error::<T>::EscrowOverflow)?;
+        compute.checked_add(proofs).ok_or(Error::<T>::EscrowOverflow)?;
+
+        let id = NextTask::<T>::mutate(|next| {
+            let id = *next;
+            *next = id.saturating_add(1);
+            id
+        });
+        T::Escrow::open(id, &owner, compute, proofs)?;
+        T::Models::retain(spec.model);
+        let now = T::Time::now();
+        let life = spec.compute_ms.saturating_mul(T::IdleFactor::get());
+        let life = life.max(T::MinDuration::get()).min(T::MaxDuration::get());
+        let mut task = Task::<T> {
+            owner: owner.clone(),
+            delegate: spec.delegate,
+            model: spec.model,
+            placement: spec.placement,
+            price_cap: spec.price_cap,
+            proof_cap: spec.proof_cap,
+            memory_mib: model.memory_mib,
+            policy: spec.policy,
+            standbys_read_now: spec.standbys_read_now,
+            state: TaskState::Assigned,
+            keys: None,
+            parts: BoundedVec::new(),
+            ends: now.saturating_add(life),
+            retry: None,
+            retries: 0,
+            cause: None,
+            wake: None,
+        };
+        Self::deposit_event(Event::Submitted { task: id, owner, model: spec.model, ends: task.ends });
+        let ranking = Self::fill(id, &mut task, now);
+        ensure!(task.live(Role::Replica) >= task.placement.replicas, Error::<T>::NoMiners);
+        let proofs = task.proofs_at_once();
+        let paid = task.parts.iter().all(|part| T::Escrow::can_pay(id, &part.miner, proofs));
+        ensure!(paid, Error::<T>::EscrowTooSmall);
+        Self::keep(id, task, now);
+        Ok((id, ranking))
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the pallet: what each call checks, how tasks live and end, and attackers at random.
