@@ -13,6 +13,7 @@ use crate::workspace::{Metadata, Package, files, root};
 /// Every member and its layer. A dependency points to an equal or lower layer.
 const LAYERS: &[(&str, u8)] = &[
     ("cyborg-chain-client", 4),
+    ("cyborg-envelope", 4),
     ("cyborg-interface", 1),
     ("cyborg-node", 5),
     ("cyborg-primitives", 0),
