@@ -1,0 +1,31 @@
+//! What the call costs, measured with all places for reports taken.
+
+use super::*;
+use cyborg_primitives::task::ProofPolicy;
+use polkadot_sdk::frame_benchmarking::v2::*;
+use polkadot_sdk::frame_system::RawOrigin;
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn report() -> Result<(), BenchmarkError> {
+        let owner: T::AccountId = account("owner", 0, 0);
+        let miner: T::AccountId = account("miner", 0, 0);
+        let task = T::Engagements::set_up_task(&owner, &miner, ProofPolicy::Every);
+        let report = Report { memory_peak_bytes: 1, cpu_ms: 1, energy_mj: Some(1), requests: 1 };
+        let period =
+            Pallet::<T>::current().checked_sub(1).ok_or(BenchmarkError::Stop("time has not begun"))?;
+        let last = (0..T::Kept::get()).rev().filter_map(|back| Some((period.checked_sub(back + 1)?, report)));
+        let last = BoundedVec::truncate_from(last.collect());
+        Records::<T>::insert(task, &miner, Record { totals: Totals::default(), last });
+        #[extrinsic_call]
+        _(RawOrigin::Signed(miner.clone()), task, period, report);
+        let record = Records::<T>::get(task, &miner).ok_or(BenchmarkError::Stop("no record"))?;
+        assert_eq!(record.last.last(), Some(&(period, report)));
+        Ok(())
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);
+}
