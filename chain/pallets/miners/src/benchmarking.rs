@@ -1,0 +1,315 @@
+//! Benchmarks of the calls, the hook's parts and a ranking, each at its worst: full pages that
+//! every change has to decode, and buckets of every region.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use cyborg_interface::{Demand, Registry};
+use cyborg_primitives::Moment;
+use cyborg_primitives::miner::{Accelerator, Capacity};
+use cyborg_primitives::place::{Cell, Location, Region};
+use cyborg_primitives::task::Placement;
+use cyborg_scheduler::Entry;
+use polkadot_sdk::frame_benchmarking::v2::*;
+use polkadot_sdk::frame_support::traits::Get;
+use polkadot_sdk::frame_support::traits::fungible::{Inspect, Unbalanced};
+use polkadot_sdk::frame_support::traits::tokens::Precision;
+use polkadot_sdk::frame_system::RawOrigin;
+use polkadot_sdk::pallet_timestamp;
+
+use crate::pallet::*;
+use crate::types::{Bucket, CLASSES, Duty, Endpoint, MAX_REGIONS, Miner, PAGE_ENTRIES, Page, Pulse, class};
+
+const HERE: Region = Region(*b"DE");
+const THERE: Region = Region(*b"FR");
+const MEMORY_MIB: u32 = 1024;
+const MORE_MEMORY_MIB: u32 = 65_536;
+const KEY: [u8; 32] = [9; 32];
+
+fn fund<T: Config>(who: &T::AccountId) {
+    let amount = T::MinimumBond::get() * 10 + T::Currency::minimum_balance() * 1000;
+    T::Currency::increase_balance(who, amount, Precision::Exact).expect("there is room");
+}
+
+fn endpoint(letter: u8) -> Endpoint {
+    Endpoint::truncate_from(vec![letter; 256])
+}
+
+fn location(region: Region) -> Location {
+    Location { region, cell: Cell { latitude: 5251, longitude: 1340 } }
+}
+
+fn capacity(memory_mib: u32) -> Capacity {
+    Capacity { memory_mib, macs_per_second: 1_000_000_000, accelerator: Accelerator::None }
+}
+
+fn entry(miner: u32, region: Region, free_mib: u32) -> Entry {
+    Entry {
+        miner,
+        region,
+        cell: Cell { latitude: -3392, longitude: 15_121 },
+        free_mib,
+        macs_per_second: 1_000_000_000,
+        price: 1,
+        reputation: 100,
+        load: 1,
+    }
+}
+
+fn registered<T: Config>(who: &T::AccountId, memory_mib: u32) {
+    fund::<T>(who);
+    let bond = T::MinimumBond::get() * 2;
+    let origin = RawOrigin::Signed(who.clone()).into();
+    Pallet::<T>::register(origin, KEY, endpoint(b'a'), location(HERE), capacity(memory_mib), 1, bond)
+        .expect("can register");
+}
+
+/// A serving miner with room for anything.
+pub(crate) fn set_up<T: Config>(who: &T::AccountId) {
+    registered::<T>(who, u32::MAX);
+}
+
+/// Every code of two letters.
+fn regions() -> impl Iterator<Item = Region> {
+    (b'A'..=b'Z').flat_map(|first| (b'A'..=b'Z').map(move |second| Region([first, second])))
+}
+
+/// Entries of all regions in a class, and one less than two full pages of one region after those
+/// that are there.
+fn crowd<T: Config>(region: Region, memory_mib: u32) {
+    let first = 1 << 30 | u32::from(region.0[0]) << 16;
+    for number in (first..).take(2 * PAGE_ENTRIES as usize - 1) {
+        Pallet::<T>::put_in(entry(number, region, memory_mib));
+    }
+    BucketSizes::<T>::mutate(class(memory_mib), |sizes| {
+        for region in regions() {
+            if !sizes.contains_key(&region) {
+                sizes.try_insert(region, 1).expect("as many as there are codes");
+            }
+        }
+    });
+}
+
+fn set_now<T: pallet_timestamp::Config<Moment = u64>>(now: Moment) {
+    pallet_timestamp::Now::<T>::put(now);
+}
+
+fn pulse_of<T: Config>(who: &T::AccountId) -> Pulse {
+    Pulses::<T>::get(who).expect("is registered")
+}
+
+fn miner_of<T: Config>(who: &T::AccountId) -> Miner {
+    Miners::<T>::get(who).expect("is registered")
+}
+
+#[benchmarks(where T: pallet_timestamp::Config<Moment = u64>)]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn register() {
+        let who: T::AccountId = whitelisted_caller();
+        fund::<T>(&who);
+        crowd::<T>(HERE, MEMORY_MIB);
+        (0..PAGE_ENTRIES - 1).for_each(|number| Pallet::<T>::enqueue(number, 0));
+        let bond = T::MinimumBond::get();
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), KEY, endpoint(b'a'), location(HERE), capacity(MEMORY_MIB), 1, bond);
+
+        assert!(Pallet::<T>::is_serving(&who));
+    }
+
+    #[benchmark]
+    fn update() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+        crowd::<T>(HERE, MEMORY_MIB);
+        crowd::<T>(THERE, MORE_MEMORY_MIB);
+
+        #[extrinsic_call]
+        _(
+            RawOrigin::Signed(who.clone()),
+            Some([8; 32]),
+            Some(endpoint(b'b')),
+            Some(location(THERE)),
+            Some(capacity(MORE_MEMORY_MIB)),
+            Some(2),
+        );
+
+        assert_eq!(miner_of::<T>(&who).price, 2);
+    }
+
+    #[benchmark]
+    fn bond_more() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+        let mut miner = miner_of::<T>(&who);
+        let amount = T::MinimumBond::get();
+        // Too little on record, so that the call brings it back on offer.
+        miner.bond = 0;
+        Pallet::<T>::store(&who, &miner, Duty::Serving);
+        crowd::<T>(HERE, MEMORY_MIB);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), amount);
+
+        assert_eq!(miner_of::<T>(&who).bond, amount);
+    }
+
+    #[benchmark]
+    fn heartbeat() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()));
+
+        assert_eq!(pulse_of::<T>(&who).duty, Duty::Serving);
+    }
+
+    #[benchmark]
+    fn heartbeat_regains() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+        let mut miner = miner_of::<T>(&who);
+        miner.reputation = 29;
+        Pallet::<T>::store(&who, &miner, Duty::Serving);
+        crowd::<T>(HERE, MEMORY_MIB);
+        let now = T::ServicePeriod::get() * 2;
+        set_now::<T>(now);
+        Pulses::<T>::insert(&who, Pulse { seen: now, credited: 0, duty: Duty::Serving });
+
+        #[extrinsic_call]
+        heartbeat(RawOrigin::Signed(who.clone()));
+
+        assert!(miner_of::<T>(&who).reputation > 29);
+    }
+
+    #[benchmark]
+    fn heartbeat_resumes() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+        let miner = miner_of::<T>(&who);
+        Pallet::<T>::store(&who, &miner, Duty::Lapsed);
+        Pulses::<T>::insert(&who, Pulse { seen: 0, credited: 0, duty: Duty::Lapsed });
+        crowd::<T>(HERE, MEMORY_MIB);
+        (0..PAGE_ENTRIES - 2).for_each(|number| Pallet::<T>::enqueue(number, 0));
+
+        #[extrinsic_call]
+        heartbeat(RawOrigin::Signed(who.clone()));
+
+        assert!(Pallet::<T>::is_serving(&who));
+    }
+
+    #[benchmark]
+    fn deregister() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+        crowd::<T>(HERE, MEMORY_MIB);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()));
+
+        assert_eq!(pulse_of::<T>(&who).duty, Duty::Over);
+    }
+
+    #[benchmark]
+    fn withdraw_bond() {
+        let who: T::AccountId = whitelisted_caller();
+        registered::<T>(&who, MEMORY_MIB);
+        Pallet::<T>::deregister(RawOrigin::Signed(who.clone()).into()).expect("can deregister");
+        set_now::<T>(T::UnbondingDelay::get() * 2);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()));
+
+        assert!(Miners::<T>::get(&who).is_none());
+    }
+
+    /// `c` checks that find everybody serving.
+    #[benchmark]
+    fn watch(c: Linear<0, 100>) {
+        for number in 0..c {
+            let who: T::AccountId = account("miner", number, 0);
+            Accounts::<T>::insert(number, &who);
+            Pulses::<T>::insert(
+                &who,
+                Pulse { seen: T::CheckInterval::get(), credited: 0, duty: Duty::Serving },
+            );
+            Pallet::<T>::enqueue(number, 0);
+        }
+        set_now::<T>(T::CheckInterval::get());
+
+        #[block]
+        {
+            Pallet::<T>::watch();
+        }
+
+        assert_eq!(CheckQueue::<T>::get().first, u64::from(c > 0));
+    }
+
+    #[benchmark]
+    fn lapse() {
+        let who: T::AccountId = account("miner", 0, 0);
+        registered::<T>(&who, MEMORY_MIB);
+        fund::<T>(&T::Treasury::get());
+        crowd::<T>(HERE, MEMORY_MIB);
+        let pulse = pulse_of::<T>(&who);
+
+        #[block]
+        {
+            Pallet::<T>::lapse(&who, pulse);
+        }
+
+        assert_eq!(pulse_of::<T>(&who).duty, Duty::Lapsed);
+    }
+
+    /// A ranking by distance over `p` full pages, with `b` buckets of other regions, that finds `n`
+    /// miners.
+    #[benchmark]
+    fn rank(p: Linear<1, 96>, b: Linear<0, 10_000>, n: Linear<1, 64>) {
+        let memory_class = class(MEMORY_MIB);
+        let others = regions().filter(|region| *region != HERE);
+        let others: Vec<Region> = others.take(MAX_REGIONS as usize).collect();
+        let mut left = b as usize;
+        for class in 1..CLASSES {
+            BucketSizes::<T>::mutate(class, |sizes| {
+                for region in others.iter().take(left) {
+                    sizes.try_insert(*region, 1).expect("as many as there are codes");
+                }
+                if class == memory_class {
+                    sizes.try_insert(HERE, p * PAGE_ENTRIES).expect("as many as there are codes");
+                }
+            });
+            left = left.saturating_sub(others.len());
+        }
+        for page in 0..p {
+            let numbers = page * PAGE_ENTRIES..(page + 1) * PAGE_ENTRIES;
+            let entries: Vec<Entry> = numbers.map(|number| entry(number, HERE, MEMORY_MIB)).collect();
+            let bucket = Bucket { region: HERE, class: memory_class };
+            Pages::<T>::insert(bucket, page, Page::truncate_from(entries));
+        }
+        for number in 0..n {
+            Accounts::<T>::insert(number, account::<T::AccountId>("miner", number, 0));
+        }
+        let placement = Placement {
+            replicas: 1,
+            standbys: 0,
+            regions: vec![HERE],
+            near: Some((Cell { latitude: 5251, longitude: 1340 }, u32::MAX)),
+            min_reputation: 0,
+        };
+        let demand = Demand { placement, memory_mib: 1, price_cap: 10 };
+        let ranking;
+
+        #[block]
+        {
+            ranking = Pallet::<T>::rank(&demand, &[], n);
+        }
+
+        assert_eq!(ranking.miners.len(), n as usize);
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);
+}
