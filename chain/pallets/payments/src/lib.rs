@@ -303,8 +303,8 @@ pub mod pallet {
             ensure!(caller == account.owner, Error::<T>::NotOwner);
             ensure!(compute > 0 || proofs > 0, Error::<T>::Nothing);
             Self::hold(&caller, compute, proofs)?;
-            account.compute = account.compute.add(compute).ok_or(ArithmeticError::Overflow)?;
-            account.proofs = account.proofs.add(proofs).ok_or(ArithmeticError::Overflow)?;
+            account.compute = account.compute.put(compute).ok_or(ArithmeticError::Overflow)?;
+            account.proofs = account.proofs.put(proofs).ok_or(ArithmeticError::Overflow)?;
             Escrows::<T>::insert(task, account);
             Self::deposit_event(Event::ToppedUp { task, compute, proofs });
             Ok(())

@@ -21,7 +21,7 @@ pub struct Purse {
 impl Purse {
     /// Puts money in; `None` where the sum does not fit.
     #[must_use]
-    pub fn add(self, amount: Balance) -> Option<Self> {
+    pub fn put(self, amount: Balance) -> Option<Self> {
         Some(Self { deposited: self.deposited.checked_add(amount)?, left: self.left.checked_add(amount)? })
     }
 
@@ -174,10 +174,10 @@ mod tests {
 
     #[test]
     fn a_purse_neither_overflows_nor_goes_below_zero() {
-        let purse = Purse::default().add(5).unwrap();
+        let purse = Purse::default().put(5).unwrap();
         assert_eq!(purse.take(3), Some(Purse { deposited: 5, left: 2 }));
         assert_eq!(purse.take(6), None);
-        assert_eq!(purse.add(u128::MAX), None);
+        assert_eq!(purse.put(u128::MAX), None);
     }
 
     proptest! {
