@@ -8,7 +8,13 @@ use polkadot_sdk::frame_support::weights::Weight;
 
 impl<T: Config> Pallet<T> {
     /// Adds a deadline, not before those of its kind that were added before.
-    pub(crate) fn schedule(kind: Kind, due: Moment, task: TaskId, miner: &T::AccountId, number: RequestNumber) {
+    pub(crate) fn schedule(
+        kind: Kind,
+        due: Moment,
+        task: TaskId,
+        miner: &T::AccountId,
+        number: RequestNumber,
+    ) {
         Queues::<T>::mutate(kind, |queue| {
             Deadlines::<T>::insert(kind, queue.end, Deadline { due, task, miner: miner.clone(), number });
             queue.end = queue.end.saturating_add(1);

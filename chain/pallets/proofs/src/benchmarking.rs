@@ -64,7 +64,10 @@ impl<T: Config> Setting<T> {
             block: One::one(),
             at: 0,
         };
-        Offences::<T>::insert(&miner.id, BoundedVec::truncate_from(alloc::vec![evidence; MAX_EVIDENCE as usize]));
+        Offences::<T>::insert(
+            &miner.id,
+            BoundedVec::truncate_from(alloc::vec![evidence; MAX_EVIDENCE as usize]),
+        );
         Self { owner, miner, task, cost }
     }
 
@@ -73,7 +76,13 @@ impl<T: Config> Setting<T> {
     }
 
     fn authorise(&self, number: u64) -> Authorisation {
-        Authorisation { task: self.task, miner: self.miner.key.0, number, input: [1; 32], price_cap: u128::MAX }
+        Authorisation {
+            task: self.task,
+            miner: self.miner.key.0,
+            number,
+            input: [1; 32],
+            price_cap: u128::MAX,
+        }
     }
 
     fn receipt(&self, number: u64) -> Receipt {
@@ -135,11 +144,7 @@ impl<T: Config> Setting<T> {
 }
 
 fn all_leaves() -> Draw {
-    Draw {
-        due: Moment::MAX,
-        drawn: u8::MAX,
-        left: BoundedVec::truncate_from((0..MAX_SAMPLES).collect()),
-    }
+    Draw { due: Moment::MAX, drawn: u8::MAX, left: BoundedVec::truncate_from((0..MAX_SAMPLES).collect()) }
 }
 
 fn no_leaves() -> Draw {

@@ -2,9 +2,9 @@
 
 use crate::{Config, Deadline, Demand, Error, Event, Fault, Kind, Obligations, Owed, Pallet, SignedReceipt};
 use cyborg_interface::{Engagement, Escrow, Settled};
+use cyborg_primitives::TaskId;
 use cyborg_primitives::signed::{Payload, Receipt};
 use cyborg_primitives::task::ProofPolicy;
-use cyborg_primitives::TaskId;
 use polkadot_sdk::frame_support::dispatch::DispatchResult;
 use polkadot_sdk::frame_support::ensure;
 use polkadot_sdk::frame_support::traits::Get;

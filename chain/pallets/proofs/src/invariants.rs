@@ -42,10 +42,12 @@ impl<T: Config> Pallet<T> {
         owed: &Obligations<BlockNumberFor<T>>,
         scheduled: &Scheduled<T>,
     ) -> Result<(), DispatchError> {
-        let is_scheduled =
-            |kind, number, due| scheduled.contains(&(kind, task, miner.clone(), number, due));
+        let is_scheduled = |kind, number, due| scheduled.contains(&(kind, task, miner.clone(), number, due));
         if let Some(period) = &owed.period {
-            ensure!(period.count > 0 && period.last().checked_add(1) == Some(owed.next), "periods have a gap");
+            ensure!(
+                period.count > 0 && period.last().checked_add(1) == Some(owed.next),
+                "periods have a gap"
+            );
             match &period.draw {
                 None => ensure!(
                     is_scheduled(Kind::Reveal, period.first, period.reveal_by),

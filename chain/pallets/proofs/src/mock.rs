@@ -1,6 +1,7 @@
 //! A runtime with simple neighbours: tasks, escrow and registry as plain records in storage, and a
 //! verifier whose proofs of models with a fake key are hashes. Other keys go to the real one.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(missing_docs, unreachable_pub, reason = "what a runtime binds has to be public")]
 
 use crate as pallet_proofs;
 use crate::{Call, Event, Sample, SignedReceipt, Submission};
@@ -8,8 +9,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use codec::Encode;
 use cyborg_interface::{
-    Claim, Demand, Engagement, Engagements, Escrow, KeyError, KeyFacts, Model, Models, Proven, Ranking, Registry,
-    SettleError, Settled, Tariff, Terms, Verifier,
+    Claim, Demand, Engagement, Engagements, Escrow, KeyError, KeyFacts, Model, Models, Proven, Ranking,
+    Registry, SettleError, Settled, Tariff, Terms, Verifier,
 };
 use cyborg_primitives::miner::Offence;
 use cyborg_primitives::receipt;
@@ -19,12 +20,13 @@ use cyborg_primitives::verification::Cost;
 use cyborg_primitives::window::Window;
 use cyborg_primitives::{Account, Digest, ModelId, Moment, RequestNumber, TaskId};
 use polkadot_sdk::frame_support::dispatch::{DispatchResult, DispatchResultWithPostInfo};
-use polkadot_sdk::frame_support::traits::{ConstU64, ConstU32, Hooks, Time};
+use polkadot_sdk::frame_support::pallet_prelude::{OptionQuery, ValueQuery};
+use polkadot_sdk::frame_support::traits::{ConstU32, ConstU64, Hooks, Time};
 use polkadot_sdk::frame_support::weights::Weight;
 use polkadot_sdk::frame_support::{
     Blake2_128Concat, Twox64Concat, construct_runtime, derive_impl, storage_alias,
 };
-use polkadot_sdk::frame_support::pallet_prelude::{OptionQuery, ValueQuery};
+use polkadot_sdk::frame_system;
 use polkadot_sdk::sp_core::{H256, Pair, sr25519};
 use polkadot_sdk::sp_io::TestExternalities;
 use polkadot_sdk::sp_io::hashing::blake2_256;
@@ -32,7 +34,6 @@ use polkadot_sdk::sp_keystore::KeystoreExt;
 use polkadot_sdk::sp_keystore::testing::MemoryKeystore;
 use polkadot_sdk::sp_runtime::traits::{Dispatchable, IdentityLookup};
 use polkadot_sdk::sp_runtime::{AccountId32, MultiSignature};
-use polkadot_sdk::{frame_support, frame_system};
 
 type Block = frame_system::mocking::MockBlock<Test>;
 
@@ -86,7 +87,7 @@ pub(crate) type Now = StorageValue<Mock, Moment, ValueQuery>;
 #[storage_alias]
 pub(crate) type TaskOf = StorageMap<Mock, Twox64Concat, TaskId, Task, OptionQuery>;
 #[storage_alias]
-pub(crate) type Keys = StorageMap<Mock, Twox64Concat, ModelId, (Option<Vec<u8>>, Cost), OptionQuery>;
+pub(crate) type ModelKeys = StorageMap<Mock, Twox64Concat, ModelId, (Option<Vec<u8>>, Cost), OptionQuery>;
 #[storage_alias]
 pub(crate) type Funds = StorageMap<Mock, Twox64Concat, TaskId, u128, ValueQuery>;
 #[storage_alias]
@@ -94,12 +95,20 @@ pub(crate) type Windows =
     StorageDoubleMap<Mock, Twox64Concat, TaskId, Blake2_128Concat, AccountId32, Window, ValueQuery>;
 /// What was paid, and for which requests, in this order.
 #[storage_alias]
-pub(crate) type Payments =
-    StorageDoubleMap<Mock, Twox64Concat, TaskId, Blake2_128Concat, AccountId32, (u128, Vec<RequestNumber>), ValueQuery>;
+pub(crate) type Payments = StorageDoubleMap<
+    Mock,
+    Twox64Concat,
+    TaskId,
+    Blake2_128Concat,
+    AccountId32,
+    (u128, Vec<RequestNumber>),
+    ValueQuery,
+>;
 #[storage_alias]
-pub(crate) type Convictions = StorageValue<Mock, Vec<(AccountId32, Offence, Option<AccountId32>)>, ValueQuery>;
+pub(crate) type Convictions =
+    StorageValue<Mock, Vec<(AccountId32, Offence, Option<AccountId32>)>, ValueQuery>;
 
-pub(crate) struct Clock;
+pub struct Clock;
 impl Time for Clock {
     type Moment = Moment;
     fn now() -> Moment {
@@ -107,7 +116,7 @@ impl Time for Clock {
     }
 }
 
-pub(crate) struct Tasks;
+pub struct Tasks;
 impl Engagements<AccountId32> for Tasks {
     fn engagement(task: TaskId, miner: &AccountId32) -> Option<Engagement<AccountId32>> {
         let Task { owner, delegate, model, policy, miners } = TaskOf::get(task)?;
@@ -128,16 +137,16 @@ impl Engagements<AccountId32> for Tasks {
     }
 }
 
-pub(crate) struct Register;
+pub struct Register;
 impl Models<AccountId32> for Register {
     fn model(id: ModelId) -> Option<Model<AccountId32>> {
-        let (_, cost) = Keys::get(id)?;
+        let (_, cost) = ModelKeys::get(id)?;
         let owner = AccountId32::new([0; 32]);
         Some(Model { owner, listed: true, key: [0; 32], memory_mib: 1, work_macs: 1, proof_macs: 1, cost })
     }
 
     fn key(id: ModelId) -> Option<Vec<u8>> {
-        Keys::get(id)?.0
+        ModelKeys::get(id)?.0
     }
 
     fn retain(_: ModelId) {}
@@ -153,7 +162,7 @@ impl Models<AccountId32> for Register {
 pub(crate) const PER_REQUEST: u128 = 10;
 pub(crate) const PER_PROOF: u128 = 3;
 
-pub(crate) struct Money;
+pub struct Money;
 impl Escrow<AccountId32, u128> for Money {
     fn open(_: TaskId, _: &AccountId32, _: u128, _: u128) -> DispatchResult {
         Ok(())
@@ -180,7 +189,8 @@ impl Escrow<AccountId32, u128> for Money {
                 vec![number]
             }
             Settled::Through(number) => {
-                let new = (window.through() + 1..=number).filter(|number| !window.contains(*number)).collect();
+                let new =
+                    (window.through() + 1..=number).filter(|number| !window.contains(*number)).collect();
                 window.settle_through(number);
                 new
             }
@@ -199,6 +209,10 @@ impl Escrow<AccountId32, u128> for Money {
         Ok(amount)
     }
 
+    fn can_pay(_: TaskId, _: &AccountId32, _: u32) -> bool {
+        true
+    }
+
     fn is_settled(task: TaskId, miner: &AccountId32, number: RequestNumber) -> bool {
         Windows::get(task, miner).contains(number)
     }
@@ -208,7 +222,7 @@ impl Escrow<AccountId32, u128> for Money {
     }
 }
 
-pub(crate) struct Miners;
+pub struct Miners;
 impl Registry<AccountId32, u128> for Miners {
     fn rank(_: &Demand<u128>, _: &[AccountId32], _: u32) -> Ranking<AccountId32> {
         Ranking { miners: Vec::new(), weight: Weight::zero() }
@@ -241,7 +255,7 @@ impl Registry<AccountId32, u128> for Miners {
 
 const FAKE: &[u8] = b"fake";
 
-pub(crate) struct MockVerifier;
+pub struct MockVerifier;
 impl Verifier for MockVerifier {
     fn check_key(_: &[u8], _: &Cost) -> Result<KeyFacts, KeyError> {
         Err(KeyError::False)
@@ -357,7 +371,7 @@ pub(crate) fn new_test_ext() -> TestExternalities {
         System::initialize(&1, &H256(GENESIS), &Default::default());
         Now::put(1_700_000_000_000);
         for model in 0..2 {
-            Keys::insert(model, (Some([FAKE, &[model as u8]].concat()), COST));
+            ModelKeys::insert(model, (Some([FAKE, &[model as u8]].concat()), COST));
         }
         let policies = [
             (EVERY, 0, ProofPolicy::Every),

@@ -3,8 +3,8 @@
 use crate::submit::Candidate;
 use crate::weights::WeightInfo;
 use crate::{
-    Challenge, Config, Deadline, Draw, Error, Event, Fault, Kind, MAX_SAMPLES, Obligations, Owed, Pallet, Path, Period,
-    Refusal, Sample, SignedReceipt,
+    Challenge, Config, Deadline, Draw, Error, Event, Fault, Kind, MAX_SAMPLES, Obligations, Owed, Pallet,
+    Path, Period, Refusal, Sample, SignedReceipt,
 };
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

@@ -3,7 +3,7 @@
 use crate::{Config, Error, Event, Falsehood, Fault, Owed, Pallet, Refusal, Submission};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use cyborg_interface::{Claim, Engagement, Escrow, Models, Proven, Settled, SettleError, Verifier};
+use cyborg_interface::{Claim, Engagement, Escrow, Models, Proven, SettleError, Settled, Verifier};
 use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;

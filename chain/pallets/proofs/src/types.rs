@@ -56,7 +56,9 @@ pub type Submissions = BoundedVec<Submission, ConstU32<MAX_BATCH>>;
 pub type Samples = BoundedVec<Sample, ConstU32<MAX_BATCH>>;
 
 /// Why a submission is neither verified nor punished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub enum Refusal {
     /// The miner is not engaged on the task, or has not confirmed.
     NotEngaged,
@@ -73,7 +75,9 @@ pub enum Refusal {
 }
 
 /// What is wrong with a false proof.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub enum Falsehood {
     /// It does not verify for this chain, task, miner, model and request.
     Proof,
@@ -84,7 +88,9 @@ pub enum Falsehood {
 }
 
 /// What a miner is guilty of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub enum Fault {
     /// A false proof.
     FalseProof(Falsehood),
@@ -114,7 +120,9 @@ impl Fault {
 }
 
 /// What is kept of an offence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Evidence<BlockNumber> {
     /// The task.
     pub task: TaskId,
@@ -132,7 +140,9 @@ pub struct Evidence<BlockNumber> {
 }
 
 /// A receipt of a miner that it has to prove.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Demand {
     /// The request.
     pub number: RequestNumber,
@@ -145,7 +155,9 @@ pub struct Demand {
 }
 
 /// A receipt of a miner that it has to show in the committed tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Challenge {
     /// The request.
     pub number: RequestNumber,
@@ -246,7 +258,20 @@ impl<BlockNumber> Obligations<BlockNumber> {
 }
 
 /// What ends at a deadline. Every kind has one duration, so that its deadlines come in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
 pub enum Kind {
     /// The owner may reveal; afterwards the draw goes on without it.
     Reveal,
@@ -264,7 +289,20 @@ impl Kind {
 }
 
 /// A deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
 pub struct Deadline<AccountId> {
     /// When, in chain time.
     pub due: Moment,

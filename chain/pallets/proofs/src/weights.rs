@@ -86,8 +86,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         weight(400, 7, 4, T::DbWeight::get())
     }
     fn prove_samples(n: u32) -> Weight {
-        items(n, PATH_US, T::DbWeight::get())
-            .saturating_add(T::DbWeight::get().reads_writes(PAY.0, PAY.1))
+        items(n, PATH_US, T::DbWeight::get()).saturating_add(T::DbWeight::get().reads_writes(PAY.0, PAY.1))
     }
     fn challenge() -> Weight {
         weight(40 + SIGNATURE_US, 5, 3, T::DbWeight::get())

@@ -32,7 +32,9 @@ fn a_demanded_proof_is_paid_at_once_and_clears_the_demand() {
         assert_eq!(events(), [Event::Demanded { task: ON_DEMAND, miner: miner.id(), number: 5, due, paid }]);
         next_block(ANSWER_TIME);
         assert_ok!(submit(&miner, vec![submission(ON_DEMAND, &miner, 5)]));
-        let Some(Event::Verified { number: 5, paid: Some(PER_REQUEST), .. }) = events().pop() else { panic!() };
+        let Some(Event::Verified { number: 5, paid: Some(PER_REQUEST), .. }) = events().pop() else {
+            panic!()
+        };
         assert_ok!(submit(&miner, vec![submission(ON_DEMAND, &miner, 5)]));
         let Some(Event::Refused { reason: Refusal::NotDemanded, .. }) = events().pop() else { panic!() };
         pass(ANSWER_TIME);
@@ -149,7 +151,10 @@ fn only_the_owner_demands_only_what_the_miner_signed() {
         for number in 2..=u64::from(MAX_DEMANDS) {
             assert_ok!(demand(&owner, ON_DEMAND, of(ON_DEMAND, number)));
         }
-        assert_err_ignore_postinfo!(demand(&owner, ON_DEMAND, of(ON_DEMAND, 99)), Error::<Test>::TooManyDemands);
+        assert_err_ignore_postinfo!(
+            demand(&owner, ON_DEMAND, of(ON_DEMAND, 99)),
+            Error::<Test>::TooManyDemands
+        );
     });
 }
 

@@ -112,7 +112,8 @@ impl Memory {
         let left = period.draw.map_or(Vec::new(), |draw| draw.left.to_vec());
         if !left.is_empty() {
             let sample = |leaf: &u32| {
-                let (authorisation, receipt) = self.answered[&SAMPLED][(period.first as usize - 1) + *leaf as usize];
+                let (authorisation, receipt) =
+                    self.answered[&SAMPLED][(period.first as usize - 1) + *leaf as usize];
                 let submission = signed_submission(authorisation, &receipt);
                 Sample { output: receipt.output, path: path(*leaf), submission }
             };
@@ -160,7 +161,9 @@ fn attack(who: u8, what: u8, task: TaskId, honest: bool, a: u8, b: u8, memory: &
         submission: made_up(index),
     };
     let call = match what {
-        0 | 1 => Call::submit { claim: cost(2), submissions: vec![made_up(a), made_up(b)].try_into().unwrap() },
+        0 | 1 => {
+            Call::submit { claim: cost(2), submissions: vec![made_up(a), made_up(b)].try_into().unwrap() }
+        }
         2 => Call::set_anchor { task, miner: id, anchor: blake2_256(&[a % 4; 32]) },
         3 => {
             let receipts = made_up_period(number, u64::from(b % 4));
@@ -197,9 +200,10 @@ fn check() -> Result<(), TestCaseError> {
         prop_assert!(numbers.is_sorted_by(|a, b| a < b), "a request was paid twice");
     }
     prop_assert_eq!(total + Funds::iter_values().sum::<u128>(), 4 * FUNDS);
-    prop_assert!(Convictions::get().iter().all(|(who, _, victim)| {
-        *who != miner().id() && *victim == Some(owner().id())
-    }));
+    for (who, _, victim) in Convictions::get() {
+        prop_assert_ne!(who, miner().id());
+        prop_assert_eq!(victim, Some(owner().id()));
+    }
     Ok(())
 }
 

@@ -2,14 +2,14 @@
 
 use crate::mock::*;
 use crate::{Call, Event, Falsehood, Fault, Submission};
-use cyborg_interface::Verifier;
 use cyborg_primitives::miner::Offence;
 use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
+use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Digest, ModelId, TaskId};
 use polkadot_sdk::frame_support::assert_ok;
 use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights};
 use zkml_prover::{Keys, Request, keygen, prove};
-use zkml_verifier::{Visibility, VerifierKey};
+use zkml_verifier::{VerifierKey, Visibility};
 
 /// Two models of one graph, with different weights.
 const MODEL: ModelId = 10;
@@ -23,7 +23,8 @@ const SISTER_TASK: TaskId = 22;
 
 /// One dense layer of four outputs from eight inputs.
 fn graph() -> Graph {
-    let tensor = |name: &str, length, min, max| Tensor { name: name.into(), shape: vec![length], min, max, scale: 4 };
+    let tensor =
+        |name: &str, length, min, max| Tensor { name: name.into(), shape: vec![length], min, max, scale: 4 };
     let product = Source::Tensor {
         tensor: 0,
         inner: vec![8],
@@ -36,7 +37,11 @@ fn graph() -> Graph {
         weight_bits: 8,
         tensors: vec![tensor("input", 8, -128, 127), tensor("output", 4, 0, 0)],
         params: vec![Param { name: "weight".into(), outer: 4, inner: 8 }],
-        nodes: vec![Node { name: "layer".into(), op: Op::Affine { terms: vec![term], stage: Stage::Exact }, output: 1 }],
+        nodes: vec![Node {
+            name: "layer".into(),
+            op: Op::Affine { terms: vec![term], stage: Stage::Exact },
+            output: 1,
+        }],
         inputs: vec![0],
         outputs: vec![1],
     };
@@ -56,8 +61,8 @@ fn set_up() -> [Keys; 2] {
     for (id, keys) in [MODEL, SISTER].into_iter().zip(&all) {
         let key = keys.verifier.to_bytes();
         keys.verifier.check().unwrap();
-        let cost = crate::Cost { key_bytes: key.len() as u32, proof_bytes: 100_000, ..COST };
-        Keys_::insert(id, (Some(key), cost));
+        let cost = Cost { key_bytes: key.len() as u32, proof_bytes: 100_000, ..COST };
+        ModelKeys::insert(id, (Some(key), cost));
     }
     for (task, model) in [(TASK, MODEL), (SECOND_TASK, MODEL), (SISTER_TASK, SISTER)] {
         TaskOf::insert(task, Task { model, ..TaskOf::get(EVERY).unwrap() });
@@ -65,8 +70,6 @@ fn set_up() -> [Keys; 2] {
     }
     all
 }
-
-use crate::mock::Keys as Keys_;
 
 fn context(task: TaskId, miner: &Person, model: ModelId, number: u64) -> ProofContext {
     ProofContext { task, miner: miner.account(), model, number }
@@ -96,7 +99,7 @@ fn submission_of(who: &Person, task: TaskId, number: u64, input: Digest, proof: 
 
 /// Submits to a claim that covers a batch.
 fn send(who: &Person, submissions: Vec<Submission>) -> Vec<Event<Test>> {
-    let claim = crate::Cost {
+    let claim = Cost {
         field_products: 100_000,
         own_points: 10_000,
         generators: 10_000,
@@ -121,12 +124,9 @@ fn a_real_proof_pays_and_nothing_else_does() {
         let (proof, input) = prove_in(&keys, &here, &GENESIS, 0);
 
         // Copies and replays, each with a good authorisation for where it is submitted.
-        for (who, task, number) in [
-            (&rival, TASK, 1),
-            (&miner, SECOND_TASK, 1),
-            (&miner, SISTER_TASK, 1),
-            (&miner, TASK, 2),
-        ] {
+        for (who, task, number) in
+            [(&rival, TASK, 1), (&miner, SECOND_TASK, 1), (&miner, SISTER_TASK, 1), (&miner, TASK, 2)]
+        {
             let found = send(who, vec![submission_of(who, task, number, input, &proof)]);
             assert!(is_false(&found[0], Falsehood::Proof), "{found:?}");
             assert_eq!(punished(), [(who.id(), Offence::FalseProof)]);

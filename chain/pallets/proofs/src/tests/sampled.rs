@@ -7,6 +7,7 @@ use cyborg_primitives::Digest;
 use cyborg_primitives::miner::Offence;
 use cyborg_primitives::receipt::{self, MAX_RECEIPTS};
 use cyborg_primitives::signed::{Authorisation, Receipt};
+use cyborg_primitives::verification::Cost;
 use polkadot_sdk::frame_support::dispatch::{DispatchResultWithPostInfo, Pays};
 use polkadot_sdk::frame_support::{assert_err_ignore_postinfo, assert_ok};
 use polkadot_sdk::sp_core::H256;
@@ -225,7 +226,7 @@ fn commitments_are_checked() {
         let (miner, owner) = (miner(), owner());
         let all = receipts(1, 4);
         let last = authorise(SAMPLED, &miner, 4);
-        let fails = |who: &Person, receipts: &[Receipt], last, error| {
+        let fails = |who: &Person, receipts: &[Receipt], last, error: Error<Test>| {
             assert_err_ignore_postinfo!(commit_as(who, receipts, last, &owner), error);
         };
         fails(&stranger(), &all, last, Error::<Test>::NotEngaged);
@@ -244,7 +245,8 @@ fn commitments_are_checked() {
         // Longer than what the owner authorised.
         assert_ok!(commit_as(&miner, &all, last, &miner));
         assert_eq!(punished(), [(miner.id(), Offence::InventedRequest)]);
-        let next = |call: DispatchResultWithPostInfo, error| assert_err_ignore_postinfo!(call, error);
+        let next =
+            |call: DispatchResultWithPostInfo, error: Error<Test>| assert_err_ignore_postinfo!(call, error);
         next(reveal(&owner, preimage(1)), Error::<Test>::NoPeriod);
         assert_ok!(commit(&all));
         next(commit(&receipts(5, 1)), Error::<Test>::PeriodOpen);
@@ -282,7 +284,10 @@ fn samples_that_prove_nothing_are_refused() {
         let mut off_path = good.clone();
         off_path.path[0][0] ^= 1;
         let other_output = Sample { output: [1; 32], ..good.clone() };
-        let other_task = Sample { submission: submission(EVERY, &miner(), good.submission.authorisation.number), ..good.clone() };
+        let other_task = Sample {
+            submission: submission(EVERY, &miner(), good.submission.authorisation.number),
+            ..good.clone()
+        };
         let mut beyond = good.clone();
         beyond.submission = submission(SAMPLED, &miner(), 11);
         let mut zero = good.clone();
@@ -310,7 +315,7 @@ fn samples_that_prove_nothing_are_refused() {
         let call = Call::prove_samples { claim: cost(0), task: EVERY, samples: Default::default() };
         assert_err_ignore_postinfo!(miner().call(call), Error::<Test>::WrongPolicy);
         let samples = samples(&all, &leaves[1..]).try_into().unwrap();
-        let claim = crate::Cost { own_points: 0, ..cost(5) };
+        let claim = Cost { own_points: 0, ..cost(5) };
         let call = Call::prove_samples { claim, task: SAMPLED, samples };
         assert_err_ignore_postinfo!(miner().call(call), Error::<Test>::Underclaimed);
         Now::mutate(|now| *now += PROVE_TIME + 1);
@@ -335,7 +340,9 @@ fn false_samples_are_punished() {
             lying.submission.authorisation = last;
             lying.submission.signature = owner().sign(&last);
             lying.submission.proof =
-                crate::mock::prove(0, &Receipt { number: 1, ..receipt(SAMPLED, &miner(), 1) }).try_into().unwrap();
+                crate::mock::prove(0, &Receipt { number: 1, ..receipt(SAMPLED, &miner(), 1) })
+                    .try_into()
+                    .unwrap();
             events();
             assert_ok!(prove_leaves(vec![lying]));
             let Some(Event::Punished { evidence, .. }) = events().pop() else { panic!() };
@@ -496,7 +503,7 @@ fn challenges_are_checked() {
         let miner = miner();
         let receipts = receipts(1, 10);
         let good = signed(&miner, receipts[0]);
-        let fails = |who: &Person, receipt: &SignedReceipt, error| {
+        let fails = |who: &Person, receipt: &SignedReceipt, error: Error<Test>| {
             assert_err_ignore_postinfo!(challenge(who, receipt.clone()), error);
         };
         fails(&owner(), &good, Error::<Test>::NoPeriod);

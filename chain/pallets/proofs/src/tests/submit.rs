@@ -9,6 +9,7 @@ use cyborg_primitives::signed::{Authorisation, Payload, Receipt};
 use cyborg_primitives::verification::Cost;
 use polkadot_sdk::frame_support::dispatch::GetDispatchInfo;
 use polkadot_sdk::frame_support::{assert_err_ignore_postinfo, assert_ok};
+use polkadot_sdk::sp_core::Pair;
 use polkadot_sdk::sp_runtime::traits::Dispatchable;
 
 fn verified(task: u64, miner: &Person, number: u64, paid: Option<u128>) -> Event<Test> {
@@ -153,7 +154,7 @@ impl EncodeAlone for Authorisation {
 fn what_is_refused_is_not_punished() {
     new_test_ext().execute_with(|| {
         let miner = miner();
-        Keys::insert(1, (None, COST));
+        ModelKeys::insert(1, (None::<Vec<u8>>, COST));
         for (who, submission, reason) in [
             (stranger(), submission(EVERY, &stranger(), 1), Refusal::NotEngaged),
             (idler(), submission(EVERY, &idler(), 1), Refusal::NotEngaged),
@@ -168,7 +169,7 @@ fn what_is_refused_is_not_punished() {
             assert_eq!(events(), [refused(task, &who, number, reason)]);
         }
         // A model that is not there costs nothing, and is no reason to punish.
-        Keys::remove(1);
+        ModelKeys::remove(1);
         assert_ok!(submit(&miner, vec![submission(OTHER, &miner, 1)]));
         assert_eq!(events(), [refused(OTHER, &miner, 1, Refusal::NoKey)]);
         assert_eq!(punished(), []);
