@@ -32,6 +32,9 @@ pub enum ChainError {
     /// The node broke off or answered with an error.
     #[error("the chain node answered: {0}")]
     Node(Box<subxt::Error>),
+    /// What the node sent is not what its metadata says.
+    #[error("the chain node sent what cannot be decoded: {0}")]
+    Undecodable(String),
     /// The transaction was refused before it came into a block.
     #[error("the chain refused the transaction: {0}")]
     Refused(String),

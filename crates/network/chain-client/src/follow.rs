@@ -28,6 +28,12 @@ impl Chain {
 }
 
 impl Follow {
+    /// Number of the block that [`next`](Self::next) will give.
+    #[must_use]
+    pub fn upcoming(&self) -> u64 {
+        self.next
+    }
+
     /// The next finalised block; waits for it. A caller that handled it remembers its number, and
     /// begins with the one after it next time.
     ///

@@ -6,12 +6,14 @@
 //! | [`keys`] | accounts' keys, from files |
 //! | [`submit`] | a transaction, to its finalised outcome |
 //! | [`follow`] | finalised blocks, without a gap, from where one stopped |
+//! | [`json`] | what the chain stores and says, as JSON |
 //!
 //! `metadata.scale` is the runtime's description of itself; `cargo xtask metadata` writes it, and
 //! a test of the runtime compares it with the runtime.
 
 pub mod error;
 pub mod follow;
+pub mod json;
 pub mod keys;
 pub mod runtime;
 pub mod submit;
@@ -52,6 +54,7 @@ struct RuntimeVersion {
 pub struct Chain {
     client: OnlineClient<Config>,
     rpc: RpcClient,
+    spec_version: u32,
     /// One submission at a time takes a nonce, so that no two take the same.
     nonces: Arc<Mutex<()>>,
 }
@@ -74,7 +77,7 @@ impl Chain {
         let client = OnlineClient::from_rpc_client(rpc.clone())
             .await
             .map_err(|error| unreachable(error.to_string()))?;
-        let chain = Self { client, rpc, nonces: Arc::default() };
+        let chain = Self { client, rpc, spec_version: version.spec_version, nonces: Arc::default() };
         if !runtime::is_codegen_valid_for(chain.at_finalised().await?.metadata_ref()) {
             return Err(ChainError::RuntimeMismatch {
                 chain: version.spec_version,
@@ -88,6 +91,12 @@ impl Chain {
     #[must_use]
     pub fn genesis(&self) -> Digest {
         self.client.genesis_hash().0
+    }
+
+    /// Version of the chain's runtime.
+    #[must_use]
+    pub fn spec_version(&self) -> u32 {
+        self.spec_version
     }
 
     /// The chain as of its latest finalised block.
