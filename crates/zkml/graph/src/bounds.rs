@@ -17,6 +17,12 @@ pub const MAX_ACCUMULATOR: i64 = 1 << 46;
 /// A concatenation of `n` parts takes `n^2`; a grid of `n x n` parts `n^3`.
 pub const MAX_STEPS_PER_TERM: usize = 1 << 11;
 
+/// Most steps that bounding all accumulators of a graph may take, beside [`FREE_STEPS_PER_TERM`]
+/// for each term: what keys that nobody has paid for yet can make a verifier do.
+pub const MAX_STEPS: usize = 1 << 20;
+/// More than a term takes whose region overlaps no other in part, at the greatest rank.
+pub const FREE_STEPS_PER_TERM: usize = 64;
+
 /// Why an accumulator has no usable bound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BoundsError {
@@ -68,6 +74,26 @@ pub enum BoundsError {
 /// Where the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; where an id or a rank does
 /// not fit; where the node has no accumulator.
 pub fn accumulator(graph: &Graph, node: &Node) -> Result<(i64, i64), BoundsError> {
+    accumulator_within(graph, node, &mut step_budget(graph))
+}
+
+/// The steps that bounding all accumulators of a graph may take together.
+#[must_use]
+pub fn step_budget(graph: &Graph) -> usize {
+    let terms = graph.nodes.iter().map(|node| match &node.op {
+        Op::Affine { terms, .. } => terms.len(),
+        _ => 0,
+    });
+    terms.fold(MAX_STEPS, |budget, terms| {
+        budget.saturating_add(FREE_STEPS_PER_TERM.saturating_mul(terms.saturating_add(1)))
+    })
+}
+
+/// [`accumulator`] with at most `budget` steps, from which it takes those that it uses.
+///
+/// # Errors
+/// As [`accumulator`].
+pub fn accumulator_within(graph: &Graph, node: &Node, budget: &mut usize) -> Result<(i64, i64), BoundsError> {
     match &node.op {
         Op::Affine { terms, .. } => {
             let output = tensor(graph, node.output)?;
@@ -87,10 +113,12 @@ pub fn accumulator(graph: &Graph, node: &Node) -> Result<(i64, i64), BoundsError
                 ranges: &ranges,
                 shape: &output.shape,
                 steps: 0,
-                limit: MAX_STEPS_PER_TERM.saturating_mul(terms.len().saturating_add(1)),
+                limit: MAX_STEPS_PER_TERM.saturating_mul(terms.len().saturating_add(1)).min(*budget),
                 range: None,
             };
-            search.visit(0, &active)?;
+            let visited = search.visit(0, &active);
+            *budget = budget.saturating_sub(search.steps);
+            visited?;
             search.range.ok_or(BoundsError::TooWide)
         }
         Op::Product { a, b, inner, .. } => product(graph, a, b, inner),

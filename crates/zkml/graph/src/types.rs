@@ -137,7 +137,7 @@ pub enum Stage {
 
 /// A one-variable function from integers to integers: `u * 2^-in_scale` maps to
 /// `round(f(u * 2^-in_scale) * 2^out_scale)`, clamped to `[out_min, out_max]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Function {
     /// Which function of the fixed list.
     pub kind: FunctionKind,
@@ -152,7 +152,7 @@ pub struct Function {
 }
 
 /// The fixed list of functions. Parameters are fixed-point numbers with 16 fractional bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "named as in the literature and in ONNX")]
 pub enum FunctionKind {
     /// `f(x) = x`; with a domain that starts at zero this is ReLU, with other domains Clip.

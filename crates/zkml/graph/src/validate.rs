@@ -60,6 +60,7 @@ pub fn validate(graph: &Graph) -> Result<(), GraphError> {
         defined: vec![false; graph.tensors.len()],
         used: vec![false; graph.params.len()],
         operations: 0,
+        steps: crate::bounds::step_budget(graph),
     };
     checker.inputs()?;
     for (index, node) in graph.nodes.iter().enumerate() {
@@ -180,6 +181,8 @@ struct Checker<'a> {
     used: Vec<bool>,
     /// Elementary operations of the nodes passed.
     operations: u64,
+    /// Steps that are left for bounding accumulators.
+    steps: usize,
 }
 
 /// A node under check.

@@ -11,7 +11,8 @@
 //! | [`party`] | the prover's answers, a file for each stage |
 //! | [`commit`] | row commitments and their blinds |
 //! | [`key`] | key generation, the secret key |
-//! | [`proving`] | a proof, and the openings of what it commits |
+//! | [`proving`] | a proof |
+//! | [`opening`] | what opens the commitments of a statement; input digests before a proof |
 //! | [`estimate`] | size, memory and time before any work |
 
 pub mod check;
@@ -19,10 +20,12 @@ pub mod commit;
 mod error;
 pub mod estimate;
 pub mod key;
+pub mod opening;
 pub mod party;
 pub mod proving;
 pub mod trace;
 
 pub use error::ProveError;
 pub use key::{Keys, ProverKey, keygen};
-pub use proving::{Opening, Proved, Request, prove, prove_live};
+pub use opening::{Opening, public_input_digest};
+pub use proving::{Proved, Request, prove, prove_live, prove_opened};

@@ -1,8 +1,9 @@
-//! A proof of an inference, and the openings of the commitments in its statement.
+//! A proof of an inference.
 
 use crate::commit::{commit_rows, weight_blinds};
 use crate::error::ProveError;
 use crate::key::{ProverKey, system_randomness};
+use crate::opening::Opening;
 use crate::party::{Prover, Witness};
 use crate::trace::Trace;
 use ark_ec::CurveGroup;
@@ -17,8 +18,7 @@ use zkml_verifier::circuit::{Circuit, IO_CHUNK, Source};
 use zkml_verifier::proof::{Body, Proof};
 use zkml_verifier::protocol::{ClassRows, Reduced, run, weight_row_factors};
 use zkml_verifier::statement::chunk_count;
-use zkml_verifier::wire::{Reader, header, put_scalars};
-use zkml_verifier::{FormatError, PROTOCOL, Shown, Statement, Visibility, absorb_commitments};
+use zkml_verifier::{PROTOCOL, Shown, Statement, Visibility, absorb_commitments};
 
 /// What to prove.
 #[derive(Clone, Copy, Debug)]
@@ -41,14 +41,6 @@ pub struct Proved {
     pub outputs: Vec<Vec<i64>>,
     /// Opens the statement's commitments; `None` where it has none.
     pub opening: Option<Opening>,
-}
-
-/// Values and blinds behind a statement's commitments: secret.
-pub struct Opening {
-    /// Digest of the verifying key.
-    pub key: [u8; 32],
-    /// For each tensor of the statement, values and blinds where it is committed.
-    pub tensors: Vec<Option<(Vec<i64>, Vec<F>)>>,
 }
 
 /// Blinds of rows that the proof does not bring.
@@ -88,6 +80,23 @@ pub fn prove_live<T: Transcript + ?Sized>(
     prove_trace(key, &trace, request, transcript)
 }
 
+/// Proves an inference whose committed inputs have the blinds of a given opening, so that the
+/// statement has the [digest](Opening::input_digest) that was known before.
+///
+/// # Errors
+/// As [`prove_live`], and where the opening is not one of these inputs for this key.
+pub fn prove_opened<T: Transcript + ?Sized>(
+    key: &ProverKey,
+    request: &Request<'_>,
+    opening: &Opening,
+    transcript: &mut T,
+) -> Result<Proved, ProveError> {
+    let blinds = opening.blinds_of(key, request)?;
+    let execution = zkml_engine::execute(key.graph(), key.weights(), request.inputs)?;
+    let trace = Trace::new(key.circuit(), key.graph(), execution);
+    prove_given(key, &trace, request, &blinds, transcript)
+}
+
 /// Proves a trace, true or not: tests use it to lie.
 ///
 /// # Errors
@@ -99,6 +108,17 @@ pub fn prove_trace<T: Transcript + ?Sized>(
     request: &Request<'_>,
     transcript: &mut T,
 ) -> Result<Proved, ProveError> {
+    prove_given(key, trace, request, &[], transcript)
+}
+
+/// Proves a trace; the first tensors of the statement have the given blinds.
+fn prove_given<T: Transcript + ?Sized>(
+    key: &ProverKey,
+    trace: &Trace,
+    request: &Request<'_>,
+    given: &[&[F]],
+    transcript: &mut T,
+) -> Result<Proved, ProveError> {
     let (graph, circuit) = (key.graph(), key.circuit());
     let values: Vec<Vec<i64>> =
         circuit.statement.iter().map(|block| trace.read(&circuit.blocks[*block])).collect();
@@ -107,7 +127,9 @@ pub fn prove_trace<T: Transcript + ?Sized>(
     let entropy = system_randomness()?;
     // Whatever a challenge depends on: a stream drawn twice must not meet two challenges.
     let shows = [request.input, request.output].map(|shown| u8::from(shown == Visibility::Public));
-    let material: [&[u8]; 5] = [key.seed(), &key.digest(), &shows, request.context, &bytes];
+    let chosen: Zeroizing<Vec<u8>> =
+        Zeroizing::new(given.iter().copied().flatten().flat_map(zkml_core::field::encode).collect());
+    let material: [&[u8]; 6] = [key.seed(), &key.digest(), &shows, request.context, &bytes, &chosen];
     let mut random = Random::new("cyborg proof v1", &entropy, &material);
 
     let visibility = |position: usize| {
@@ -122,7 +144,10 @@ pub fn prove_trace<T: Transcript + ?Sized>(
                 shown.push(Shown::Public(values.clone()));
             }
             Visibility::Committed => {
-                let blinds: Vec<F> = (0..chunk_count(values.len())).map(|_| random.scalar()).collect();
+                let blinds = match given.get(position) {
+                    Some(given) => given.to_vec(),
+                    None => draw_blinds(values.len(), &mut random),
+                };
                 shown.push(Shown::Committed(commit_values(values, &blinds)));
                 statement_blinds.push(blinds);
             }
@@ -146,6 +171,10 @@ pub fn prove_trace<T: Transcript + ?Sized>(
     });
     let proof = Proof { key: key.digest(), statement, body }.to_bytes(graph);
     Ok(Proved { proof, outputs, opening })
+}
+
+pub(crate) fn draw_blinds(len: usize, random: &mut Random) -> Vec<F> {
+    (0..chunk_count(len)).map(|_| random.scalar()).collect()
 }
 
 /// The canonical commitment: chunks of raw integers, each with its blind.
@@ -220,74 +249,4 @@ fn combined_blind(circuit: &Circuit, reduced: &Reduced, blinds: &[F], secrets: &
         total += zkml_core::field::dot(&weight_row_factors(circuit, reduced), &secrets.weight_blinds);
     }
     total
-}
-
-const OPENING_MAGIC: &[u8; 6] = b"CYBopn";
-const OPENING_VERSION: u16 = 1;
-
-impl Opening {
-    /// The bytes: secret.
-    #[must_use]
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(header(OPENING_MAGIC, OPENING_VERSION));
-        out.extend(self.key);
-        out.extend((self.tensors.len() as u32).to_le_bytes());
-        for tensor in &self.tensors {
-            let Some((values, blinds)) = tensor else {
-                out.extend(0u32.to_le_bytes());
-                continue;
-            };
-            out.extend((values.len() as u32).to_le_bytes());
-            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-            put_scalars(&mut out, blinds);
-        }
-        out
-    }
-
-    /// Reads an opening.
-    ///
-    /// # Errors
-    /// Where the bytes are no opening.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::new(bytes, "opening", OPENING_MAGIC, OPENING_VERSION)?;
-        let key = reader.array("key digest")?;
-        let count = u32::from_le_bytes(reader.array("tensor count")?);
-        let mut tensors = Vec::new();
-        for _ in 0..count {
-            let len = u32::from_le_bytes(reader.array("value count")?) as usize;
-            if len == 0 {
-                tensors.push(None);
-                continue;
-            }
-            let words = reader.take("values", len.saturating_mul(8))?.chunks_exact(8);
-            let values =
-                words.map(|word| word.iter().rev().fold(0i64, |value, byte| value << 8 | i64::from(*byte)));
-            let values = values.collect();
-            tensors.push(Some((values, reader.scalars("blind", chunk_count(len))?)));
-        }
-        reader.finish()?;
-        Ok(Self { key, tensors })
-    }
-
-    /// Whether these values open the commitments of a statement.
-    #[must_use]
-    pub fn opens(&self, statement: &Statement) -> bool {
-        self.tensors.len() == statement.tensors.len()
-            && self.tensors.iter().zip(&statement.tensors).all(|(tensor, shown)| match (tensor, shown) {
-                (None, Shown::Public(_)) => true,
-                (Some((values, blinds)), Shown::Committed(points)) => {
-                    chunk_count(values.len()) == points.len() && commit_values(values, blinds) == *points
-                }
-                _ => false,
-            })
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        for (values, blinds) in self.tensors.iter_mut().flatten() {
-            values.zeroize();
-            blinds.zeroize();
-        }
-    }
 }

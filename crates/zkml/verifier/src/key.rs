@@ -9,7 +9,7 @@ use crate::wire::{Reader, header, put_run};
 use alloc::vec::Vec;
 use zkml_core::Affine;
 use zkml_core::group::to_raw;
-use zkml_core::msm::Native;
+use zkml_core::msm::{Msm, Native};
 use zkml_graph::{Graph, codec};
 
 const MAGIC: &[u8; 6] = b"CYBvky";
@@ -24,6 +24,7 @@ pub struct VerifierKey {
     rows: Vec<Affine>,
     digest: [u8; 32],
     proof: Body,
+    len: usize,
 }
 
 /// The digest of a key: a hash of graph and weight commitments. The key's own proof is not part
@@ -45,7 +46,9 @@ impl VerifierKey {
     #[must_use]
     pub fn new(graph: Graph, circuit: Circuit, rows: Vec<Affine>, proof: Body) -> Self {
         let digest = key_digest(&graph, &rows);
-        Self { graph, circuit, rows, digest, proof }
+        let mut key = Self { graph, circuit, rows, digest, proof, len: 0 };
+        key.len = key.to_bytes().len();
+        key
     }
 
     /// Reads a key and checks everything but its own proof.
@@ -66,7 +69,7 @@ impl VerifierKey {
         hasher.update(graph_bytes);
         hasher.update(row_bytes);
         let digest = *hasher.finalize().as_bytes();
-        Ok(Self { graph, circuit, rows, digest, proof })
+        Ok(Self { graph, circuit, rows, digest, proof, len: bytes.len() })
     }
 
     /// The bytes.
@@ -85,11 +88,24 @@ impl VerifierKey {
     /// # Errors
     /// [`VerifyError::Equation`] where it is false.
     pub fn check(&self) -> Result<(), VerifyError> {
+        self.check_with(&Native)
+    }
+
+    /// [`check`](Self::check) by a given multi-scalar multiplication.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_with(&self, msm: &impl Msm) -> Result<(), VerifyError> {
         let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
         let mut transcript = key_transcript(&self.digest);
         let equation =
             reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, &mut transcript)?;
-        if equation.holds(&Native) { Ok(()) } else { Err(VerifyError::Equation) }
+        if equation.holds(msm) { Ok(()) } else { Err(VerifyError::Equation) }
+    }
+
+    /// Number of its bytes.
+    pub(crate) fn byte_count(&self) -> usize {
+        self.len
     }
 
     /// The public graph.

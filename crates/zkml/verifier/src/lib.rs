@@ -10,6 +10,7 @@
 //! | [`proof`] | a proof as bytes |
 //! | [`key`] | the verifying key, and its proof about itself |
 //! | [`mod@equation`] | the one group equation, deferred; several proofs at once |
+//! | [`cost`] | what a verification costs, before it is done |
 //! | [`soundness`] | the soundness error, from the parameters |
 //! | [`wire`] | checked reading of bytes |
 //!
@@ -20,6 +21,7 @@
 extern crate alloc;
 
 pub mod circuit;
+pub mod cost;
 pub mod equation;
 pub mod error;
 pub mod kernel;
@@ -31,6 +33,7 @@ pub mod statement;
 mod verify;
 pub mod wire;
 
+pub use cost::{Cost, Work};
 pub use error::{FormatError, VerifyError};
 pub use key::VerifierKey;
 pub use proof::Proof;

@@ -13,6 +13,9 @@ use zkml_graph::Graph;
 const MAGIC: &[u8; 6] = b"CYBprf";
 const VERSION: u16 = 1;
 
+/// Bytes before the statement's tensors: magic, version, key digest, two visibilities.
+pub(crate) const HEADER_BYTES: usize = 6 + 2 + 32 + 2;
+
 /// A proof of an inference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {

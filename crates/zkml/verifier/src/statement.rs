@@ -12,7 +12,9 @@ use alloc::vec::Vec;
 use zkml_core::Affine;
 use zkml_core::labels;
 use zkml_core::transcript::Transcript;
-use zkml_graph::{Graph, Tensor};
+use zkml_graph::{Graph, Tensor, TensorId};
+
+const DIGEST_DOMAIN: &str = "cyborg statement part v1";
 
 /// Whether the verifier sees values or commitments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,51 @@ impl Visibility {
     }
 }
 
+impl Shown {
+    /// In what form it is.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        match self {
+            Self::Public(_) => Visibility::Public,
+            Self::Committed(_) => Visibility::Committed,
+        }
+    }
+
+    fn write(&self, tensor: &Tensor, out: &mut Vec<u8>) {
+        match self {
+            Self::Public(values) => {
+                let width = value_bytes(tensor);
+                for value in values {
+                    out.extend(&value.wrapping_sub(tensor.min).to_le_bytes()[..width]);
+                }
+            }
+            Self::Committed(points) => put_points(out, points),
+        }
+    }
+}
+
+/// The digest of all inputs or of all outputs of a statement, by which others name it: BLAKE3's
+/// key derivation over the visibility's byte and, for each tensor, the length of its bytes (eight
+/// bytes, little endian) and the bytes as a proof has them.
+///
+/// The digest of a committed output is that of the input of the next graph that opens the same
+/// commitments. Public values are encoded by the tensor's range and say nothing without the graph.
+#[must_use]
+pub fn part_digest(graph: &Graph, ids: &[TensorId], shown: &[Shown]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key(DIGEST_DOMAIN);
+    if let Some(first) = shown.first() {
+        hasher.update(&[first.visibility().byte()]);
+    }
+    let mut bytes = Vec::new();
+    for (id, shown) in ids.iter().zip(shown) {
+        bytes.clear();
+        shown.write(&graph.tensors[*id as usize], &mut bytes);
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(&bytes);
+    }
+    *hasher.finalize().as_bytes()
+}
+
 /// Number of chunks of a committed tensor.
 #[must_use]
 pub fn chunk_count(len: usize) -> usize {
@@ -77,16 +124,15 @@ impl Statement {
     pub fn write(&self, graph: &Graph, out: &mut Vec<u8>) {
         out.extend([self.input.byte(), self.output.byte()]);
         for (shown, tensor) in self.tensors.iter().zip(tensors(graph)) {
-            match shown {
-                Shown::Public(values) => {
-                    let width = value_bytes(tensor);
-                    for value in values {
-                        out.extend(&value.wrapping_sub(tensor.min).to_le_bytes()[..width]);
-                    }
-                }
-                Shown::Committed(points) => put_points(out, points),
-            }
+            shown.write(tensor, out);
         }
+    }
+
+    /// The digests of the inputs' part and of the outputs' part ([`part_digest`]).
+    #[must_use]
+    pub fn digests(&self, graph: &Graph) -> ([u8; 32], [u8; 32]) {
+        let (inputs, outputs) = self.tensors.split_at(graph.inputs.len().min(self.tensors.len()));
+        (part_digest(graph, &graph.inputs, inputs), part_digest(graph, &graph.outputs, outputs))
     }
 
     /// Reads a statement about a graph; public values are checked against their ranges.
@@ -130,7 +176,7 @@ pub fn tensors(graph: &Graph) -> impl Iterator<Item = &Tensor> {
     graph.inputs.iter().chain(&graph.outputs).map(|id| &graph.tensors[*id as usize])
 }
 
-fn value_bytes(tensor: &Tensor) -> usize {
+pub(crate) fn value_bytes(tensor: &Tensor) -> usize {
     let span = tensor.max.wrapping_sub(tensor.min) as u64;
     (64 - span.leading_zeros() as usize).div_ceil(8).max(1)
 }

@@ -242,6 +242,20 @@ fn sum_segments(points: &mut [Affine], ends: &[u32]) -> Vec<u32> {
     lengths
 }
 
+/// What a multi-scalar multiplication of so many points with full scalars takes, in halves of an
+/// addition: the smallest cost of a window, before it is done.
+#[must_use]
+pub fn half_additions(points: u64) -> u64 {
+    // Halved scalars: twice the points, 129 bits with the sign.
+    (2u32..=14)
+        .map(|window| {
+            let each = points.saturating_mul(4).saturating_add(5 << (window - 1));
+            each.saturating_mul(129u64.div_ceil(window.into()))
+        })
+        .min()
+        .unwrap_or(0)
+}
+
 /// The window that minimises additions: `windows * (points + 2.5 * buckets)`.
 fn window_bits(points: usize, bits: usize) -> usize {
     (2..=14).min_by_key(|window| bits.div_ceil(*window) * (2 * points + 5 * (1 << (window - 1)))).unwrap_or(8)

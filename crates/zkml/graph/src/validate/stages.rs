@@ -6,9 +6,9 @@ use crate::function::MAX_DOMAIN_BITS;
 use crate::types::{FunctionKind, Stage, TensorId};
 
 impl Checker<'_> {
-    pub(super) fn stage(&self, place: Place<'_>, stage: &Stage) -> Result<(), GraphError> {
+    pub(super) fn stage(&mut self, place: Place<'_>, stage: &Stage) -> Result<(), GraphError> {
         let node = || place.at();
-        let range = bounds::accumulator(self.graph, place.node)
+        let range = bounds::accumulator_within(self.graph, place.node, &mut self.steps)
             .map_err(|source| GraphError::Bounds { node: node(), source })?;
         let check_shift = |shift: u8| {
             if shift > MAX_SHIFT {

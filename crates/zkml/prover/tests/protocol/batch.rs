@@ -85,12 +85,13 @@ fn openings_are_binding() {
         let proved = prove(&liar.keys.prover, &request).unwrap();
         (verify(&liar.keys.verifier, &proved.proof, b"").unwrap(), proved.opening.unwrap())
     });
-    assert!(one.1.opens(&one.0) && two.1.opens(&two.0));
+    let graph = liar.keys.prover.graph();
+    assert!(one.1.opens(graph, &one.0) && two.1.opens(graph, &two.0));
     // The values are the same, the blinds are not.
-    assert!(!one.1.opens(&two.0) && !two.1.opens(&one.0));
+    assert!(!one.1.opens(graph, &two.0) && !two.1.opens(graph, &one.0));
     let (statement, mut opening) = one;
     if let Some((values, _)) = &mut opening.tensors[0] {
         values[3] += 1;
     }
-    assert!(!opening.opens(&statement));
+    assert!(!opening.opens(graph, &statement));
 }

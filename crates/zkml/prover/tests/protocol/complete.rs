@@ -56,7 +56,7 @@ fn round_trip(mut maker: Maker, visibilities: &[[Visibility; 2]], expect: &impl 
             assert!(points * 10 >= estimate.verifier_points * 9, "{points}: {estimate:?}");
         }
         match proved.opening {
-            Some(opening) => assert!(opening.opens(&statement)),
+            Some(opening) => assert!(opening.opens(&maker.graph, &statement)),
             None => assert_eq!([*input, *output], ALL[1]),
         }
         assert!(verify(&verifier, &proved.proof, b"there").is_err());

@@ -13,6 +13,7 @@
 //! | [`mixed_generators`] | a forger who commits on generators that are not its own |
 //! | [`mutate`] | every field of every file changed, cut and extended |
 //! | [`negative`] | the twenty mistakes of other systems |
+//! | [`openings`] | what opens commitments, and what only seems to |
 //! | [`recorder`] | transcripts that remember |
 //! | [`simulator`] | proofs without a witness, and what is on the wire |
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -27,6 +28,7 @@ mod mixed_generators;
 mod models;
 mod mutate;
 mod negative;
+mod openings;
 mod recorder;
 mod simulator;
 mod widths;

@@ -260,7 +260,7 @@ fn decoders_on_random_bytes() {
         }
         if let Ok(other) = Opening::from_bytes(&hostile.bytes(&opening)) {
             let statement = Proof::from_bytes(&liar.maker.graph, liar.circuit(), &honest[0]);
-            assert!(!other.opens(&statement.unwrap().statement));
+            assert!(!other.opens(&liar.maker.graph, &statement.unwrap().statement));
         }
     }
 }

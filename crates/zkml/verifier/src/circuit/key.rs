@@ -72,6 +72,7 @@ impl Circuit {
             weights: WeightLayout { columns_log, ..WeightLayout::default() },
             cells: Vec::new(),
             statement: Vec::new(),
+            bound_steps: 0,
         };
         let greatest = circuit.blocks.iter().map(|block| block.log).max().unwrap_or(0);
         place_leaves(&mut circuit, greatest);

@@ -152,6 +152,20 @@ pub(super) fn log2_ceil_u64(value: u64) -> usize {
     value.max(1).next_power_of_two().trailing_zeros() as usize
 }
 
+/// The axes of a block that number its rows, where it is larger than a row: the number of rows on
+/// each, and its place in a row's number.
+fn row_axes(block: &Block, columns_log: usize) -> Block {
+    let axes = block.axes.iter().filter(|axis| axis.shift + axis.log > columns_log).map(|axis| {
+        let below = columns_log.saturating_sub(axis.shift);
+        super::Axis {
+            len: axis.len.div_ceil(1 << below),
+            log: axis.log - below,
+            shift: axis.shift + below - columns_log,
+        }
+    });
+    Block { axes: axes.collect(), log: block.log - columns_log, offset: 0, source: block.source }
+}
+
 /// The rows that hold at least one true cell of a block committed in the proof, ascending.
 pub(super) fn committed_rows(blocks: &[Block], columns_log: usize) -> Vec<usize> {
     let mut rows = Vec::new();
@@ -159,19 +173,29 @@ pub(super) fn committed_rows(blocks: &[Block], columns_log: usize) -> Vec<usize>
         let first = (block.offset >> columns_log) as usize;
         if block.log <= columns_log {
             rows.push(first);
-            continue;
-        }
-        for row in 0..1usize << (block.log - columns_log) {
-            let cell = row << columns_log;
-            let inside = |axis: &super::Axis| cell >> axis.shift & ((1 << axis.log) - 1) < axis.len;
-            if block.axes.iter().all(inside) {
-                rows.push(first + row);
-            }
+        } else {
+            row_axes(block, columns_log).for_each(|_, row| rows.push(first + row));
         }
     }
     rows.sort_unstable();
     rows.dedup();
     rows
+}
+
+/// How many [`committed_rows`] there are, without listing them.
+pub(super) fn committed_row_count(blocks: &[Block], columns_log: usize) -> usize {
+    let mut small = Vec::new();
+    let mut count = 0usize;
+    for block in blocks.iter().filter(|block| block.source == Source::Proof) {
+        if block.log <= columns_log {
+            small.push(block.offset >> columns_log);
+        } else {
+            count = count.saturating_add(row_axes(block, columns_log).len());
+        }
+    }
+    small.sort_unstable();
+    small.dedup();
+    count.saturating_add(small.len())
 }
 
 /// Gives every lookup and table its segment of the fraction tree, largest first; the tree has at

@@ -268,6 +268,8 @@ pub struct Circuit {
     pub cells: Vec<NodeCells>,
     /// Blocks of the graph inputs and outputs, inputs first.
     pub statement: Vec<BlockId>,
+    /// Steps that bounding the accumulators took.
+    pub bound_steps: usize,
 }
 
 impl Block {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use zkml_graph::Function;
 
 /// What a table holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TableKind {
     /// `(i)` for `i` below `len`: a range.
     Range {

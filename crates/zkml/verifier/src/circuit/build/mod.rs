@@ -5,17 +5,20 @@ mod division;
 mod maximum;
 mod stage;
 
-use super::layout::{WeightLayout, committed_rows, log2_ceil_u64, place_blocks, place_leaves};
+use super::layout::{
+    WeightLayout, committed_row_count, committed_rows, log2_ceil_u64, place_blocks, place_leaves,
+};
 use super::tables::{Table, TableKind};
 use super::{
     Block, BlockId, Circuit, Expr, Factor, IO_CHUNK, Label, Limbs, Lookup, NodeCells, Property, Quad,
     Relation, Source, Sum, log2_ceil,
 };
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use thiserror::Error;
 use zkml_core::group::{MAX_COLUMNS, MAX_PADS};
-use zkml_graph::bounds::BoundsError;
+use zkml_graph::bounds::{BoundsError, step_budget};
 use zkml_graph::{Graph, Node, Op, Term, Weight};
 
 /// A valid graph that cannot be proven.
@@ -100,6 +103,11 @@ impl Circuit {
         for (index, node) in graph.nodes.iter().enumerate() {
             let cells = builder.node(index, node)?;
             builder.circuit.cells.push(cells);
+            // Bits make a hundred terms of a node; each of their nodes has quadratic sums.
+            let count = 3 * builder.circuit.quads.len();
+            if count > MAX_PADS {
+                return Err(CircuitError::TooManyHidden { count });
+            }
         }
         builder.finish()
     }
@@ -109,6 +117,10 @@ struct Builder<'a> {
     graph: &'a Graph,
     circuit: Circuit,
     limb_bits: usize,
+    /// Position of each table.
+    tables: BTreeMap<TableKind, usize>,
+    /// Steps that are left for bounding accumulators.
+    steps: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -124,6 +136,8 @@ impl<'a> Builder<'a> {
         Self {
             graph,
             limb_bits: log2_ceil(elements).clamp(8, 14),
+            tables: BTreeMap::new(),
+            steps: step_budget(graph),
             circuit: Circuit {
                 columns_log: 0,
                 trace_log: 0,
@@ -140,6 +154,7 @@ impl<'a> Builder<'a> {
                 weights: WeightLayout::default(),
                 cells: Vec::new(),
                 statement,
+                bound_steps: 0,
             },
         }
     }
@@ -233,13 +248,15 @@ impl<'a> Builder<'a> {
     }
 
     fn table(&mut self, kind: TableKind) -> usize {
-        if let Some(found) = self.circuit.tables.iter().position(|table| table.kind == kind) {
-            return found;
+        if let Some(found) = self.tables.get(&kind) {
+            return *found;
         }
         self.circuit.blocks.push(Block::new(&[kind.len() as u32], Source::Proof));
         let multiplicities = self.circuit.blocks.len() - 1;
+        let table = self.circuit.tables.len();
+        self.tables.insert(kind.clone(), table);
         self.circuit.tables.push(Table { kind, multiplicities, leaf: 0 });
-        self.circuit.tables.len() - 1
+        table
     }
 
     fn auxiliary(&mut self, like: BlockId) -> BlockId {
@@ -266,11 +283,13 @@ impl<'a> Builder<'a> {
             if log > MAX_WEIGHT_LOG {
                 return Err(CircuitError::WeightsTooLarge { log });
             }
-            circuit.rows = committed_rows(&circuit.blocks, columns_log);
             Ok(())
         };
         // Group operations of a verifier; a proof's row costs its bytes and a square root too.
-        let cost = |circuit: &Circuit| circuit.columns() + circuit.weights.rows + 4 * circuit.rows.len();
+        let cost = |circuit: &Circuit| {
+            let rows = committed_row_count(&circuit.blocks, circuit.columns_log);
+            circuit.columns() + circuit.weights.rows + 4 * rows
+        };
         let mut best = (usize::MAX, *COLUMNS_LOG.start());
         for columns_log in COLUMNS_LOG {
             if place(&mut self.circuit, columns_log).is_ok() {
@@ -278,6 +297,8 @@ impl<'a> Builder<'a> {
             }
         }
         place(&mut self.circuit, best.1)?;
+        self.circuit.rows = committed_rows(&self.circuit.blocks, best.1);
+        self.circuit.bound_steps = step_budget(self.graph) - self.steps;
         let relations =
             self.circuit.relations.iter().map(|relation| self.circuit.blocks[relation.domain].log);
         let least = relations.max().unwrap_or(0);

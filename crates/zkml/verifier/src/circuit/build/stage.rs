@@ -15,7 +15,7 @@ impl Builder<'_> {
         accumulator: Expr,
     ) -> Result<NodeCells, CircuitError> {
         let output = node.output as usize;
-        let range = bounds::accumulator(self.graph, node)?;
+        let range = bounds::accumulator_within(self.graph, node, &mut self.steps)?;
         match stage {
             Stage::Exact => {
                 self.equality(index, output, accumulator.minus_cell(output, 1));

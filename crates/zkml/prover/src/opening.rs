@@ -1,0 +1,205 @@
+//! What opens the commitments of a statement: integers and blinds, secret.
+//!
+//! A prover returns the opening of what its proof commits to. Whoever owns an input may also choose
+//! its blinds before anybody proves anything ([`Opening::of_inputs`]): then the
+//! [digest](Opening::input_digest) by which the input is named is known before, and the owner sends
+//! the opening to the prover.
+
+use crate::error::ProveError;
+use crate::key::{ProverKey, system_randomness};
+use crate::proving::{Request, commit_values, draw_blinds};
+use zeroize::{Zeroize, Zeroizing};
+use zkml_core::F;
+use zkml_core::random::Random;
+use zkml_graph::{Graph, TensorId};
+use zkml_verifier::statement::{chunk_count, part_digest, tensors};
+use zkml_verifier::wire::{Reader, header, put_scalars};
+use zkml_verifier::{FormatError, Shown, Statement, Visibility};
+
+const MAGIC: &[u8; 6] = b"CYBopn";
+const VERSION: u16 = 1;
+
+/// Values and blinds behind commitments: secret.
+pub struct Opening {
+    /// Digest of the verifying key.
+    pub key: [u8; 32],
+    /// For each tensor of the statement, or for each graph input alone, values and blinds where it
+    /// is committed.
+    pub tensors: Vec<Option<(Vec<i64>, Vec<F>)>>,
+}
+
+impl Opening {
+    /// The bytes: secret.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(header(MAGIC, VERSION));
+        out.extend(self.key);
+        out.extend((self.tensors.len() as u32).to_le_bytes());
+        for tensor in &self.tensors {
+            let Some((values, blinds)) = tensor else {
+                out.extend(0u32.to_le_bytes());
+                continue;
+            };
+            out.extend((values.len() as u32).to_le_bytes());
+            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            put_scalars(&mut out, blinds);
+        }
+        out
+    }
+
+    /// Reads an opening.
+    ///
+    /// # Errors
+    /// Where the bytes are no opening.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes, "opening", MAGIC, VERSION)?;
+        let key = reader.array("key digest")?;
+        let count = u32::from_le_bytes(reader.array("tensor count")?);
+        let mut tensors = Vec::new();
+        for _ in 0..count {
+            let len = u32::from_le_bytes(reader.array("value count")?) as usize;
+            if len == 0 {
+                tensors.push(None);
+                continue;
+            }
+            let words = reader.take("values", len.saturating_mul(8))?.chunks_exact(8);
+            let values =
+                words.map(|word| word.iter().rev().fold(0i64, |value, byte| value << 8 | i64::from(*byte)));
+            let values = values.collect();
+            tensors.push(Some((values, reader.scalars("blind", chunk_count(len))?)));
+        }
+        reader.finish()?;
+        Ok(Self { key, tensors })
+    }
+
+    /// Whether these values open the commitments of a statement about a graph. Values that are
+    /// left out do not count as zeros.
+    #[must_use]
+    pub fn opens(&self, graph: &Graph, statement: &Statement) -> bool {
+        let lens = tensors(graph).map(|tensor| len(&tensor.shape));
+        self.tensors.len() == statement.tensors.len()
+            && self.tensors.len() == graph.inputs.len() + graph.outputs.len()
+            && self.tensors.iter().zip(&statement.tensors).zip(lens).all(|((tensor, shown), len)| {
+                match (tensor, shown) {
+                    (None, Shown::Public(_)) => true,
+                    (Some((values, blinds)), Shown::Committed(points)) => {
+                        values.len() == len
+                            && blinds.len() == points.len()
+                            && chunk_count(len) == points.len()
+                            && commit_values(values, blinds) == *points
+                    }
+                    _ => false,
+                }
+            })
+    }
+
+    /// An opening of a graph's inputs with fresh blinds.
+    ///
+    /// # Errors
+    /// Where the inputs have other lengths than the graph's, or the system gives no randomness.
+    pub fn of_inputs(graph: &Graph, key: [u8; 32], inputs: &[Vec<i64>]) -> Result<Self, ProveError> {
+        check_count(graph.inputs.len(), inputs.len())?;
+        for (id, values) in graph.inputs.iter().zip(inputs) {
+            check_values(graph, *id, values.len())?;
+        }
+        let bytes: Zeroizing<Vec<u8>> =
+            Zeroizing::new(inputs.iter().flatten().flat_map(|value| value.to_le_bytes()).collect());
+        let mut random = Random::new("cyborg input opening v1", &*system_randomness()?, &[&key, &bytes]);
+        let tensors = inputs
+            .iter()
+            .map(|values| Some((values.clone(), draw_blinds(values.len(), &mut random))))
+            .collect();
+        Ok(Self { key, tensors })
+    }
+
+    /// The digest of the inputs' part of every statement that commits to these inputs with these
+    /// blinds: [`Statement::digests`], before there is a proof.
+    ///
+    /// # Errors
+    /// Where this does not open all inputs of the graph.
+    pub fn input_digest(&self, graph: &Graph) -> Result<[u8; 32], ProveError> {
+        let shown: Vec<Shown> = self
+            .input_parts(graph)?
+            .into_iter()
+            .map(|(values, blinds)| Shown::Committed(commit_values(values, blinds)))
+            .collect();
+        Ok(part_digest(graph, &graph.inputs, &shown))
+    }
+
+    /// Values and blinds of every graph input, with lengths checked.
+    fn input_parts(&self, graph: &Graph) -> Result<Vec<(&[i64], &[F])>, ProveError> {
+        let count = graph.inputs.len();
+        if self.tensors.len() != count && self.tensors.len() != count + graph.outputs.len() {
+            return Err(ProveError::OpeningCount { expected: count, got: self.tensors.len() });
+        }
+        let parts = graph.inputs.iter().zip(&self.tensors).enumerate().map(|(input, (id, tensor))| {
+            let Some((values, blinds)) = tensor else {
+                return Err(ProveError::OpeningClosed { input });
+            };
+            check_values(graph, *id, values.len())?;
+            let expected = chunk_count(values.len());
+            if blinds.len() != expected {
+                return Err(ProveError::OpeningBlinds { input, expected, got: blinds.len() });
+            }
+            Ok((&values[..], &blinds[..]))
+        });
+        parts.collect()
+    }
+
+    /// The blinds for a request, if this opens its inputs.
+    pub(crate) fn blinds_of(&self, key: &ProverKey, request: &Request<'_>) -> Result<Vec<&[F]>, ProveError> {
+        if self.key != key.digest() {
+            return Err(ProveError::OpeningKey);
+        }
+        if request.input == Visibility::Public {
+            return Err(ProveError::OpeningOfPublic);
+        }
+        let parts = self.input_parts(key.graph())?;
+        check_count(parts.len(), request.inputs.len())?;
+        for (input, ((values, _), given)) in parts.iter().zip(request.inputs).enumerate() {
+            if values != given {
+                return Err(ProveError::OpeningValues { input });
+            }
+        }
+        Ok(parts.into_iter().map(|(_, blinds)| blinds).collect())
+    }
+}
+
+fn len(shape: &[u32]) -> usize {
+    shape.iter().map(|extent| *extent as usize).product()
+}
+
+fn check_count(expected: usize, got: usize) -> Result<(), ProveError> {
+    if expected == got { Ok(()) } else { Err(ProveError::OpeningCount { expected, got }) }
+}
+
+fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), ProveError> {
+    let tensor = &graph.tensors[id as usize];
+    let expected = len(&tensor.shape);
+    if got == expected {
+        return Ok(());
+    }
+    Err(ProveError::OpeningLength { tensor: tensor.name.clone(), expected, got })
+}
+
+/// The digest of the inputs' part of every statement that shows these inputs in public.
+///
+/// # Errors
+/// Where the inputs have other lengths than the graph's.
+pub fn public_input_digest(graph: &Graph, inputs: &[Vec<i64>]) -> Result<[u8; 32], ProveError> {
+    check_count(graph.inputs.len(), inputs.len())?;
+    for (id, values) in graph.inputs.iter().zip(inputs) {
+        check_values(graph, *id, values.len())?;
+    }
+    let shown: Vec<Shown> = inputs.iter().map(|values| Shown::Public(values.clone())).collect();
+    Ok(part_digest(graph, &graph.inputs, &shown))
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        for (values, blinds) in self.tensors.iter_mut().flatten() {
+            values.zeroize();
+            blinds.zeroize();
+        }
+    }
+}
