@@ -41,7 +41,7 @@ pub const HOUR_MS: u64 = 3_600_000;
 /// Longest proof that is accepted, in bytes.
 pub const MAX_PROOF_BYTES: u32 = 128 * 1024;
 /// Longest verifying key that is accepted, in bytes.
-pub const MAX_KEY_BYTES: u32 = 256 * 1024;
+pub const MAX_KEY_BYTES: u32 = 320 * 1024;
 /// Most submissions in one call.
 pub const MAX_BATCH: u32 = 64;
 /// Longest endpoint, in bytes of UTF-8.
