@@ -133,6 +133,8 @@ pub trait Models<AccountId> {
 pub struct KeyFacts {
     /// Digest of the key.
     pub digest: Digest,
+    /// Least memory to run the model, in mebibytes.
+    pub memory_mib: u32,
     /// Multiply-accumulates of an inference.
     pub work_macs: u64,
     /// Work of a proof, in multiply-accumulates that take as long.
@@ -148,6 +150,8 @@ pub enum KeyError {
     Undecodable,
     /// It costs more than was claimed.
     Underclaimed,
+    /// A verification needs more memory than the verifier has.
+    TooLarge,
     /// Its proof about itself is false.
     False,
 }
@@ -183,8 +187,13 @@ pub trait Verifier {
     /// Verifies proofs with one multi-scalar multiplication; `None` for each that is false.
     fn verify(claims: &[Claim<'_>]) -> Vec<Option<Proven>>;
 
-    /// The most that verifying proofs of this cost together may take, without reading storage;
-    /// false ones among them, checked alone, included.
+    /// The most that [`check_key`](Self::check_key) may take at a claimed cost.
+    fn check_weight(claim: &Cost) -> Weight {
+        Self::weight(claim, 1)
+    }
+
+    /// The most that verifying proofs of this cost together ([`Cost::with`]) may take, without
+    /// reading storage; false ones among them, checked alone, included.
     fn weight(cost: &Cost, proofs: u32) -> Weight;
 
     /// What it took where none was false.
