@@ -150,7 +150,8 @@ impl<T: Config> Pallet<T> {
         };
         let (parts, rank) = Self::replace_gone(id, &miner, now);
         if MinerTasks::<T>::contains_key(&miner) {
-            Self::schedule(Wake::Departure(miner), now);
+            // Into the bucket that is being handled: at once, as far as the weight allows.
+            Self::schedule(Wake::Departure(miner), 0);
         } else {
             Departing::<T>::remove(&miner);
         }

@@ -101,7 +101,7 @@ impl crate::BenchmarkHelper<AccountId> for Test {
     fn fund(_: &AccountId) {}
 }
 
-pub(crate) struct Fee;
+pub struct Fee;
 impl Convert<Cost, Balance> for Fee {
     fn convert(_: Cost) -> Balance {
         FEE
@@ -151,7 +151,7 @@ pub(crate) type Ending =
 
 /// Miners by price, then account. A region constraint is followed only by miners below
 /// [`LIAR`]: the others are ranked in spite of it.
-pub(crate) struct Register;
+pub struct Register;
 
 /// From this account on the mock's ranking ignores constraints.
 pub(crate) const LIAR: AccountId = 900;
@@ -227,7 +227,7 @@ impl Registry<AccountId, Balance> for Register {
     }
 }
 
-pub(crate) struct Library;
+pub struct Library;
 
 impl Models<AccountId> for Library {
     fn model(id: ModelId) -> Option<Model<AccountId>> {
@@ -261,7 +261,7 @@ impl Models<AccountId> for Library {
 }
 
 /// Account 0 has no money; all others have any amount.
-pub(crate) struct Purse;
+pub struct Purse;
 
 impl Escrow<AccountId, Balance> for Purse {
     fn open(task: TaskId, owner: &AccountId, compute: Balance, proofs: Balance) -> DispatchResult {
@@ -301,7 +301,7 @@ impl Escrow<AccountId, Balance> for Purse {
     }
 }
 
-pub(crate) struct Ends;
+pub struct Ends;
 
 impl Vacated<AccountId> for Ends {
     fn vacated(task: TaskId, miners: &[AccountId]) {
@@ -351,6 +351,11 @@ pub(crate) fn now() -> Moment {
 
 /// One block of one slot, checked.
 pub(crate) fn next_block() -> Weight {
+    block_of(SLOT)
+}
+
+/// One block of some time, checked.
+pub(crate) fn block_of(length: Moment) -> Weight {
     let number = System::block_number();
     let time = now();
     Tasks::on_finalize(number);
@@ -359,7 +364,7 @@ pub(crate) fn next_block() -> Weight {
     System::reset_events();
     System::initialize(&(number + 1), &hash, &Default::default());
     let weight = Tasks::on_initialize(number + 1);
-    Timestamp::set_timestamp(time + SLOT);
+    Timestamp::set_timestamp(time + length);
     check();
     weight
 }
