@@ -1,0 +1,94 @@
+//! A runtime with real balances and the chain's own verifier.
+
+use crate::{self as pallet_models, Key};
+use cyborg_primitives::verification::Cost;
+use polkadot_sdk::frame_support::traits::{ConstU128, VariantCountOf};
+use polkadot_sdk::frame_support::{construct_runtime, derive_impl};
+use polkadot_sdk::sp_runtime::BuildStorage;
+use polkadot_sdk::{frame_system, pallet_balances, sp_io};
+use std::sync::LazyLock;
+use zkml_prover::{Keys, keygen};
+
+pub(crate) use crate::small::{graph, weights};
+
+#[path = "../../../runtime/src/verifier.rs"]
+#[expect(unexpected_cfgs, reason = "features of the runtime")]
+pub(crate) mod verifier;
+
+type Block = frame_system::mocking::MockBlock<Test>;
+pub(crate) type AccountId = u64;
+pub(crate) type Balance = u128;
+
+construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Balances: pallet_balances,
+        Models: pallet_models,
+    }
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type AccountData = pallet_balances::AccountData<Balance>;
+    type Block = Block;
+}
+
+pub(crate) const FUNDS: Balance = 1_000_000;
+pub(crate) const BASE: Balance = 100;
+pub(crate) const PER_BYTE: Balance = 3;
+/// Owners.
+pub(crate) const ALICE: AccountId = 1;
+pub(crate) const MALLORY: AccountId = 2;
+/// Has nothing.
+pub(crate) const PAUPER: AccountId = 99;
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+    type AccountStore = System;
+    type Balance = Balance;
+    type ExistentialDeposit = ConstU128<10>;
+    type MaxFreezes = VariantCountOf<RuntimeFreezeReason>;
+    type RuntimeHoldReason = RuntimeHoldReason;
+}
+
+impl pallet_models::Config for Test {
+    type Currency = Balances;
+    type DepositBase = ConstU128<BASE>;
+    type DepositPerByte = ConstU128<PER_BYTE>;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Verifier = verifier::ZkVerifier;
+    type WeightInfo = ();
+}
+
+/// Accounts 1 to 9 with [`FUNDS`] each.
+pub(crate) fn new_test_ext() -> sp_io::TestExternalities {
+    let config = RuntimeGenesisConfig {
+        balances: pallet_balances::GenesisConfig {
+            balances: (1..10).map(|account| (account, FUNDS)).collect(),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let mut externalities = sp_io::TestExternalities::new(config.build_storage().unwrap());
+    externalities.execute_with(|| System::set_block_number(1));
+    externalities
+}
+
+/// Keys of [`graph`], made once.
+pub(crate) static KEYS: LazyLock<Keys> = LazyLock::new(|| keygen(graph(), weights(), &mut |_| ()).unwrap());
+
+pub(crate) fn key() -> Key {
+    KEYS.verifier.to_bytes().try_into().unwrap()
+}
+
+/// The cost of [`key`].
+pub(crate) fn cost() -> Cost {
+    let cost = KEYS.verifier.cost();
+    Cost {
+        field_products: cost.field_products,
+        own_points: cost.own_points as u32,
+        generators: cost.generators as u32,
+        key_bytes: cost.key_bytes as u32,
+        proof_bytes: cost.proof_bytes as u32,
+    }
+}
