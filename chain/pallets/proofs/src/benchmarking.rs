@@ -4,7 +4,7 @@
 
 use crate::*;
 use alloc::vec::Vec;
-use cyborg_interface::{Engagements, Models, Registry};
+use cyborg_interface::{Engagements, Models};
 use cyborg_primitives::receipt::{path, root};
 use cyborg_primitives::signed::{Authorisation, Payload, Receipt};
 use cyborg_primitives::task::ProofPolicy;
@@ -52,7 +52,6 @@ impl<T: Config> Setting<T> {
     /// An engaged miner with all the offences that are kept.
     fn new(policy: ProofPolicy) -> Self {
         let (owner, miner) = (Party::<T>::new("//owner"), Party::<T>::new("//miner"));
-        T::Registry::set_up_miner(&miner.id);
         let task = T::Engagements::set_up_task(&owner.id, &miner.id, policy);
         let model = T::Engagements::engagement(task, &miner.id).unwrap().model;
         let cost = T::Models::model(model).unwrap().cost;

@@ -14,8 +14,9 @@
 //! Under each policy the owner may [demand](Pallet::demand) the proof of an answer whose receipt the
 //! miner has signed, until the request is final: settled under Every, of a closed period under
 //! Sampled, and not before the task is vacated under OnDemand. A demand pays for the proof at once,
-//! so that it costs an honest miner nothing. Only a signed receipt can be demanded or challenged: an
-//! authorisation alone does not say that the miner ever had the input.
+//! so that it costs an honest miner nothing; the request itself is paid when the proof is verified,
+//! or with its period. Only a signed receipt can be demanded or challenged: an authorisation alone
+//! does not say that the miner ever had the input.
 //!
 //! **Verdicts are events.** A call whose proofs are false returns Ok: their [`Evidence`] is kept, and
 //! the miner is punished through [`Registry`], with the owner as the victim. An honest miner, one that
@@ -43,7 +44,9 @@
 //!
 //! **Deadlines** are in chain time. Each kind has one duration, so that a queue per kind has them in
 //! order; at most `MaxDeadlines` of each kind are processed in a block, the rest later. Calls check
-//! deadlines themselves, so that a late queue gives nobody more time.
+//! deadlines themselves, so that a late queue gives nobody more time. What is open when the task is
+//! vacated is dropped, unpaid and unpunished: a task has to settle for longer than `RevealTime`,
+//! `ProveTime` and `AnswerTime` together.
 //!
 //! # Invariants
 //! * A miner's open period ends just before the first request of its next; its drawn leaves are
@@ -183,8 +186,8 @@ pub mod pallet {
             input: Digest,
             /// Digest of the output's part.
             output: Digest,
-            /// What the miner got; nothing for a drawn proof, which pays with its period, and `None`
-            /// where the escrow could not pay.
+            /// What the miner got: 0 for a request that its period pays, or that was paid before;
+            /// `None` where the escrow could not pay.
             paid: Option<T::Balance>,
         },
         /// A submission was neither verified nor punished.

@@ -218,7 +218,8 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Pays a proven request, and its proof unless a demand has paid it.
+    /// Pays a proven request, and its proof unless a demand has paid it. Under Sampled its period
+    /// pays the request: settling a number far ahead would give up those behind it.
     fn pay_one(miner: &T::AccountId, candidate: &Candidate<'_, T::AccountId>) -> Option<T::Balance> {
         let Authorisation { task, number, price_cap, .. } = *candidate.authorisation;
         let demanded = candidate.output.is_some();
@@ -226,6 +227,9 @@ impl<T: Config> Pallet<T> {
             let mut owed = Owed::<T>::get(task, miner).unwrap_or_default();
             owed.demands.retain(|demand| demand.number != number);
             Owed::<T>::insert(task, miner, owed);
+        }
+        if matches!(candidate.engagement.policy, ProofPolicy::Sampled { .. }) {
+            return Some(Zero::zero());
         }
         let proofs = u32::from(!demanded);
         match T::Escrow::settle(task, miner, Settled::One(number), price_cap.saturated_into(), proofs) {

@@ -2,7 +2,7 @@
 //! breaks, and the miner that does what it should is never punished.
 
 use crate::mock::*;
-use crate::{Call, Owed, Sample, SignedReceipt, Submission};
+use crate::{Call, Event, Owed, Sample, SignedReceipt, Submission};
 use cyborg_interface::{Escrow, Settled, Vacated};
 use cyborg_primitives::TaskId;
 use cyborg_primitives::receipt;
@@ -245,6 +245,14 @@ proptest! {
                 next_block(LONGEST_BLOCK);
             }
             check()?;
+            // What it answered is settled, whatever was tried.
+            for task in [EVERY, SAMPLED, OTHER] {
+                for receipt in memory.receipts(task) {
+                    prop_assert!(Money::is_settled(task, &miner().id(), receipt.number));
+                }
+            }
+            let void = |event: &Event<Test>| matches!(event, Event::PeriodVoid { miner: id, .. } if *id == miner().id());
+            prop_assert!(!events().iter().any(void));
             for task in 1..5 {
                 let miners: Vec<_> =
                     TaskOf::take(task).unwrap().miners.into_iter().map(|(miner, _)| miner).collect();

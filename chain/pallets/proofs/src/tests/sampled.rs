@@ -531,6 +531,23 @@ fn challenges_are_checked() {
 }
 
 #[test]
+fn demands_far_ahead_give_up_nothing() {
+    new_test_ext().execute_with(|| {
+        let miner = miner();
+        let receipts = receipts(1, 200);
+        assert_ok!(commit(&receipts));
+        let (task, receipt) = (SAMPLED, signed(&miner, receipts[199]));
+        assert_ok!(owner().call(Call::demand { task, miner: miner.id(), receipt }));
+        assert_ok!(submit(&miner, vec![submission(SAMPLED, &miner, 200)]));
+        let Some(Event::Verified { number: 200, paid: Some(0), .. }) = events().pop() else { panic!() };
+        pass(REVEAL_TIME + 1);
+        assert_ok!(prove_leaves(samples(&receipts, &drawn())));
+        assert_eq!(Payments::get(SAMPLED, miner.id()).1, (1..=200).collect::<Vec<_>>());
+        assert_eq!(punished(), []);
+    });
+}
+
+#[test]
 fn requests_of_closed_periods_are_final() {
     new_test_ext().execute_with(|| {
         let miner = miner();
