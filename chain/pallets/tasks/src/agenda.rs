@@ -72,7 +72,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes an entry out of a bucket.
-    fn pop(bucket: u64) -> Popped<T::AccountId> {
+    pub(crate) fn pop(bucket: u64) -> Popped<T::AccountId> {
         let Some(last) = AgendaPageCount::<T>::get(bucket).checked_sub(1) else { return Popped::Over };
         let mut entries = AgendaPages::<T>::get(bucket, last);
         let popped = entries.pop();
@@ -159,7 +159,8 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-enum Popped<AccountId> {
+/// What is found at the end of a bucket.
+pub(crate) enum Popped<AccountId> {
     /// An entry.
     Entry(Wake<AccountId>),
     /// A page whose entries were cancelled.

@@ -56,45 +56,47 @@ impl<T: Config> Pallet<T> {
         let Ranking { miners, weight } =
             T::Registry::rank(&task.demand(), &task.miners(), missing.saturating_add(SPARE));
         for miner in miners {
-            if (replicas == 0 && standbys == 0) || task.room() == 0 {
-                break;
-            }
-            let known = task.parts.iter().any(|part| part.miner == miner);
-            if known || !Self::engage(id, task, &model, &miner) {
-                continue;
-            }
-            let due = now.saturating_add(T::KeysPeriod::get());
-            let (role, status) = if replicas > 0 {
-                replicas = replicas.saturating_sub(1);
-                (Role::Replica, Status::Keyless { due })
-            } else {
-                standbys = standbys.saturating_sub(1);
-                let status = if task.standbys_read_now { Status::Keyless { due } } else { Status::Waiting };
-                (Role::Standby, status)
+            let (role, open) = match (replicas, standbys) {
+                (0, 0) => break,
+                (0, _) => (Role::Standby, &mut standbys),
+                _ => (Role::Replica, &mut replicas),
             };
-            let part = Part { miner: miner.clone(), role, status };
-            // There is room: that was looked at above.
-            if task.parts.try_push(part).is_ok() {
-                Self::deposit_event(Event::Engaged { task: id, miner, role });
+            if Self::engage(id, task, &model, &miner, role, now) {
+                *open = open.saturating_sub(1);
             }
         }
         weight
     }
 
-    /// Takes a miner's memory, checks its terms once more, and fixes what it is paid.
-    fn engage(id: TaskId, task: &Task<T>, model: &Model<T::AccountId>, miner: &T::AccountId) -> bool {
+    /// Takes a miner's memory, checks its terms once more, and fixes what it is paid. False where
+    /// it cannot be had, or not at these terms.
+    pub(crate) fn engage(
+        id: TaskId,
+        task: &mut Task<T>,
+        model: &Model<T::AccountId>,
+        miner: &T::AccountId,
+        role: Role,
+        now: Moment,
+    ) -> bool {
         let mut tasks = MinerTasks::<T>::get(miner);
-        if tasks.try_push(id).is_err() {
+        let known = task.parts.iter().any(|part| part.miner == *miner);
+        if known || task.room() == 0 || tasks.try_push(id).is_err() {
             return false;
         }
         let Some(terms) = T::Registry::engage(miner, task.memory_mib) else { return false };
-        let Some(tariff) = task.tariff(model, &terms) else {
+        let due = now.saturating_add(T::KeysPeriod::get());
+        let waits = role == Role::Standby && !task.standbys_read_now;
+        let status = if waits { Status::Waiting } else { Status::Keyless { due } };
+        let part = Part { miner: miner.clone(), role, status };
+        let tariff = task.tariff(model, &terms).filter(|_| task.parts.try_push(part).is_ok());
+        let Some(tariff) = tariff else {
             T::Registry::release(miner, task.memory_mib);
             T::Registry::discharge(miner);
             return false;
         };
         MinerTasks::<T>::insert(miner, tasks);
         T::Escrow::admit(id, miner, tariff);
+        Self::deposit_event(Event::Engaged { task: id, miner: miner.clone(), role });
         true
     }
 

@@ -3,8 +3,8 @@
 use crate::types::{Task, TaskSpec, price_of};
 use crate::{Config, Error, Event, NextTask, Pallet, TaskId};
 use cyborg_interface::{Escrow as _, Models as _};
-use cyborg_primitives::HOUR_MS;
 use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
+use cyborg_primitives::{HOUR_MS, Moment};
 use polkadot_sdk::frame_support::dispatch::DispatchResult;
 use polkadot_sdk::frame_support::traits::{Get, Time};
 use polkadot_sdk::frame_support::weights::Weight;
@@ -25,11 +25,12 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Submits a task. Its number, and what ranking cost.
-    pub(crate) fn do_submit(
+    /// Holds the money of a task and gives it a number. Nobody is engaged yet, nothing stored.
+    pub(crate) fn open(
         owner: T::AccountId,
         spec: TaskSpec<T::AccountId>,
-    ) -> Result<(TaskId, Weight), DispatchError> {
+        now: Moment,
+    ) -> Result<(TaskId, Task<T>), DispatchError> {
         Self::check_spec(&spec)?;
         let model = T::Models::model(spec.model).ok_or(Error::<T>::UnknownModel)?;
         ensure!(model.listed, Error::<T>::Delisted);
@@ -44,11 +45,12 @@ impl<T: Config> Pallet<T> {
         });
         T::Escrow::open(id, &owner, compute, proofs)?;
         T::Models::retain(spec.model);
-        let now = T::Time::now();
         let life = spec.compute_ms.saturating_mul(T::IdleFactor::get());
         let life = life.max(T::MinDuration::get()).min(T::MaxDuration::get());
-        let mut task = Task::<T> {
-            owner: owner.clone(),
+        let ends = now.saturating_add(life);
+        Self::deposit_event(Event::Submitted { task: id, owner: owner.clone(), model: spec.model, ends });
+        let task = Task::<T> {
+            owner,
             delegate: spec.delegate,
             model: spec.model,
             placement: spec.placement,
@@ -60,13 +62,22 @@ impl<T: Config> Pallet<T> {
             state: TaskState::Assigned,
             keys: None,
             parts: BoundedVec::new(),
-            ends: now.saturating_add(life),
+            ends,
             retry: None,
             retries: 0,
             cause: None,
             wake: None,
         };
-        Self::deposit_event(Event::Submitted { task: id, owner, model: spec.model, ends: task.ends });
+        Ok((id, task))
+    }
+
+    /// Submits a task. Its number, and what ranking cost.
+    pub(crate) fn do_submit(
+        owner: T::AccountId,
+        spec: TaskSpec<T::AccountId>,
+    ) -> Result<(TaskId, Weight), DispatchError> {
+        let now = T::Time::now();
+        let (id, mut task) = Self::open(owner, spec, now)?;
         let ranking = Self::fill(id, &mut task, now);
         ensure!(task.live(Role::Replica) >= task.placement.replicas, Error::<T>::NoMiners);
         let proofs = task.proofs_at_once();

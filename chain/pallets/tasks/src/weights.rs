@@ -26,7 +26,7 @@ pub trait WeightInfo {
 }
 
 /// Bytes of a storage proof per value read: the value, and its share of the trie.
-const PROOF_BYTES_PER_READ: u64 = 4_000;
+const PROOF_BYTES_PER_READ: u64 = 2_500;
 
 /// A weight from microseconds of computing, and counts of reads and writes: a part that is fixed,
 /// and one for each of `n` miners.
@@ -70,7 +70,7 @@ macro_rules! estimates {
         }
         /// Each miner punished, freed and replaced; or the task vacated.
         fn task_due(n: u32) -> Weight {
-            estimate($db, n, [60, 10, 10], [100, 18, 20])
+            estimate($db, n, [60, 10, 10], [60, 12, 14])
         }
         /// One miner freed; as many engaged as are missing; or the task vacated.
         fn departure(n: u32) -> Weight {
