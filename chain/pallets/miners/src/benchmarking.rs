@@ -11,14 +11,14 @@ use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::task::Placement;
 use cyborg_scheduler::Entry;
 use polkadot_sdk::frame_benchmarking::v2::*;
-use polkadot_sdk::frame_support::traits::Get;
 use polkadot_sdk::frame_support::traits::fungible::{Inspect, Unbalanced};
 use polkadot_sdk::frame_support::traits::tokens::Precision;
+use polkadot_sdk::frame_support::traits::{Get, Time};
 use polkadot_sdk::frame_system::RawOrigin;
 use polkadot_sdk::pallet_timestamp;
 
 use crate::pallet::*;
-use crate::types::{Bucket, CLASSES, Duty, Endpoint, MAX_REGIONS, Miner, PAGE_ENTRIES, Page, Pulse, class};
+use crate::types::{Bucket, CLASSES, Duty, Endpoint, Miner, PAGE_ENTRIES, Page, Pulse, class};
 
 const HERE: Region = Region(*b"DE");
 const THERE: Region = Region(*b"FR");
@@ -219,7 +219,7 @@ mod benchmarks {
         let who: T::AccountId = whitelisted_caller();
         registered::<T>(&who, MEMORY_MIB);
         Pallet::<T>::deregister(RawOrigin::Signed(who.clone()).into()).expect("can deregister");
-        set_now::<T>(T::UnbondingDelay::get() * 2);
+        set_now::<T>(T::Time::now() + T::UnbondingDelay::get());
 
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()));
@@ -265,30 +265,40 @@ mod benchmarks {
         assert_eq!(pulse_of::<T>(&who).duty, Duty::Lapsed);
     }
 
-    /// A ranking by distance over `p` full pages, with `b` buckets of other regions, that finds `n`
-    /// miners.
+    /// A ranking by distance over `p` pages of one entry and full ones with `e` entries, with `b`
+    /// buckets more to choose from, that finds `n` miners.
     #[benchmark]
-    fn rank(p: Linear<1, 96>, b: Linear<0, 10_000>, n: Linear<1, 64>) {
+    fn rank(p: Linear<0, 384>, e: Linear<128, 16_384>, b: Linear<0, 10_000>, n: Linear<1, 64>) {
         let memory_class = class(MEMORY_MIB);
-        let others = regions().filter(|region| *region != HERE);
-        let others: Vec<Region> = others.take(MAX_REGIONS as usize).collect();
+        let full = e / PAGE_ENTRIES;
+        let others: Vec<Region> = regions().filter(|region| *region != HERE).collect();
+        BucketSizes::<T>::mutate(memory_class, |sizes| {
+            sizes.try_insert(HERE, full * PAGE_ENTRIES).expect("as many as there are codes");
+            for region in others.iter().take(p as usize) {
+                sizes.try_insert(*region, 1).expect("as many as there are codes");
+            }
+        });
+        let page_of = |first: u32, length: u32, region| {
+            let numbers = first..first + length;
+            Page::truncate_from(numbers.map(|number| entry(number, region, MEMORY_MIB)).collect())
+        };
+        for page in 0..full {
+            let bucket = Bucket { region: HERE, class: memory_class };
+            Pages::<T>::insert(bucket, page, page_of(page * PAGE_ENTRIES, PAGE_ENTRIES, HERE));
+        }
+        for (number, region) in (1 << 30..).zip(others.iter().take(p as usize)) {
+            let bucket = Bucket { region: *region, class: memory_class };
+            Pages::<T>::insert(bucket, 0, page_of(number, 1, *region));
+        }
+        // Buckets to look at and put in order, without pages.
         let mut left = b as usize;
-        for class in 1..CLASSES {
+        for class in (1..CLASSES).filter(|class| *class != memory_class) {
             BucketSizes::<T>::mutate(class, |sizes| {
                 for region in others.iter().take(left) {
-                    sizes.try_insert(*region, 1).expect("as many as there are codes");
-                }
-                if class == memory_class {
-                    sizes.try_insert(HERE, p * PAGE_ENTRIES).expect("as many as there are codes");
+                    sizes.try_insert(*region, 0).expect("as many as there are codes");
                 }
             });
             left = left.saturating_sub(others.len());
-        }
-        for page in 0..p {
-            let numbers = page * PAGE_ENTRIES..(page + 1) * PAGE_ENTRIES;
-            let entries: Vec<Entry> = numbers.map(|number| entry(number, HERE, MEMORY_MIB)).collect();
-            let bucket = Bucket { region: HERE, class: memory_class };
-            Pages::<T>::insert(bucket, page, Page::truncate_from(entries));
         }
         for number in 0..n {
             Accounts::<T>::insert(number, account::<T::AccountId>("miner", number, 0));
@@ -296,7 +306,7 @@ mod benchmarks {
         let placement = Placement {
             replicas: 1,
             standbys: 0,
-            regions: vec![HERE],
+            regions: Vec::new(),
             near: Some((Cell { latitude: 5251, longitude: 1340 }, u32::MAX)),
             min_reputation: 0,
         };

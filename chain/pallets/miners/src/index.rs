@@ -8,8 +8,9 @@
 //! A ranking reads only buckets of allowed regions whose class can have the memory: first those in
 //! which every entry has enough, then the class of the demand itself, in which some may. Among these
 //! it takes the fullest bucket first, so that the pages it may read hold as many miners as they can,
-//! and miners strewn over many regions to spoil the index cost it only their own, last, pages. While
-//! there are no more pages than it may read, it sees every miner and the order does not matter.
+//! and miners strewn over many regions to spoil the index cost it only their own, last, pages. What
+//! it may read is bounded in pages and in entries: while there is no more than that, it sees every
+//! miner and the order does not matter.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -20,12 +21,13 @@ use polkadot_sdk::frame_support::defensive;
 use polkadot_sdk::frame_support::traits::Get;
 
 use crate::pallet::{BucketSizes, Config, Pages, Pallet, Places};
-use crate::types::{Bucket, CLASSES, PAGE_ENTRIES, Place, class};
+use crate::types::{Bucket, CLASSES, PAGE_ENTRIES, Place, SPARSE_PAGES, class};
 
 /// What a ranking found, and what it read.
 pub(crate) struct Found {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) pages: u32,
+    pub(crate) entries: u32,
     pub(crate) buckets: u32,
 }
 
@@ -146,16 +148,30 @@ impl<T: Config> Pallet<T> {
         }
         eligible.sort_unstable_by(order);
         let pages = eligible.iter().flat_map(|&(_, size, class, region)| {
-            (0..size.div_ceil(PAGE_ENTRIES)).map(move |page| (Bucket { region, class }, page))
+            (0..size.div_ceil(PAGE_ENTRIES)).map(move |page| {
+                let before = page.saturating_mul(PAGE_ENTRIES);
+                (Bucket { region, class }, page, size.saturating_sub(before).min(PAGE_ENTRIES))
+            })
         });
+        let (most_pages, most_entries) = Self::reading_bounds();
         let mut selection = Selection::new(request, count);
-        let mut read = 0_u32;
-        for (bucket, page) in pages.take(usize::try_from(T::MaxPages::get()).unwrap_or(usize::MAX)) {
+        let (mut read, mut entries) = (0_u32, 0_u32);
+        for (bucket, page, length) in pages {
+            if read >= most_pages || entries.saturating_add(length) > most_entries {
+                break;
+            }
             read = read.saturating_add(1);
+            entries = entries.saturating_add(length);
             for entry in &Pages::<T>::get(bucket, page) {
                 selection.offer(entry);
             }
         }
-        Found { candidates: selection.into_ranking(), pages: read, buckets }
+        Found { candidates: selection.into_ranking(), pages: read, entries, buckets }
+    }
+
+    /// Pages and entries that a ranking may read.
+    pub(crate) fn reading_bounds() -> (u32, u32) {
+        let full = T::MaxPages::get();
+        (full.saturating_mul(SPARSE_PAGES), full.saturating_mul(PAGE_ENTRIES))
     }
 }

@@ -138,7 +138,8 @@ pub mod pallet {
         /// Miners in a block that are found inactive, at most; later ones wait for the next.
         #[pallet::constant]
         type MaxLapses: Get<u32>;
-        /// Pages of the index that a ranking reads, at most.
+        /// Full pages of the index that a ranking reads, at most; four times as many where they are
+        /// sparse, with no more entries in all.
         #[pallet::constant]
         type MaxPages: Get<u32>;
         /// Miners that a ranking finds, those to be excluded included, at most.

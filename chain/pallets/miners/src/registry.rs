@@ -16,7 +16,7 @@ use crate::weights::WeightInfo;
 /// Buckets that the index can have.
 const MAX_BUCKETS: u32 = MAX_REGIONS * CLASSES as u32;
 
-fn request(demand: &Demand<Balance>) -> Request<'_> {
+pub(crate) fn request(demand: &Demand<Balance>) -> Request<'_> {
     Request {
         regions: &demand.placement.regions,
         near: demand.placement.near,
@@ -58,11 +58,12 @@ impl<T: Config> Registry<T::AccountId, Balance> for Pallet<T> {
             .filter(|miner| !exclude.contains(miner))
             .take(usize::try_from(count).unwrap_or(usize::MAX))
             .collect();
-        Ranking { miners, weight: T::WeightInfo::rank(found.pages, found.buckets, ranked) }
+        Ranking { miners, weight: T::WeightInfo::rank(found.pages, found.entries, found.buckets, ranked) }
     }
 
     fn rank_weight() -> Weight {
-        T::WeightInfo::rank(T::MaxPages::get(), MAX_BUCKETS, T::MaxRanked::get())
+        let (pages, entries) = Self::reading_bounds();
+        T::WeightInfo::rank(pages, entries, MAX_BUCKETS, T::MaxRanked::get())
     }
 
     fn engage(miner: &T::AccountId, memory_mib: u32) -> Option<Terms<Balance>> {

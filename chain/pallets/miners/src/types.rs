@@ -17,6 +17,8 @@ pub type Endpoint = BoundedVec<u8, ConstU32<MAX_ENDPOINT_BYTES>>;
 
 /// Entries of a page of the index.
 pub const PAGE_ENTRIES: u32 = 128;
+/// Sparse pages that a ranking may read instead of a full one.
+pub const SPARSE_PAGES: u32 = 4;
 /// Codes of two capital letters.
 pub const MAX_REGIONS: u32 = 26 * 26;
 /// Classes of free memory: none, and then one for each factor of four.

@@ -32,8 +32,8 @@ pub trait WeightInfo {
     fn watch(c: u32) -> Weight;
     /// A check that finds a lapse.
     fn lapse() -> Weight;
-    /// A ranking over `p` pages, with `b` buckets to choose from, that finds `n` miners.
-    fn rank(p: u32, b: u32, n: u32) -> Weight;
+    /// A ranking over `p` pages of `e` entries in all, with `b` buckets to choose from, that finds `n` miners.
+    fn rank(p: u32, e: u32, b: u32, n: u32) -> Weight;
 }
 
 /// Weights with the database of a runtime.
@@ -102,10 +102,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
             .saturating_add(T::DbWeight::get().writes(13))
     }
 
-    fn rank(p: u32, b: u32, n: u32) -> Weight {
+    fn rank(p: u32, e: u32, b: u32, n: u32) -> Weight {
         Weight::from_parts(10_000_000, 75_000)
             .saturating_add(T::DbWeight::get().reads(17))
-            .saturating_add(Weight::from_parts(90_000_000, 7_900).saturating_mul(p.into()))
+            .saturating_add(Weight::from_parts(4_000_000, 2_600).saturating_mul(p.into()))
+            .saturating_add(Weight::from_parts(700_000, 42).saturating_mul(e.into()))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(p.into()))
             .saturating_add(Weight::from_parts(100_000, 0).saturating_mul(b.into()))
             .saturating_add(Weight::from_parts(600_000, 2_600).saturating_mul(n.into()))
@@ -176,10 +177,11 @@ impl WeightInfo for () {
             .saturating_add(ParityDbWeight::get().writes(13))
     }
 
-    fn rank(p: u32, b: u32, n: u32) -> Weight {
+    fn rank(p: u32, e: u32, b: u32, n: u32) -> Weight {
         Weight::from_parts(10_000_000, 75_000)
             .saturating_add(ParityDbWeight::get().reads(17))
-            .saturating_add(Weight::from_parts(90_000_000, 7_900).saturating_mul(p.into()))
+            .saturating_add(Weight::from_parts(4_000_000, 2_600).saturating_mul(p.into()))
+            .saturating_add(Weight::from_parts(700_000, 42).saturating_mul(e.into()))
             .saturating_add(ParityDbWeight::get().reads(1).saturating_mul(p.into()))
             .saturating_add(Weight::from_parts(100_000, 0).saturating_mul(b.into()))
             .saturating_add(Weight::from_parts(600_000, 2_600).saturating_mul(n.into()))

@@ -100,17 +100,7 @@ fn no_more_pages_are_read_than_allowed_and_the_fullest_first() {
         // Not every one of this class has enough.
         Miners::put_in(Entry { price: 0, ..entry(2000, b"DE", 255) });
         MaxPages::set(3);
-        let found = |memory| {
-            let demand = demand(memory);
-            let request = cyborg_scheduler::Request {
-                regions: &demand.placement.regions,
-                near: None,
-                min_reputation: 0,
-                price_cap: demand.price_cap,
-                memory_mib: memory,
-            };
-            Miners::find(request, 1000)
-        };
+        let found = |memory| Miners::find(crate::registry::request(&demand(memory)), 1000);
         assert_eq!((found(100).pages, found(100).candidates.len()), (3, 384));
         MaxPages::set(96);
         let all = found(100);
@@ -137,5 +127,29 @@ fn leaving_the_middle_of_many_pages_leaves_no_gap() {
         assert_eq!(Pages::<Test>::iter().count(), 0);
         assert_eq!(Places::<Test>::iter().count(), 0);
         assert_eq!(crate::BucketSizes::<Test>::iter().count(), 0);
+    });
+}
+
+#[test]
+fn ten_thousand_miners_strewn_over_the_world_are_all_seen() {
+    new_test_ext().execute_with(|| {
+        // 60 regions and 5 sizes: 300 buckets, none of which fills a page.
+        for number in 0..10_000 {
+            let region = [b'A' + (number % 60 / 10) as u8, b'A' + (number % 10) as u8];
+            let memory = 1024 << (2 * (number / 60 % 5));
+            let spread = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let cell =
+                Cell { latitude: (spread >> 20) as i16 % 9000, longitude: (spread >> 40) as i16 % 18_000 };
+            let price = u128::from(spread >> 54);
+            Miners::put_in(Entry { cell, price, ..entry(number, &region, memory) });
+        }
+        let mut demand = demand(1000);
+        demand.placement.near = Some((place(b"DE").cell, 20_100));
+        let request = crate::registry::request(&demand);
+        let found = Miners::find(request, 64);
+        assert_eq!((found.entries, found.pages, found.buckets), (10_000, 300, 300));
+        let mut all = cyborg_scheduler::Selection::new(request, 64);
+        Pages::<Test>::iter_values().flatten().for_each(|entry| all.offer(&entry));
+        assert_eq!(found.candidates, all.into_ranking());
     });
 }

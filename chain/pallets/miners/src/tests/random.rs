@@ -8,7 +8,7 @@ use crate::{Duty, MAX_REPUTATION};
 use cyborg_interface::{Demand, Registry};
 use cyborg_primitives::miner::Offence;
 use cyborg_primitives::place::{Cell, Region};
-use cyborg_scheduler::{Request, Selection};
+use cyborg_scheduler::Selection;
 use proptest::prelude::*;
 
 type Miners = crate::Pallet<Test>;
@@ -139,14 +139,7 @@ impl Tasks {
 
 /// A ranking by a look at every miner.
 fn rank_all(demand: &Demand<u128>) -> Vec<u64> {
-    let request = Request {
-        regions: &demand.placement.regions,
-        near: demand.placement.near,
-        min_reputation: demand.placement.min_reputation,
-        price_cap: demand.price_cap,
-        memory_mib: demand.memory_mib,
-    };
-    let mut selection = Selection::new(request, u32::MAX);
+    let mut selection = Selection::new(crate::registry::request(demand), u32::MAX);
     for (who, miner) in crate::Miners::<Test>::iter() {
         let duty = crate::Pulses::<Test>::get(who).map_or(Duty::Over, |pulse| pulse.duty);
         if miner.is_on_offer(duty, BOND) {
