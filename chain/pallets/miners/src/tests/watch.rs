@@ -72,7 +72,8 @@ fn an_ordinary_heartbeat_is_cheap_and_writes_one_small_record() {
 #[test]
 fn the_work_of_a_block_is_bounded_and_nobody_is_forgotten() {
     new_test_ext().execute_with(|| {
-        (MaxChecks::set(0), MaxLapses::set(2));
+        MaxChecks::set(0);
+        MaxLapses::set(2);
         (0..7).for_each(register);
         pass(TIMEOUT + BLOCK_MS, &[]);
         MaxChecks::set(200);
