@@ -95,7 +95,7 @@ impl<T: Config> Pallet<T> {
         T::WeightInfo::task_due(parts)
             .max(T::WeightInfo::departure(parts))
             .max(T::WeightInfo::forget())
-            .saturating_add(T::Registry::rank_weight())
+            .saturating_add(Self::search_weight())
     }
 
     /// Handles what is due, as far as the weight allows. What it cost.

@@ -208,6 +208,24 @@ mod benchmarks {
         assert!(Ended::<T>::contains_key(id));
     }
 
+    /// One that is dearer than the cap.
+    #[benchmark]
+    fn refuse() {
+        let caller = owner::<T>();
+        let miners = miners::<T>(1);
+        let model = T::Models::set_up_model(&caller);
+        let registered = T::Models::model(model).unwrap();
+        let spec = spec::<T>(model, 1, ProofPolicy::Every);
+        let (id, mut task) = Pallet::<T>::open(caller, spec, now::<T>()).unwrap();
+        task.price_cap = 0;
+        let engaged;
+        #[block]
+        {
+            engaged = Pallet::<T>::engage(id, &mut task, &registered, &miners[0], Role::Replica, now::<T>());
+        }
+        assert!(!engaged);
+    }
+
     /// A full page is taken from.
     #[benchmark]
     fn look() {

@@ -419,12 +419,12 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Submits a task: holds the money and engages the miners, or does nothing.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::submit(T::MaxAssigned::get()).saturating_add(T::Registry::rank_weight()))]
+        #[pallet::weight(T::WeightInfo::submit(T::MaxAssigned::get()).saturating_add(Pallet::<T>::search_weight()))]
         pub fn submit(origin: OriginFor<T>, spec: TaskSpec<T::AccountId>) -> DispatchResultWithPostInfo {
             let owner = ensure_signed(origin)?;
-            let (id, ranking) = Self::do_submit(owner, spec)?;
+            let (id, search) = Self::do_submit(owner, spec)?;
             let engaged = Tasks::<T>::get(id).map_or(0, |task| task.parts.len() as u32);
-            Ok(Some(T::WeightInfo::submit(engaged).saturating_add(ranking)).into())
+            Ok(Some(T::WeightInfo::submit(engaged).saturating_add(search)).into())
         }
 
         /// The owner wraps the content key for every miner that waits for it, and with the first
@@ -494,7 +494,7 @@ pub mod pallet {
         /// A miner that has not confirmed refuses, without penalty but only so often. Another is
         /// engaged.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::WeightInfo::decline(T::MaxMiners::get()).saturating_add(T::Registry::rank_weight()))]
+        #[pallet::weight(T::WeightInfo::decline(T::MaxMiners::get()).saturating_add(Pallet::<T>::search_weight()))]
         pub fn decline(origin: OriginFor<T>, task: TaskId, reason: Reason) -> DispatchResultWithPostInfo {
             let miner = ensure_signed(origin)?;
             let (id, mut task) = (task, Tasks::<T>::get(task).ok_or(Error::<T>::UnknownTask)?);
@@ -507,15 +507,15 @@ pub mod pallet {
             Self::count_decline(&miner, now)?;
             let parts = task.parts.len() as u32;
             Self::let_go(id, &mut task, &miner, Departure::Declined(reason));
-            let ranking = Self::fill(id, &mut task, now);
+            let search = Self::fill(id, &mut task, now);
             Self::keep(id, task, now);
-            Ok(Some(T::WeightInfo::decline(parts).saturating_add(ranking)).into())
+            Ok(Some(T::WeightInfo::decline(parts).saturating_add(search)).into())
         }
 
         /// A miner that has confirmed leaves. While the task runs this is an offence, unless the
         /// escrow cannot pay the miner one answer more.
         #[pallet::call_index(4)]
-        #[pallet::weight(T::WeightInfo::vacate(T::MaxMiners::get()).saturating_add(T::Registry::rank_weight()))]
+        #[pallet::weight(T::WeightInfo::vacate(T::MaxMiners::get()).saturating_add(Pallet::<T>::search_weight()))]
         pub fn vacate(origin: OriginFor<T>, task: TaskId) -> DispatchResultWithPostInfo {
             let miner = ensure_signed(origin)?;
             let (id, mut task) = (task, Tasks::<T>::get(task).ok_or(Error::<T>::UnknownTask)?);
@@ -523,7 +523,7 @@ pub mod pallet {
             let part = task.live_part(&miner).ok_or(Error::<T>::NotAssigned)?;
             ensure!(part.has_confirmed(), Error::<T>::NotConfirmed);
             let role = part.role;
-            let ranking = if task.state == TaskState::Stopped {
+            let search = if task.state == TaskState::Stopped {
                 Self::let_go(id, &mut task, &miner, Departure::Over);
                 Weight::zero()
             } else {
@@ -537,7 +537,7 @@ pub mod pallet {
                 Self::fill(id, &mut task, now)
             };
             Self::keep(id, task, now);
-            Ok(Some(T::WeightInfo::vacate(parts).saturating_add(ranking)).into())
+            Ok(Some(T::WeightInfo::vacate(parts).saturating_add(search)).into())
         }
 
         /// The owner stops a task. Where nobody has confirmed yet, it is vacated at once.

@@ -7,6 +7,7 @@
 //! [`Departures::gone`]: cyborg_interface::Departures::gone
 
 use crate::types::{Balance, Cause, Departure, Part, Status, Task, Wake};
+use crate::weights::WeightInfo as _;
 use crate::{Attestations, Config, Ended, Event, MinerTasks, Pallet, TaskId, Tasks, Wraps, types};
 use alloc::vec::Vec;
 use cyborg_interface::{Escrow as _, Model, Models as _, Ranking, Registry as _, Vacated as _};
@@ -16,12 +17,19 @@ use cyborg_primitives::task::{Role, TaskState};
 use polkadot_sdk::frame_support::traits::Get;
 use polkadot_sdk::frame_support::weights::Weight;
 
-/// Miners that are asked for beyond those needed, as some may have no place left.
+/// Miners that are asked for beyond those needed, as some may have no place left, or be too slow
+/// for the owner's cap on proofs.
 const SPARE: u32 = 16;
 
 impl<T: Config> Pallet<T> {
+    /// The most that looking for miners costs, beside engaging those that are found.
+    pub(crate) fn search_weight() -> Weight {
+        let candidates = T::MaxAssigned::get().saturating_add(SPARE);
+        T::Registry::rank_weight().saturating_add(T::WeightInfo::refuse().saturating_mul(candidates.into()))
+    }
+
     /// Lets standbys take over for missing replicas and engages miners for what is then missing.
-    /// What the ranking cost.
+    /// What looking for them cost.
     pub(crate) fn fill(id: TaskId, task: &mut Task<T>, now: Moment) -> Weight {
         while task.live(Role::Replica) < task.placement.replicas {
             let standbys = task.parts.iter_mut().filter(|part| part.is_live() && part.role == Role::Standby);
@@ -53,7 +61,7 @@ impl<T: Config> Pallet<T> {
             return Weight::zero();
         }
         let Some(model) = T::Models::model(task.model) else { return Weight::zero() };
-        let Ranking { miners, weight } =
+        let Ranking { miners, mut weight } =
             T::Registry::rank(&task.demand(), &task.miners(), missing.saturating_add(SPARE));
         for miner in miners {
             let (role, open) = match (replicas, standbys) {
@@ -63,6 +71,8 @@ impl<T: Config> Pallet<T> {
             };
             if Self::engage(id, task, &model, &miner, role, now) {
                 *open = open.saturating_sub(1);
+            } else {
+                weight.saturating_accrue(T::WeightInfo::refuse());
             }
         }
         weight
@@ -184,7 +194,7 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Vacated { task: id, cause, refunded });
     }
 
-    /// Handles a task whose entry came up. What ranking cost.
+    /// Handles a task whose entry came up. What looking for miners cost.
     pub(crate) fn task_due(id: TaskId, mut task: Task<T>, now: Moment) -> Weight {
         task.wake = None;
         if now > task.ends {
@@ -223,8 +233,8 @@ impl<T: Config> Pallet<T> {
         weight
     }
 
-    /// Replaces a miner that has gone on one task. How many parts the task has, and what ranking
-    /// cost.
+    /// Replaces a miner that has gone on one task. How many parts the task has, and what looking
+    /// for miners cost.
     pub(crate) fn replace_gone(id: TaskId, miner: &T::AccountId, now: Moment) -> (u32, Weight) {
         let Some(mut task) = Tasks::<T>::get(id) else { return (0, Weight::zero()) };
         let parts = u32::try_from(task.parts.len()).unwrap_or(u32::MAX);

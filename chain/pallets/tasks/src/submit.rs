@@ -71,19 +71,19 @@ impl<T: Config> Pallet<T> {
         Ok((id, task))
     }
 
-    /// Submits a task. Its number, and what ranking cost.
+    /// Submits a task. Its number, and what looking for miners cost.
     pub(crate) fn do_submit(
         owner: T::AccountId,
         spec: TaskSpec<T::AccountId>,
     ) -> Result<(TaskId, Weight), DispatchError> {
         let now = T::Time::now();
         let (id, mut task) = Self::open(owner, spec, now)?;
-        let ranking = Self::fill(id, &mut task, now);
+        let search = Self::fill(id, &mut task, now);
         ensure!(task.live(Role::Replica) >= task.placement.replicas, Error::<T>::NoMiners);
         let proofs = task.proofs_at_once();
         let paid = task.parts.iter().all(|part| T::Escrow::can_pay(id, &part.miner, proofs));
         ensure!(paid, Error::<T>::EscrowTooSmall);
         Self::keep(id, task, now);
-        Ok((id, ranking))
+        Ok((id, search))
     }
 }

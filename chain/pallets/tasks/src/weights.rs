@@ -19,6 +19,7 @@ pub trait WeightInfo {
     fn decline(n: u32) -> Weight;
     fn vacate(n: u32) -> Weight;
     fn stop(n: u32) -> Weight;
+    fn refuse() -> Weight;
     fn look() -> Weight;
     fn task_due(n: u32) -> Weight;
     fn departure(n: u32) -> Weight;
@@ -63,6 +64,10 @@ macro_rules! estimates {
         /// The task vacated: each miner freed and what others kept of it forgotten.
         fn stop(n: u32) -> Weight {
             estimate($db, n, [80, 14, 14], [30, 9, 12])
+        }
+        /// A candidate engaged and released: its record, its entry, its list.
+        fn refuse() -> Weight {
+            estimate($db, 0, [25, 3, 3], [0, 0, 0])
         }
         /// One look at the agenda: cursor, count and page.
         fn look() -> Weight {
