@@ -26,6 +26,9 @@ use polkadot_sdk::sp_runtime::MultiSignature;
 use polkadot_sdk::sp_runtime::SaturatedConversion;
 use polkadot_sdk::sp_runtime::traits::{One, Saturating, Zero};
 
+/// A drawn leaf and its proof.
+type Leaf<'a, AccountId> = (u32, Candidate<'a, AccountId>);
+
 const SEED: &[u8] = b"cyborg sample seed v1";
 
 /// The proofs that a policy asks of each period; `None` where it has no periods.
@@ -197,7 +200,7 @@ impl<T: Config> Pallet<T> {
         let draw = period.draw.as_ref().ok_or(Error::<T>::NotDrawn)?;
         ensure!(Self::now() <= draw.due, Error::<T>::TooLate);
         let mut open: BTreeSet<u32> = draw.left.iter().copied().collect();
-        let mut candidates: Vec<(u32, Candidate<'_, T::AccountId>)> = Vec::new();
+        let mut candidates: Vec<Leaf<'_, T::AccountId>> = Vec::new();
         for sample in samples {
             match Self::examine_sample(&miner, task, &engagement, period, &open, sample) {
                 Ok(Some((leaf, candidate))) => {
@@ -234,7 +237,7 @@ impl<T: Config> Pallet<T> {
         period: &Period<BlockNumberFor<T>>,
         open: &BTreeSet<u32>,
         sample: &'a Sample,
-    ) -> Result<Option<(u32, Candidate<'a, T::AccountId>)>, Refusal> {
+    ) -> Result<Option<Leaf<'a, T::AccountId>>, Refusal> {
         let Authorisation { task: named, number, input, .. } = sample.submission.authorisation;
         let leaf = period
             .index(number)

@@ -1,6 +1,7 @@
 //! Every check, and an attacker that runs into it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod challenge;
 mod demand;
 mod random;
 mod real;

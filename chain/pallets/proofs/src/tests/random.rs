@@ -131,7 +131,7 @@ fn attack(who: u8, what: u8, task: TaskId, honest: bool, a: u8, b: u8, memory: &
     let number = u64::from(a % 12);
     // What the honest miner has signed, or what the attacker can make up.
     let receipt = |index: u8| -> SignedReceipt {
-        if honest && b % 4 != 0 && !known.is_empty() {
+        if honest && !b.is_multiple_of(4) && !known.is_empty() {
             return signed(&miner(), known[usize::from(index) % known.len()]);
         }
         let mut made_up = crate::mock::receipt(task, &target, number);
