@@ -19,7 +19,7 @@
 //! does not say that the miner ever had the input.
 //!
 //! **Verdicts are events.** A call whose proofs are false returns Ok: their [`Evidence`] is kept, and
-//! the miner is punished through [`Registry`], with the owner as the victim. An honest miner, one that
+//! the miner is punished through [`Registry`](cyborg_interface::Registry), the owner being the victim. An honest miner, one that
 //! signs one receipt a request, submits only what it verified itself, commits to what it signed and
 //! meets its deadlines, is never punished, whatever others do.
 //!
