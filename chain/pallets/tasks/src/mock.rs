@@ -149,11 +149,10 @@ pub(crate) type Closed =
 pub(crate) type Ending =
     StorageMap<Mock, Twox64Concat, TaskId, Vec<AccountId>, frame_support::pallet_prelude::ValueQuery>;
 
-/// Miners by price, then account. A region constraint is followed only by miners below
-/// [`LIAR`]: the others are ranked in spite of it.
+/// Miners by price, then account.
 pub struct Register;
 
-/// From this account on the mock's ranking ignores constraints.
+/// From this account on the mock's ranking ignores constraints and exclusions.
 pub(crate) const LIAR: AccountId = 900;
 
 impl Registry<AccountId, Balance> for Register {
@@ -162,10 +161,10 @@ impl Registry<AccountId, Balance> for Register {
         let mut machines: Vec<_> = Machines::iter()
             .filter(|(miner, machine)| {
                 machine.serving
-                    && !exclude.contains(miner)
                     && machine.free_mib >= demand.memory_mib
                     && (*miner >= LIAR
-                        || (machine.price <= demand.price_cap
+                        || (!exclude.contains(miner)
+                            && machine.price <= demand.price_cap
                             && (regions.is_empty() || regions.contains(&machine.region))))
             })
             .map(|(miner, machine)| (machine.price, miner))

@@ -73,9 +73,10 @@ macro_rules! estimates {
         fn look() -> Weight {
             estimate($db, 0, [5, 3, 3], [0, 0, 0])
         }
-        /// Each miner punished, freed and replaced; or the task vacated.
+        /// Those late punished, freed and replaced: half of all ever engaged, at most; or the task
+        /// vacated.
         fn task_due(n: u32) -> Weight {
-            estimate($db, n, [60, 10, 10], [60, 12, 14])
+            estimate($db, n, [60, 10, 10], [60, 9, 11])
         }
         /// One miner freed; as many engaged as are missing; or the task vacated.
         fn departure(n: u32) -> Weight {

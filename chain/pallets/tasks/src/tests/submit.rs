@@ -129,6 +129,9 @@ fn a_wrong_ranking_breaks_no_constraint() {
         // Nobody minds that it is in the United States where no region is asked for.
         let id = submit(single()).unwrap();
         assert_eq!(live(id, Role::Replica), [LIAR]);
+        // Nobody is asked twice.
+        assert_ok!(decline(LIAR, id));
+        assert_eq!(live(id, Role::Replica), [101]);
     });
 }
 
