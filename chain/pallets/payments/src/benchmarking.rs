@@ -7,7 +7,6 @@ use polkadot_sdk::frame_support::traits::fungible::{Inspect, Mutate};
 use polkadot_sdk::frame_system::RawOrigin;
 use polkadot_sdk::sp_core::crypto::KeyTypeId;
 use polkadot_sdk::sp_io::crypto::{sr25519_generate, sr25519_sign};
-use polkadot_sdk::sp_runtime::traits::Saturating;
 
 const KEY: KeyTypeId = KeyTypeId(*b"benc");
 /// Enough for every task and payment here, in existential deposits.

@@ -4,8 +4,9 @@ use super::*;
 use cyborg_primitives::task::ProofPolicy;
 use polkadot_sdk::frame_benchmarking::v2::*;
 use polkadot_sdk::frame_system::RawOrigin;
+use polkadot_sdk::pallet_timestamp;
 
-#[benchmarks]
+#[benchmarks(where T: pallet_timestamp::Config<Moment = Moment>)]
 mod benchmarks {
     use super::*;
 
@@ -17,8 +18,7 @@ mod benchmarks {
         let report = Report { memory_peak_bytes: 1, cpu_ms: 1, energy_mj: Some(1), requests: 1 };
         let period =
             Pallet::<T>::current().checked_sub(1).ok_or(BenchmarkError::Stop("time has not begun"))?;
-        let last = (0..T::Kept::get()).rev().filter_map(|back| Some((period.checked_sub(back + 1)?, report)));
-        let last = BoundedVec::truncate_from(last.collect());
+        let last = BoundedVec::truncate_from((0..period).map(|earlier| (earlier, report)).collect());
         Records::<T>::insert(task, &miner, Record { totals: Totals::default(), last });
         #[extrinsic_call]
         _(RawOrigin::Signed(miner.clone()), task, period, report);
