@@ -16,8 +16,9 @@ mod benchmarks {
         let miner: T::AccountId = account("miner", 0, 0);
         let task = T::Engagements::set_up_task(&owner, &miner, ProofPolicy::Every);
         let report = Report { memory_peak_bytes: 1, cpu_ms: 1, energy_mj: Some(1), requests: 1 };
-        let period =
-            Pallet::<T>::current().checked_sub(1).ok_or(BenchmarkError::Stop("time has not begun"))?;
+        // So many periods after the epoch that all places can be taken.
+        let period = T::Kept::get();
+        pallet_timestamp::Now::<T>::put(T::PeriodMs::get().saturating_mul(u64::from(period) + 1));
         let last = BoundedVec::truncate_from((0..period).map(|earlier| (earlier, report)).collect());
         Records::<T>::insert(task, &miner, Record { totals: Totals::default(), last });
         #[extrinsic_call]
