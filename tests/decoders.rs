@@ -135,7 +135,8 @@ pub fn verifier_key(bytes: &[u8]) -> bool {
         return false;
     };
     assert_eq!(key.to_bytes(), bytes, "not canonical");
-    key.check().is_ok()
+    // What nobody would be ready to pay for.
+    key.cost().field_products < 1 << 24 && key.check().is_ok()
 }
 
 /// The key that [`proof`] verifies under, among the seeds of [`verifier_key`].

@@ -86,12 +86,26 @@ pub(crate) struct Called {
     pub(crate) time: Duration,
     /// Pages of linear memory at the end, which are the most that there were.
     pub(crate) pages: u64,
+    /// Instructions executed, the same on every machine; 0 where they are not counted.
+    pub(crate) instructions: u64,
 }
 
 impl Host {
     /// Compiles the module's bytes.
     pub(crate) fn new(wasm: &[u8]) -> Outcome<Self> {
-        let engine = Engine::new(&substrate_config())?;
+        Self::with(&substrate_config(), wasm)
+    }
+
+    /// Compiles the module's bytes so that instructions are counted, which takes time.
+    #[allow(dead_code, reason = "not every test that has this file counts")]
+    pub(crate) fn counting(wasm: &[u8]) -> Outcome<Self> {
+        let mut config = substrate_config();
+        config.consume_fuel(true);
+        Self::with(&config, wasm)
+    }
+
+    fn with(config: &Config, wasm: &[u8]) -> Outcome<Self> {
+        let engine = Engine::new(config)?;
         let start = Instant::now();
         let module = Module::new(&engine, wasm)?;
         Ok(Self { engine, module, compilation: start.elapsed() })
@@ -118,6 +132,7 @@ impl Host {
         *store.data_mut() =
             StoreLimitsBuilder::new().memory_size(usize::try_from(pages * PAGE_BYTES)?).build();
         store.limiter(|limits| limits);
+        let counted = store.set_fuel(u64::MAX).is_ok();
         let instance = Instance::new(&mut store, &self.module, &[])?;
         let memory = instance.get_memory(&mut store, "memory").ok_or("the module exports no memory")?;
 
@@ -135,6 +150,7 @@ impl Host {
             verdict: results[0].unwrap_i32() as u32,
             time: start.elapsed(),
             pages: memory.size(&store),
+            instructions: if counted { u64::MAX - store.get_fuel()? } else { 0 },
         })
     }
 }

@@ -28,7 +28,7 @@ fn milliseconds(time: Duration) -> f64 {
 fn report(out: &mut impl Write, name: &str, call: impl Fn() -> Outcome<Called>) -> Outcome<()> {
     let mut calls = (0..RUNS).map(|_| call()).collect::<Outcome<Vec<_>>>()?;
     calls.sort_by_key(|call| call.time);
-    let Called { verdict, time, pages } = calls[RUNS / 2];
+    let Called { verdict, time, pages, .. } = calls[RUNS / 2];
     let verdict = match verdict {
         0 => "valid",
         1 => "false",

@@ -33,6 +33,9 @@ use zkml_verifier::cost::work;
 use zkml_verifier::{VerifierKey, verify_all};
 
 #[cfg(feature = "host-msm")]
+mod host;
+
+#[cfg(feature = "host-msm")]
 use host::Host as Group;
 #[cfg(not(feature = "host-msm"))]
 use zkml_core::msm::Native as Group;
@@ -44,7 +47,7 @@ const HALF_ADDITION_PS: u64 = 330_000;
 /// A byte of a key or proof.
 const BYTE_PS: u64 = 50_000;
 /// Any verification.
-const FIXED_PS: u64 = 500_000_000;
+const FIXED_PS: u64 = 1_000_000_000;
 /// A byte of a key that nobody has paid for yet, beyond [`BYTE_PS`]: tables, terms and names at
 /// their worst.
 const HOSTILE_BYTE_PS: u64 = 100_000;
@@ -159,44 +162,5 @@ impl Verifier for ZkVerifier {
 
     fn weight_of_true(cost: &Cost, proofs: u32) -> Weight {
         picoseconds(together(cost, proofs))
-    }
-}
-
-#[cfg(feature = "host-msm")]
-mod host {
-    //! The group operations of a node that offers them.
-
-    use alloc::vec::Vec;
-    use ark_ec::CurveGroup;
-    use ark_ec::short_weierstrass::SWCurveConfig;
-    use sp_crypto_ec_utils::pallas;
-    use zkml_core::group::Fq;
-    use zkml_core::msm::{Msm, Native};
-    use zkml_core::{Affine, F, Projective};
-
-    /// Multi-scalar multiplication by a host call.
-    pub(super) struct Host;
-
-    impl Msm for Host {
-        fn msm(&self, bases: &[Affine], scalars: &[F]) -> Projective {
-            // The fields are configured anew in wasm, but their elements have the same form.
-            let theirs = |coordinate: &Fq| ark_pallas::Fq::new_unchecked(coordinate.0);
-            let ours = |coordinate: &ark_pallas::Fq| Fq::new_unchecked(coordinate.0);
-            let pairs = bases.iter().zip(scalars);
-            let (points, factors): (Vec<pallas::Affine>, Vec<ark_pallas::Fr>) = pairs
-                .map(|(point, scalar)| {
-                    let point = pallas::Affine::new_unchecked(theirs(&point.x), theirs(&point.y));
-                    (point, ark_pallas::Fr::new_unchecked(scalar.0))
-                })
-                .unzip();
-            match <pallas::PallasConfig as SWCurveConfig>::msm(&points, &factors) {
-                Ok(sum) => {
-                    let sum = sum.into_affine();
-                    Affine::new_unchecked(ours(&sum.x), ours(&sum.y)).into()
-                }
-                // Never: there are as many points as factors.
-                Err(_) => Native.msm(bases, scalars),
-            }
-        }
     }
 }

@@ -64,7 +64,7 @@ const INVERSION: u64 = 150;
 /// An uncompressed point checked.
 const RAW_POINT: u64 = 10;
 /// What a term or a cell of an expression takes beside its loops.
-const TERM: u64 = 10;
+const TERM: u64 = 16;
 /// Additions, copies or steps of bounding accumulators that take as long as a product.
 const ADDITIONS: u64 = 8;
 /// Additions that a term of a lazily reduced sum of integers times scalars stands for.
