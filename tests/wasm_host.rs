@@ -87,6 +87,7 @@ pub(crate) struct Called {
     /// Pages of linear memory at the end, which are the most that there were.
     pub(crate) pages: u64,
     /// Instructions executed, the same on every machine; 0 where they are not counted.
+    #[allow(dead_code, reason = "not every program that has this file counts")]
     pub(crate) instructions: u64,
 }
 
@@ -97,7 +98,7 @@ impl Host {
     }
 
     /// Compiles the module's bytes so that instructions are counted, which takes time.
-    #[allow(dead_code, reason = "not every test that has this file counts")]
+    #[allow(dead_code, reason = "not every program that has this file counts")]
     pub(crate) fn counting(wasm: &[u8]) -> Outcome<Self> {
         let mut config = substrate_config();
         config.consume_fuel(true);

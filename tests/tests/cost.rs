@@ -16,8 +16,10 @@ use zkml_verifier::{Cost, VerifierKey, Visibility};
 #[allow(dead_code, reason = "shared with other tests")]
 mod maker;
 #[path = "../../crates/zkml/prover/tests/protocol/models.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod models;
 #[path = "../wasm_host.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod wasm_host;
 #[path = "../../crates/zkml/prover/tests/protocol/widths.rs"]
 #[allow(dead_code, reason = "shared with other tests")]

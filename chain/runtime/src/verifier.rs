@@ -33,6 +33,7 @@ use zkml_verifier::cost::work;
 use zkml_verifier::{VerifierKey, verify_all};
 
 #[cfg(feature = "host-msm")]
+#[path = "verifier/host.rs"]
 mod host;
 
 #[cfg(feature = "host-msm")]

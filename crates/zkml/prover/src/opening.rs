@@ -19,6 +19,9 @@ use zkml_verifier::{FormatError, Shown, Statement, Visibility};
 const MAGIC: &[u8; 6] = b"CYBopn";
 const VERSION: u16 = 1;
 
+/// Values and blinds of one tensor.
+type Part<'a> = (&'a [i64], &'a [F]);
+
 /// Values and blinds behind commitments: secret.
 pub struct Opening {
     /// Digest of the verifying key.
@@ -127,7 +130,7 @@ impl Opening {
     }
 
     /// Values and blinds of every graph input, with lengths checked.
-    fn input_parts(&self, graph: &Graph) -> Result<Vec<(&[i64], &[F])>, ProveError> {
+    fn input_parts(&self, graph: &Graph) -> Result<Vec<Part<'_>>, ProveError> {
         let count = graph.inputs.len();
         if self.tensors.len() != count && self.tensors.len() != count + graph.outputs.len() {
             return Err(ProveError::OpeningCount { expected: count, got: self.tensors.len() });

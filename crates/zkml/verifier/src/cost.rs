@@ -68,7 +68,7 @@ const TERM: u64 = 16;
 /// Additions, copies or steps of bounding accumulators that take as long as a product.
 const ADDITIONS: u64 = 8;
 /// Additions that a term of a lazily reduced sum of integers times scalars stands for.
-const WIDE_TERM: u64 = 3;
+const WIDE_TERM: u64 = 4;
 /// Bytes of a scalar in memory, with a coordinate beside it.
 const SCALAR_BYTES: u64 = 40;
 
