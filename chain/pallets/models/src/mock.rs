@@ -1,4 +1,5 @@
 //! A runtime with real balances and the chain's own verifier.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::{self as pallet_models, Key};
 use cyborg_primitives::verification::Cost;
