@@ -1,0 +1,60 @@
+//! What clients may ask of Cyborg's own pallets: nothing here changes state or costs a fee.
+
+use crate::configs::cyborg::VerificationFee;
+use crate::{AccountId, Balance};
+use alloc::vec::Vec;
+use codec::Codec;
+use cyborg_primitives::miner::Capacity;
+use cyborg_primitives::place::Region;
+use cyborg_primitives::task::Placement;
+use cyborg_primitives::verification::Cost;
+use cyborg_primitives::{HOUR_MS, ModelId, TaskId};
+use pallet_miners::Candidate;
+use pallet_payments::Bill;
+use pallet_reports::Row;
+use pallet_tasks::types::price_of;
+use polkadot_sdk::frame_support::weights::Weight;
+use polkadot_sdk::sp_api;
+use polkadot_sdk::sp_runtime::traits::Convert;
+
+sp_api::decl_runtime_apis! {
+    /// Questions about miners, tasks, bills and fees.
+    pub trait CyborgApi<AccountId>
+    where
+        AccountId: Codec,
+    {
+        /// The miners that a task submitted now would be given to, the best first: with the
+        /// placement, the model's memory, and the most per compute hour.
+        fn ranking(
+            placement: Placement<Vec<Region>>,
+            memory_mib: u32,
+            price_cap: Balance,
+            count: u32,
+        ) -> Vec<Candidate<AccountId>>;
+
+        /// What a miner with this price and machine would be paid now for an answer of a model, and
+        /// for its proof; `None` for an unknown model, or where it is more than money there can be.
+        fn tariff(model: ModelId, price: Balance, capacity: Capacity) -> Option<(Balance, Balance)>;
+
+        /// The account of a task that is not vacated.
+        fn bill(task: TaskId) -> Option<Bill>;
+
+        /// What each miner reported on a task that is not vacated.
+        fn reports(task: TaskId) -> Vec<(AccountId, Row)>;
+
+        /// What verifying proofs of this cost together is charged before, and what remains charged
+        /// where all are true.
+        fn verification_weight(cost: Cost, proofs: u32) -> (Weight, Weight);
+
+        /// The part of a proof's pay that stands for the fee of its submission.
+        fn verification_fee(cost: Cost) -> Balance;
+    }
+}
+
+/// As [`CyborgApi::tariff`] says, by the rule that an engagement follows.
+pub(crate) fn tariff(model: ModelId, price: Balance, capacity: Capacity) -> Option<(Balance, Balance)> {
+    let model = <crate::Models as cyborg_interface::Models<AccountId>>::model(model)?;
+    let of_work = |macs| price_of(price, capacity.time_us(macs), HOUR_MS * 1_000);
+    let per_proof = of_work(model.proof_macs)?.checked_add(VerificationFee::convert(model.cost))?;
+    Some((of_work(model.work_macs)?, per_proof))
+}

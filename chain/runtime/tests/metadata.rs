@@ -1,0 +1,23 @@
+//! The description of the runtime that clients are generated from is this runtime's.
+//!
+//! With `CYBORG_WRITE_METADATA` set, as `cargo xtask metadata` does, it is written instead of
+//! compared.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{env, fs};
+
+use cyborg_runtime::Runtime;
+
+/// The newest version of the format that clients read.
+const VERSION: u32 = 16;
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/network/chain-client/metadata.scale");
+
+#[test]
+fn clients_have_this_runtimes_metadata() {
+    let metadata = Runtime::metadata_at_version(VERSION).unwrap();
+    if env::var_os("CYBORG_WRITE_METADATA").is_some() {
+        fs::write(FILE, &**metadata).unwrap();
+    }
+    let kept = fs::read(FILE).unwrap();
+    assert!(kept == **metadata, "the runtime has changed: run `cargo xtask metadata`");
+}
