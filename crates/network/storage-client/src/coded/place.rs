@@ -1,0 +1,204 @@
+//! Storing: stripes are read, encrypted, coded and sent, a few at a time; then the manifest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use cyborg_envelope::blob::Sealed;
+use cyborg_primitives::Digest;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Event, Inner, STRIPES_AT_ONCE};
+use crate::code::encode;
+use crate::error::{StorageError, hex};
+use crate::manifest::{Fragment, Manifest, Shape, SignedManifest};
+use crate::storage::blocking;
+use crate::store::Kind;
+
+/// Stripes in a row of which nothing is there, after which nothing is expected to be.
+const ABSENT_STRIPES: usize = 4;
+
+/// A stripe that is stored.
+struct Placed {
+    fragments: Vec<Fragment>,
+    /// The stripe's bytes, for the file's digest.
+    bytes: Vec<Bytes>,
+}
+
+impl Inner {
+    pub(super) async fn put(self: Arc<Self>, blob: Arc<Sealed>) -> Result<Digest, StorageError> {
+        let file_bytes = blob.layout().blob_bytes;
+        let shape = Shape { code: self.code, fragment_bytes: self.fragment_bytes, file_bytes }.check()?;
+        let absent = Arc::new(AtomicUsize::new(0));
+        let mut stored = stream::iter(0..shape.stripes())
+            .map(|stripe| {
+                let work = self.clone().put_stripe(blob.clone(), shape, stripe, absent.clone());
+                // On a task of its own, so that the stripes use all cores.
+                async { tokio::spawn(work).await.map_err(std::io::Error::other)? }
+            })
+            .buffered(STRIPES_AT_ONCE);
+
+        let mut hasher = blake3::Hasher::new();
+        let mut fragments = Vec::with_capacity(shape.stripes() as usize * usize::from(shape.code.total));
+        let mut stripe = 0;
+        while let Some(Placed { fragments: placed, bytes }) = stored.try_next().await? {
+            hasher = blocking(move || {
+                for part in bytes {
+                    hasher.update(&part);
+                }
+                Ok(hasher)
+            })
+            .await?;
+            fragments.extend(placed);
+            self.tell(&Event::Stripe { stripe, of: shape.stripes() });
+            stripe += 1;
+        }
+        drop(stored);
+        if !blocking(move || Ok(blob.is_unchanged()?)).await? {
+            return Err(StorageError::SourceChanged);
+        }
+        let manifest = Manifest {
+            shape,
+            file_digest: *hasher.finalize().as_bytes(),
+            owner: self.signer.account(),
+            places: self.places.iter().map(|place| place.store.location().to_owned()).collect(),
+            fragments,
+        };
+        let signed = manifest.sign(&*self.signer)?;
+        self.put_manifest(&signed).await?;
+        Ok(signed.id)
+    }
+
+    /// The place that a fragment goes to, and where to turn when that fails: each stripe begins at
+    /// the next place, so that every place has data and recovery fragments alike.
+    pub(super) fn order(&self, stripe: u64, index: usize) -> Vec<usize> {
+        let count = self.places.len();
+        let first = ((stripe % count as u64) as usize + index) % count;
+        let mut order: Vec<usize> = (first..count).chain(0..first).collect();
+        // Stable: places that fail are asked last, in the same order.
+        order.sort_by_key(|place| self.places[*place].is_failing());
+        order
+    }
+
+    async fn is_placed(&self, stripe: u64, index: usize, id: &Digest) -> Option<usize> {
+        let place = *self.order(stripe, index).first()?;
+        let has = self.places[place].store.has(Kind::Fragment, id).await;
+        self.places[place].note(&has);
+        has.ok()?.then_some(place)
+    }
+
+    async fn put_stripe(
+        self: Arc<Self>,
+        blob: Arc<Sealed>,
+        shape: Shape,
+        stripe: u64,
+        absent: Arc<AtomicUsize>,
+    ) -> Result<Placed, StorageError> {
+        let (coded, bytes) = code_stripe(blob, shape, stripe).await?;
+        let count = coded.len();
+        // An interrupted upload left the fragments of its first stripes.
+        let resuming = absent.load(Ordering::Relaxed) < ABSENT_STRIPES;
+        let any_there = AtomicBool::new(false);
+        let fragments = stream::iter(coded.into_iter().enumerate())
+            .map(|(index, (id, bytes))| {
+                let (this, any_there) = (&self, &any_there);
+                async move {
+                    let there = if resuming { this.is_placed(stripe, index, &id).await } else { None };
+                    let place = match there {
+                        Some(place) => {
+                            any_there.store(true, Ordering::Relaxed);
+                            place
+                        }
+                        None => {
+                            let order = this.order(stripe, index);
+                            this.put_fragment(order, stripe, index, &id, bytes).await?
+                        }
+                    };
+                    Ok::<_, StorageError>(Fragment { id, place: place as u16 })
+                }
+            })
+            .buffered(count)
+            .try_collect()
+            .await?;
+        if any_there.load(Ordering::Relaxed) {
+            absent.store(0, Ordering::Relaxed);
+        } else {
+            absent.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Placed { fragments, bytes })
+    }
+
+    /// Puts a fragment at the first place of these that takes it.
+    pub(super) async fn put_fragment(
+        &self,
+        order: Vec<usize>,
+        stripe: u64,
+        index: usize,
+        id: &Digest,
+        bytes: Bytes,
+    ) -> Result<usize, StorageError> {
+        let mut tried = Vec::new();
+        for at in order {
+            let place = &self.places[at];
+            let put = place.store.put(Kind::Fragment, id, bytes.clone()).await;
+            place.note(&put);
+            match put {
+                Ok(()) => return Ok(at),
+                Err(problem) => {
+                    self.tell(&Event::BadFragment { stripe, index, problem: &problem });
+                    tried.push(problem.to_string());
+                }
+            }
+        }
+        Err(StorageError::Nowhere { stripe, index, tried: tried.join("; ") })
+    }
+
+    /// Puts the manifest everywhere. It must survive the loss of as many places as the fragments do.
+    async fn put_manifest(&self, signed: &SignedManifest) -> Result<(), StorageError> {
+        let bytes = Bytes::copy_from_slice(&signed.bytes);
+        let puts = self.places.iter().map(|place| {
+            let bytes = bytes.clone();
+            async move {
+                let put = place.store.put(Kind::Manifest, &signed.id, bytes).await;
+                place.note(&put);
+                put
+            }
+        });
+        let failed: Vec<String> = futures::future::join_all(puts)
+            .await
+            .into_iter()
+            .filter_map(|put| put.err().map(|error| error.to_string()))
+            .collect();
+        let places = self.places.len();
+        let placed = places - failed.len();
+        let code = signed.manifest.shape.code;
+        let at_each = usize::from(code.total).div_ceil(places);
+        let needed = usize::from(code.total - code.data) / at_each + 1;
+        if placed < needed.min(places) {
+            let tried = failed.join("; ");
+            return Err(StorageError::ManifestPlaced { placed, places, needed: needed.min(places), tried });
+        }
+        tracing::debug!(id = hex(&signed.id), placed, places, "manifest stored");
+        Ok(())
+    }
+}
+
+/// Encrypts and codes a stripe: its fragments with their ids, and its bytes.
+async fn code_stripe(
+    blob: Arc<Sealed>,
+    shape: Shape,
+    stripe: u64,
+) -> Result<(Vec<(Digest, Bytes)>, Vec<Bytes>), StorageError> {
+    blocking(move || {
+        let (start, length) = shape.stripe(stripe);
+        let fragment_bytes = shape.fragment_bytes_of(stripe);
+        let mut bytes = Vec::with_capacity(usize::from(shape.code.data) * fragment_bytes);
+        bytes.resize(length, 0);
+        blob.read_at(start, &mut bytes)?;
+        let fragments = encode(shape.code, bytes, fragment_bytes).map_err(std::io::Error::other)?;
+        let data = fragments[..usize::from(shape.code.data)].to_vec();
+        let named = fragments.into_iter().map(|bytes| (*blake3::hash(&bytes).as_bytes(), bytes)).collect();
+        Ok((named, super::cut(data, 0..length)))
+    })
+    .await
+}

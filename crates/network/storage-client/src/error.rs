@@ -1,0 +1,239 @@
+//! Why a file cannot be stored, fetched or trusted.
+
+use std::io;
+
+use cyborg_primitives::Digest;
+
+/// Why a manifest is refused. One variant per check.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// It does not begin as one.
+    #[error("not a manifest of this version")]
+    NotAManifest,
+    /// It is longer than any.
+    #[error("a manifest of {got} bytes; at most {max}")]
+    TooLong {
+        /// Most bytes.
+        max: usize,
+        /// Bytes found.
+        got: usize,
+    },
+    /// Its length does not follow from its counts.
+    #[error("a manifest of {got} bytes; its counts make {expected}")]
+    Length {
+        /// Bytes that the counts make.
+        expected: u64,
+        /// Bytes found.
+        got: u64,
+    },
+    /// Fewer fragments than are needed, or none needed.
+    #[error("{data} of {total} fragments is no code")]
+    Code {
+        /// Fragments that suffice.
+        data: u8,
+        /// Fragments made.
+        total: u8,
+    },
+    /// A fragment's size is out of range or no multiple of 64.
+    #[error("fragments of {got} bytes; expected a multiple of 64 up to {max}")]
+    FragmentSize {
+        /// Most bytes.
+        max: u32,
+        /// Bytes found.
+        got: u32,
+    },
+    /// The file is empty, or too long to be listed.
+    #[error("a file of {got} bytes cannot be listed")]
+    FileLength {
+        /// Bytes found.
+        got: u64,
+    },
+    /// A place's name is too long, or no text.
+    #[error("place {index} has no valid name")]
+    Place {
+        /// Which, from 0.
+        index: usize,
+    },
+    /// A fragment lies at a place that is not listed.
+    #[error("a fragment at place {got}; there are {places}")]
+    UnknownPlace {
+        /// Places listed.
+        places: usize,
+        /// Place found.
+        got: usize,
+    },
+    /// The signature is not the owner's.
+    #[error("the owner did not sign this manifest")]
+    Signature,
+    /// It is another file's manifest.
+    #[error("this is the manifest of another file")]
+    OtherFile,
+}
+
+/// Why a file cannot be stored or fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Nobody answers, or the answer breaks off.
+    #[error("{location}: {reason}")]
+    Unreachable {
+        /// Who was asked.
+        location: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The answer is a refusal.
+    #[error("{location} refused: {status} {message}")]
+    Refused {
+        /// Who was asked.
+        location: String,
+        /// HTTP status, or the gateway's code.
+        status: u16,
+        /// What it said.
+        message: String,
+    },
+    /// There is no space left.
+    #[error("{location} is full")]
+    Full {
+        /// Who was asked.
+        location: String,
+    },
+    /// It has no such file or fragment.
+    #[error("{location} has no {id}")]
+    NotFound {
+        /// Who was asked.
+        location: String,
+        /// What for, in hexadecimal.
+        id: String,
+    },
+    /// An answer is longer than what was asked for.
+    #[error("{location} answered with more than {limit} bytes")]
+    TooMuch {
+        /// Who was asked.
+        location: String,
+        /// Most bytes expected.
+        limit: u64,
+    },
+    /// What came is not what was stored.
+    #[error("{location} altered {id}")]
+    Altered {
+        /// Who was asked.
+        location: String,
+        /// What for, in hexadecimal.
+        id: String,
+    },
+    /// The answer is not one of the protocol.
+    #[error("{location} answered {found}")]
+    Protocol {
+        /// Who was asked.
+        location: String,
+        /// What was found.
+        found: String,
+    },
+    /// A manifest is refused.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// No place has a valid manifest of this file.
+    #[error("no place has the manifest of {id}: {tried}")]
+    NoManifest {
+        /// The file.
+        id: String,
+        /// What each place said.
+        tried: String,
+    },
+    /// Too few fragments of a stripe are left.
+    #[error("stripe {stripe}: {found} of the {needed} fragments needed are left; {lost}")]
+    Lost {
+        /// Which, from 0.
+        stripe: u64,
+        /// Good fragments.
+        found: usize,
+        /// Fragments needed.
+        needed: usize,
+        /// What is wrong with the others.
+        lost: String,
+    },
+    /// No place takes a fragment.
+    #[error("no place takes fragment {index} of stripe {stripe}: {tried}")]
+    Nowhere {
+        /// Which stripe, from 0.
+        stripe: u64,
+        /// Which fragment, from 0.
+        index: usize,
+        /// What each place said.
+        tried: String,
+    },
+    /// Too few places took the manifest.
+    #[error("{placed} of {places} places took the manifest; {needed} are needed: {tried}")]
+    ManifestPlaced {
+        /// Places that took it.
+        placed: usize,
+        /// Places asked.
+        places: usize,
+        /// Places needed.
+        needed: usize,
+        /// What the others said.
+        tried: String,
+    },
+    /// There are no places.
+    #[error("no place to store at")]
+    NoPlaces,
+    /// A part of a file that is not there.
+    #[error("bytes {start} to {end} of a file of {length}")]
+    Range {
+        /// First byte.
+        start: u64,
+        /// Byte after the last.
+        end: u64,
+        /// Bytes of the file.
+        length: u64,
+    },
+    /// The file changed while it was sealed.
+    #[error("the file changed while it was uploaded; upload it again")]
+    SourceChanged,
+    /// The gateway made another file of what it was sent.
+    #[error("the gateway stored {found} instead of {expected}")]
+    OtherFileId {
+        /// Id of what was sent.
+        expected: String,
+        /// Id it answered with.
+        found: String,
+    },
+    /// A name or value that a request cannot carry.
+    #[error("{what} cannot be used: {got}")]
+    BadSetting {
+        /// Which.
+        what: &'static str,
+        /// Its value.
+        got: String,
+    },
+    /// Sealing or opening failed.
+    #[error(transparent)]
+    Envelope(#[from] cyborg_envelope::EnvelopeError),
+    /// Reading or writing here failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl StorageError {
+    /// Whether asking again may help.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500 | 502..=504),
+            _ => false,
+        }
+    }
+}
+
+/// An id as people read it.
+#[must_use]
+pub fn hex(id: &Digest) -> String {
+    blake3::Hash::from_bytes(*id).to_hex().to_string()
+}
+
+/// An id from 64 hexadecimal digits.
+#[must_use]
+pub fn from_hex(text: &str) -> Option<Digest> {
+    blake3::Hash::from_hex(text).ok().map(Into::into)
+}

@@ -1,0 +1,257 @@
+//! A storage node over HTTP.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cyborg_primitives::{Account, Digest, Moment};
+use reqwest::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::error::{StorageError, from_hex, hex};
+use crate::http::{base, body, client, refusal, unreachable};
+use crate::owner::{Access, Action, Signer};
+use crate::store::{Kind, Store};
+
+/// Longer uploads go in parts, so that a broken connection costs one part.
+const PART_BYTES: usize = 4 << 20;
+/// How long a leave to store is good for.
+const ACCESS_LASTS: Duration = Duration::from_secs(3600);
+/// A leave this close to its end is replaced.
+const ACCESS_MARGIN: Duration = Duration::from_secs(120);
+/// Longest answer about a node's state.
+const MAX_STATUS_BYTES: u64 = 64 * 1024;
+/// Times a passing failure is tried again, and the first pause.
+const RETRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A node's state, as its `/health` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// `ok`, or `full`.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+    /// The node's public key, in hexadecimal.
+    pub node: String,
+    /// Most bytes that it keeps.
+    pub quota_bytes: u64,
+    /// Bytes that it keeps, uploads under way included.
+    pub used_bytes: u64,
+    /// Fragments that it keeps.
+    pub fragments: u64,
+    /// Manifests that it keeps.
+    pub manifests: u64,
+    /// Fragments and manifests that had rotted and were put aside.
+    pub quarantined: u64,
+    /// Whether only some owners may store here.
+    pub restricted: bool,
+}
+
+/// A storage node.
+pub struct NodeClient {
+    url: String,
+    http: Client,
+    signer: Option<Arc<dyn Signer>>,
+    /// The node's key, and the leave to store there.
+    identity: Mutex<Option<(Account, Access)>>,
+}
+
+impl NodeClient {
+    /// A node by its URL. Without a signer, only nodes that serve anybody take uploads, and nothing
+    /// can be deleted.
+    ///
+    /// # Errors
+    /// Where the URL is none.
+    pub fn new(url: &str, signer: Option<Arc<dyn Signer>>) -> Result<Self, StorageError> {
+        let url = base(url)?;
+        Ok(Self { http: client(&url)?, url, signer, identity: Mutex::default() })
+    }
+
+    /// What the node says of itself.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn status(&self) -> Result<NodeStatus, StorageError> {
+        let answer = self.send(self.http.get(format!("{}/health", self.url))).await?;
+        if !answer.status().is_success() {
+            return Err(refusal(&self.url, "health", answer).await);
+        }
+        let text = body(&self.url, answer, MAX_STATUS_BYTES).await?;
+        serde_json::from_slice(&text).map_err(|error| self.protocol(error.to_string()))
+    }
+
+    /// Part of a fragment or manifest, as the node has it: not checked against the id.
+    ///
+    /// # Errors
+    /// Where it does not have it, or the range ends beyond it.
+    pub async fn range(
+        &self,
+        kind: Kind,
+        id: &Digest,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, StorageError> {
+        let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
+            return Ok(Bytes::new());
+        };
+        let request =
+            self.request(Method::GET, kind, id).header(RANGE, format!("bytes={}-{last}", range.start));
+        let answer = self.send(request).await?;
+        if answer.status() != StatusCode::PARTIAL_CONTENT {
+            return Err(refusal(&self.url, &hex(id), answer).await);
+        }
+        let bytes = body(&self.url, answer, range.end - range.start).await?;
+        if bytes.len() as u64 == range.end - range.start {
+            Ok(bytes)
+        } else {
+            Err(self.protocol(format!("{} bytes of a range", bytes.len())))
+        }
+    }
+
+    fn request(&self, method: Method, kind: Kind, id: &Digest) -> RequestBuilder {
+        self.http.request(method, format!("{}/{}/{}", self.url, kind.folder(), hex(id)))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, StorageError> {
+        request.send().await.map_err(|error| unreachable(&self.url, &error))
+    }
+
+    fn protocol(&self, found: String) -> StorageError {
+        StorageError::Protocol { location: self.url.clone(), found }
+    }
+
+    /// The `Authorization` of an action, where there is somebody to sign.
+    async fn access(&self, action: Action) -> Result<Option<String>, StorageError> {
+        let Some(signer) = &self.signer else { return Ok(None) };
+        let mut identity = self.identity.lock().await;
+        let now = now();
+        let node = match *identity {
+            Some((_, access)) if action == Action::Store && access.expires > now + millis(ACCESS_MARGIN) => {
+                return Ok(Some(access.to_header()));
+            }
+            Some((node, _)) => node,
+            None => {
+                let status = self.status().await?;
+                from_hex(&status.node).ok_or_else(|| self.protocol(format!("the key `{}`", status.node)))?
+            }
+        };
+        let access = Access::sign(&**signer, &node, action, now + millis(ACCESS_LASTS));
+        if action == Action::Store {
+            *identity = Some((node, access));
+        }
+        Ok(Some(access.to_header()))
+    }
+
+    /// Sends a request that changes something, once.
+    async fn change(&self, mut request: RequestBuilder, action: Action) -> Result<Response, StorageError> {
+        if let Some(access) = self.access(action).await? {
+            request = request.header(AUTHORIZATION, access);
+        }
+        self.send(request).await
+    }
+
+    /// Uploads all at once.
+    async fn put_whole(&self, kind: Kind, id: &Digest, bytes: Bytes) -> Result<(), StorageError> {
+        let answer = self.change(self.request(Method::PUT, kind, id).body(bytes), Action::Store).await?;
+        if answer.status().is_success() { Ok(()) } else { Err(refusal(&self.url, &hex(id), answer).await) }
+    }
+
+    /// Uploads in parts, from where an earlier attempt broke off.
+    async fn put_parts(&self, kind: Kind, id: &Digest, bytes: &Bytes) -> Result<(), StorageError> {
+        let total = bytes.len();
+        let mut range = format!("bytes */{total}");
+        let mut part = Bytes::new();
+        loop {
+            let request = self.request(Method::PUT, kind, id).header(CONTENT_RANGE, range).body(part);
+            let answer = self.change(request, Action::Store).await?;
+            match answer.status() {
+                status if status.is_success() => return Ok(()),
+                StatusCode::PERMANENT_REDIRECT => {}
+                _ => return Err(refusal(&self.url, &hex(id), answer).await),
+            }
+            // `bytes=0-N`, or no header where it has nothing.
+            let received = match answer.headers().get(RANGE).map(|value| value.to_str()) {
+                None => 0,
+                Some(value) => value
+                    .ok()
+                    .and_then(|value| value.strip_prefix("bytes=0-")?.parse::<usize>().ok()?.checked_add(1))
+                    .filter(|received| *received < total)
+                    .ok_or_else(|| self.protocol("a range that makes no sense".to_owned()))?,
+            };
+            let end = total.min(received + PART_BYTES);
+            range = format!("bytes {received}-{}/{total}", end - 1);
+            part = bytes.slice(received..end);
+        }
+    }
+}
+
+#[async_trait]
+impl Store for NodeClient {
+    fn location(&self) -> &str {
+        &self.url
+    }
+
+    async fn put(&self, kind: Kind, id: &Digest, bytes: Bytes) -> Result<(), StorageError> {
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 0;
+        loop {
+            let done = if bytes.len() > PART_BYTES {
+                self.put_parts(kind, id, &bytes).await
+            } else {
+                self.put_whole(kind, id, bytes.clone()).await
+            };
+            match done {
+                Err(error) if error.is_passing() && attempt < RETRIES => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 4;
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn get(&self, kind: Kind, id: &Digest) -> Result<Bytes, StorageError> {
+        let answer = self.send(self.request(Method::GET, kind, id)).await?;
+        if answer.status() == StatusCode::OK {
+            body(&self.url, answer, kind.max_bytes()).await
+        } else {
+            Err(refusal(&self.url, &hex(id), answer).await)
+        }
+    }
+
+    async fn has(&self, kind: Kind, id: &Digest) -> Result<bool, StorageError> {
+        let answer = self.send(self.request(Method::HEAD, kind, id)).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(refusal(&self.url, &hex(id), answer).await),
+        }
+    }
+
+    async fn delete(&self, kind: Kind, id: &Digest) -> Result<(), StorageError> {
+        if kind == Kind::Fragment {
+            // The node collects what no manifest lists: others may list it too.
+            return Ok(());
+        }
+        let request = self.request(Method::DELETE, kind, id);
+        let answer = self.change(request, Action::Delete(*id)).await?;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            StatusCode::NOT_FOUND => Ok(()),
+            _ => Err(refusal(&self.url, &hex(id), answer).await),
+        }
+    }
+}
+
+/// The time by this machine's clock.
+pub(crate) fn now() -> Moment {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+fn millis(duration: Duration) -> Moment {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,42 @@
+//! A node as a program of its own: until a signal ends it. And asking one how it is.
+
+use std::io;
+
+use cyborg_storage_client::error::StorageError;
+use cyborg_storage_client::node::{NodeClient, NodeStatus};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Config, Node, StartError};
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
+}
+
+/// Runs a node until SIGINT or SIGTERM, and ends it in order. `ready` is told when it answers.
+///
+/// # Errors
+/// Where it does not start.
+pub fn run(config: Config, ready: impl FnOnce(&Node)) -> Result<(), StartError> {
+    runtime().map_err(StartError::System)?.block_on(async {
+        // From here on a signal ends the node in order, even while it starts.
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::System)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::System)?;
+        let node = Node::start(config).await?;
+        ready(&node);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        node.stop().await;
+        Ok(())
+    })
+}
+
+/// Asks a node how it is.
+///
+/// # Errors
+/// Where it does not answer.
+pub fn status(url: &str) -> Result<NodeStatus, StorageError> {
+    runtime()?.block_on(async { NodeClient::new(url, None)?.status().await })
+}
