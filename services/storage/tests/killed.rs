@@ -1,6 +1,6 @@
 //! SIGKILL: of the client that uploads, and of the node that receives. Each is a process of its own:
 //! this test's program, started again for one of the tests that only act when they are told to.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;
 
@@ -35,7 +35,6 @@ async fn act_as_node() {
     let mut config = config(Path::new(&folder));
     config.listen = listen.parse().unwrap();
     let node = Node::start(config).await.unwrap();
-    eprintln!("listening at {}", node.address());
     println!("\nlistening at {}", node.address());
     std::future::pending::<()>().await;
 }

@@ -15,11 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// Nothing of the part is taken.
-    DropBefore(usize),
+    Before(usize),
     /// Half of it is.
-    DropHalfway(usize),
+    Halfway(usize),
     /// All of it is, and nobody is told.
-    DropAfter(usize),
+    After(usize),
 }
 
 pub(crate) struct Request {
@@ -182,7 +182,7 @@ impl Gateway {
             let part = state.parts;
             state.parts += usize::from(length > 0);
             let broken = state.broken_from.is_some_and(|from| part >= from);
-            if length > 0 && (broken || matches!(state.fault, Some(Fault::DropBefore(at)) if at == part)) {
+            if length > 0 && (broken || matches!(state.fault, Some(Fault::Before(at)) if at == part)) {
                 state.fault = None;
                 return None;
             }
@@ -190,7 +190,7 @@ impl Gateway {
         };
         let halfway = {
             let state = self.state.lock().unwrap();
-            length > 0 && matches!(state.fault, Some(Fault::DropHalfway(at)) if at + 1 == state.parts)
+            length > 0 && matches!(state.fault, Some(Fault::Halfway(at)) if at + 1 == state.parts)
         };
         let taken = if halfway { length / 2 } else { length };
         stream.read_exact(&mut body[..taken]).await.ok()?;
@@ -217,7 +217,7 @@ impl Gateway {
         upload.extend(&body[..taken]);
         state.received += taken as u64;
         let dropped_after =
-            length > 0 && matches!(state.fault, Some(Fault::DropAfter(at)) if at + 1 == state.parts);
+            length > 0 && matches!(state.fault, Some(Fault::After(at)) if at + 1 == state.parts);
         if halfway {
             state.fault = None;
             return None;

@@ -88,7 +88,7 @@ async fn requests_are_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_uploads_go_on_where_they_were() {
     let model = model(500_000);
-    for fault in [Fault::DropBefore(2), Fault::DropHalfway(2), Fault::DropAfter(2), Fault::DropHalfway(0)] {
+    for fault in [Fault::Before(2), Fault::Halfway(2), Fault::After(2), Fault::Halfway(0)] {
         let gateway = Gateway::start(owner().account()).await;
         gateway.break_once(fault);
         let id = upload(&client(&gateway), &model.path, &key(), b"").await.unwrap();
@@ -118,7 +118,7 @@ async fn another_process_goes_on_too() {
 async fn a_lost_last_answer_is_no_loss() {
     let gateway = Gateway::start(owner().account()).await;
     let model = model(100_000);
-    gateway.break_once(Fault::DropAfter(1));
+    gateway.break_once(Fault::After(1));
     let id = upload(&client(&gateway), &model.path, &key(), b"").await.unwrap();
     assert!(client(&gateway).has(&id).await.unwrap());
     assert_eq!(gateway.files(), 1);
