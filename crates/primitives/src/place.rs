@@ -5,7 +5,18 @@ use scale_info::TypeInfo;
 
 /// A country or territory, by its two upper-case letters of ISO 3166-1.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
 )]
 pub struct Region(pub [u8; 2]);
 
@@ -18,7 +29,9 @@ impl Region {
 }
 
 /// A cell of a hundredth of a degree each way: at most 1.1 km.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Cell {
     /// Latitude of the cell's south edge in hundredths of a degree: -9000 to 8999.
     pub latitude: i16,
@@ -35,7 +48,9 @@ impl Cell {
 }
 
 /// A declared location.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Location {
     /// Whose law holds there.
     pub region: Region,

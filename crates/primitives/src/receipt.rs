@@ -3,8 +3,8 @@
 //! Leaves are receipts in the order of their numbers, without gaps. The left half of a tree of
 //! `n` leaves is the largest power of two below `n`.
 
-use crate::signed::{Payload, Receipt};
 use crate::Digest;
+use crate::signed::{Payload, Receipt};
 use alloc::vec::Vec;
 
 /// Most receipts of a period.
@@ -13,7 +13,10 @@ pub const MAX_RECEIPTS: u32 = 1 << 20;
 pub const MAX_PATH: u32 = 20;
 
 fn leaf(receipt: &Receipt, genesis: &Digest) -> Digest {
-    *blake3::Hasher::new_derive_key("cyborg receipt leaf v1").update(&receipt.payload(genesis)).finalize().as_bytes()
+    *blake3::Hasher::new_derive_key("cyborg receipt leaf v1")
+        .update(&receipt.payload(genesis))
+        .finalize()
+        .as_bytes()
 }
 
 fn node(left: &Digest, right: &Digest) -> Digest {
@@ -59,7 +62,14 @@ pub fn path(receipts: &[Receipt], index: usize, genesis: &Digest) -> Option<Vec<
 
 /// Whether a receipt is the leaf at an index of a tree of `count` leaves with this root.
 #[must_use]
-pub fn opens(root: &Digest, count: u32, index: u32, receipt: &Receipt, path: &[Digest], genesis: &Digest) -> bool {
+pub fn opens(
+    root: &Digest,
+    count: u32,
+    index: u32,
+    receipt: &Receipt,
+    path: &[Digest],
+    genesis: &Digest,
+) -> bool {
     fn climb(count: usize, index: usize, leaf: Digest, path: &[Digest]) -> Option<Digest> {
         if count == 1 {
             return path.is_empty().then_some(leaf);

@@ -23,7 +23,9 @@ pub trait Payload: Encode {
 }
 
 /// The owner's leave to be paid for one request. Without it a miner could invent requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Authorisation {
     /// The task.
     pub task: TaskId,
@@ -42,7 +44,9 @@ impl Payload for Authorisation {
 }
 
 /// The owner's word that every request up to a number was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Acknowledgement {
     /// The task.
     pub task: TaskId,
@@ -57,7 +61,9 @@ impl Payload for Acknowledgement {
 }
 
 /// What a miner signs when it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
 pub struct Receipt {
     /// The task.
     pub task: TaskId,

@@ -22,7 +22,9 @@ pub enum ChainError {
         found: String,
     },
     /// The chain's runtime is not the one this program was built for.
-    #[error("the chain runs version {chain} of its runtime, this program knows version {program}; use the program of that version")]
+    #[error(
+        "the chain runs version {chain} of its runtime, this program knows version {program}; use the program of that version"
+    )]
     RuntimeMismatch {
         /// The chain's `spec_version`.
         chain: u32,
@@ -49,7 +51,9 @@ pub enum ChainError {
         description: String,
     },
     /// The transaction's outcome is not known: it was neither finalised nor refused in time.
-    #[error("the transaction {hash} was not finalised within {seconds} s; look for it before sending it again")]
+    #[error(
+        "the transaction {hash} was not finalised within {seconds} s; look for it before sending it again"
+    )]
     Timeout {
         /// Its hash.
         hash: String,

@@ -37,7 +37,11 @@ pub fn stored(bytes: &[u8], type_id: u32, metadata: &Metadata) -> Result<Json, C
 ///
 /// # Errors
 /// Where the node does not answer, or answers with something else.
-pub async fn entry<A: Address>(at: &AtBlock, address: A, key: A::KeyParts) -> Result<Option<Json>, ChainError> {
+pub async fn entry<A: Address>(
+    at: &AtBlock,
+    address: A,
+    key: A::KeyParts,
+) -> Result<Option<Json>, ChainError> {
     let Some(value) = at.storage().try_fetch(address, key).await? else { return Ok(None) };
     stored(value.bytes(), value.type_id(), at.metadata_ref()).map(Some)
 }

@@ -42,10 +42,14 @@ pub enum KeyError {
     #[error("{0} holds neither a phrase of 12 to 24 words nor `0x` and 64 hexadecimal digits")]
     Content(PathBuf),
     /// No such development account.
-    #[error("`{0}` is no development account; known are //Alice, //Bob, //Charlie, //Dave, //Eve and //Ferdie, and paths below them")]
+    #[error(
+        "`{0}` is no development account; known are //Alice, //Bob, //Charlie, //Dave, //Eve and //Ferdie, and paths below them"
+    )]
     Development(String),
     /// No such name in the keyring.
-    #[error("no key `{name}` in the keyring ({folder}), and no file of that name; `cyborg account new {name}` makes one")]
+    #[error(
+        "no key `{name}` in the keyring ({folder}), and no file of that name; `cyborg account new {name}` makes one"
+    )]
     Unknown {
         /// The name.
         name: String,

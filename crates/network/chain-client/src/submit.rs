@@ -86,7 +86,9 @@ impl Chain {
 
 fn refusal(error: subxt::error::ExtrinsicError) -> ChainError {
     match error {
-        subxt::error::ExtrinsicError::ErrorSubmittingTransaction(error) => ChainError::Refused(error.to_string()),
+        subxt::error::ExtrinsicError::ErrorSubmittingTransaction(error) => {
+            ChainError::Refused(error.to_string())
+        }
         other => other.into(),
     }
 }
