@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cyborg_primitives::Digest;
 use cyborg_storage_client::error::ManifestError;
 use cyborg_storage_client::manifest::SignedManifest;
@@ -22,6 +22,8 @@ use crate::Shared;
 
 /// Written to the disk at a time.
 const CHUNK_BYTES: usize = 1 << 20;
+/// Pieces held before they are written: a client that sends single bytes holds no more memory.
+const MAX_CHUNKS: usize = 256;
 
 /// Why an upload is refused.
 #[derive(Debug, thiserror::Error)]
@@ -129,11 +131,13 @@ struct Sink {
 }
 
 impl Sink {
-    async fn take(mut self, chunk: Bytes) -> Result<Self, Refusal> {
+    async fn take(mut self, chunks: Vec<Bytes>) -> Result<Self, Refusal> {
         blocking(move || {
-            self.hasher.update(&chunk);
-            self.file.write_all(&chunk)?;
-            self.bytes += chunk.len() as u64;
+            for chunk in chunks {
+                self.hasher.update(&chunk);
+                self.file.write_all(&chunk)?;
+                self.bytes += chunk.len() as u64;
+            }
             Ok(self)
         })
         .await
@@ -156,7 +160,7 @@ async fn pour(
     let limits = shared.config.limits;
     let allowed = Duration::from_secs(expected / limits.min_bytes_per_second.max(1)) + limits.silence;
     let deadline = Instant::now() + allowed;
-    let mut chunk = BytesMut::with_capacity(CHUNK_BYTES.min(expected as usize));
+    let (mut chunks, mut pending) = (Vec::new(), 0);
     let mut received = 0_u64;
     let refusal = loop {
         let frame = match timeout_at(deadline, timeout(limits.silence, body.frame())).await {
@@ -173,16 +177,18 @@ async fn pour(
                     break Some(Refusal::Length { expected, got: received });
                 }
                 shared.metrics.received_bytes.inc_by(data.len() as u64);
-                chunk.extend_from_slice(&data);
-                if chunk.len() >= CHUNK_BYTES {
-                    sink = sink.take(chunk.split().freeze()).await.map_err(|refusal| (refusal, None))?;
-                    chunk.reserve(CHUNK_BYTES.min((expected - received) as usize));
+                pending += data.len();
+                chunks.push(data);
+                if pending >= CHUNK_BYTES || chunks.len() >= MAX_CHUNKS {
+                    let full = std::mem::take(&mut chunks);
+                    pending = 0;
+                    sink = sink.take(full).await.map_err(|refusal| (refusal, None))?;
                 }
             }
         }
     };
-    if !chunk.is_empty() {
-        sink = sink.take(chunk.freeze()).await.map_err(|refusal| (refusal, None))?;
+    if !chunks.is_empty() {
+        sink = sink.take(chunks).await.map_err(|refusal| (refusal, None))?;
     }
     match refusal {
         None if received == expected => Ok(sink),

@@ -14,7 +14,9 @@ use bytes::{Bytes, BytesMut};
 use cyborg_envelope::blob::Sealed;
 use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
+use crate::code::Encoders;
 use crate::error::StorageError;
 use crate::manifest::{Code, SignedManifest};
 use crate::owner::Signer;
@@ -23,10 +25,12 @@ use crate::store::{Kind, Store};
 
 pub use repair::RepairReport;
 
-/// Fragments of 2 MiB unless said otherwise.
-pub const FRAGMENT_BYTES: u32 = 2 << 20;
-/// Stripes on their way at once. Each is 8 MiB of the file, and 24 MiB when it is coded.
-const STRIPES_AT_ONCE: usize = 3;
+/// Fragments of 1 MiB unless said otherwise.
+pub const FRAGMENT_BYTES: u32 = 1 << 20;
+/// Stripes on their way at once. Each is 4 MiB of the file, and 12 MiB when it is coded.
+const STRIPES_AT_ONCE: usize = 4;
+/// Stripes that are coded at once; each needs 16 MiB of working space.
+const CODED_AT_ONCE: usize = 2;
 /// A place that failed this often in a row is asked last.
 const FAILING: u32 = 2;
 
@@ -83,6 +87,8 @@ struct Inner {
     code: Code,
     fragment_bytes: u32,
     observer: Option<Observer>,
+    encoders: Encoders,
+    coding: Semaphore,
 }
 
 /// Files cut into fragments over several places. Every fragment is checked against the signed
@@ -104,14 +110,22 @@ impl Coded {
             return Err(StorageError::NoPlaces);
         }
         let places = places.into_iter().map(|store| Place { store, failures: AtomicU32::new(0) }).collect();
-        Ok(Self(Arc::new(Inner { places, signer, code, fragment_bytes: FRAGMENT_BYTES, observer: None })))
+        Ok(Self(Arc::new(Inner {
+            places,
+            signer,
+            code,
+            fragment_bytes: FRAGMENT_BYTES,
+            observer: None,
+            encoders: Encoders::default(),
+            coding: Semaphore::new(CODED_AT_ONCE),
+        })))
     }
 
     /// With fragments of another size, a multiple of 64.
     #[must_use]
     pub fn with_fragment_bytes(self, fragment_bytes: u32) -> Self {
-        let Inner { places, signer, code, observer, .. } = self.into_inner();
-        Self(Arc::new(Inner { places, signer, code, fragment_bytes, observer }))
+        let inner = self.into_inner();
+        Self(Arc::new(Inner { fragment_bytes, ..inner }))
     }
 
     /// Tells somebody what happens.
@@ -132,6 +146,8 @@ impl Coded {
             code: shared.code,
             fragment_bytes: shared.fragment_bytes,
             observer: shared.observer.clone(),
+            encoders: Encoders::default(),
+            coding: Semaphore::new(CODED_AT_ONCE),
         })
     }
 

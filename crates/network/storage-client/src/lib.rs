@@ -14,7 +14,7 @@
 //!
 //! What is stored is a [`cyborg_envelope::blob::Sealed`], and nothing else can be: no back end sees
 //! plaintext. What comes back is checked against the id. Memory is bounded whatever the size of a
-//! file: a few stripes of 8 MiB.
+//! file: a few stripes of 4 MiB.
 
 pub mod cess;
 mod code;

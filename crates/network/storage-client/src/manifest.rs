@@ -18,7 +18,7 @@ use cyborg_primitives::{Account, Digest};
 use crate::error::ManifestError;
 use crate::owner::{Signer, verify};
 
-/// Longest manifest: that of a file of 380 GB in fragments of 2 MiB, 4 of 12.
+/// Longest manifest: that of a file of 215 GB in fragments of 1 MiB, 4 of 12.
 pub const MAX_MANIFEST_BYTES: usize = 20 << 20;
 /// Longest fragment.
 pub const MAX_FRAGMENT_BYTES: u32 = 16 << 20;

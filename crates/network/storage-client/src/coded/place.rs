@@ -94,7 +94,7 @@ impl Inner {
         stripe: u64,
         absent: Arc<AtomicUsize>,
     ) -> Result<Placed, StorageError> {
-        let (coded, bytes) = code_stripe(blob, shape, stripe).await?;
+        let (coded, bytes) = self.code_stripe(blob, shape, stripe).await?;
         let count = coded.len();
         // An interrupted upload left the fragments of its first stripes.
         let resuming = absent.load(Ordering::Relaxed) < ABSENT_STRIPES;
@@ -181,24 +181,29 @@ impl Inner {
         tracing::debug!(id = hex(&signed.id), placed, places, "manifest stored");
         Ok(())
     }
-}
 
-/// Encrypts and codes a stripe: its fragments with their ids, and its bytes.
-async fn code_stripe(
-    blob: Arc<Sealed>,
-    shape: Shape,
-    stripe: u64,
-) -> Result<(Vec<(Digest, Bytes)>, Vec<Bytes>), StorageError> {
-    blocking(move || {
-        let (start, length) = shape.stripe(stripe);
-        let fragment_bytes = shape.fragment_bytes_of(stripe);
-        let mut bytes = Vec::with_capacity(usize::from(shape.code.data) * fragment_bytes);
-        bytes.resize(length, 0);
-        blob.read_at(start, &mut bytes)?;
-        let fragments = encode(shape.code, bytes, fragment_bytes).map_err(std::io::Error::other)?;
-        let data = fragments[..usize::from(shape.code.data)].to_vec();
-        let named = fragments.into_iter().map(|bytes| (*blake3::hash(&bytes).as_bytes(), bytes)).collect();
-        Ok((named, super::cut(data, 0..length)))
-    })
-    .await
+    /// Encrypts and codes a stripe: its fragments with their ids, and its bytes.
+    async fn code_stripe(
+        self: &Arc<Self>,
+        blob: Arc<Sealed>,
+        shape: Shape,
+        stripe: u64,
+    ) -> Result<(Vec<(Digest, Bytes)>, Vec<Bytes>), StorageError> {
+        let _permit = self.coding.acquire().await.map_err(std::io::Error::other)?;
+        let this = self.clone();
+        blocking(move || {
+            let (start, length) = shape.stripe(stripe);
+            let fragment_bytes = shape.fragment_bytes_of(stripe);
+            let mut bytes = Vec::with_capacity(usize::from(shape.code.data) * fragment_bytes);
+            bytes.resize(length, 0);
+            blob.read_at(start, &mut bytes)?;
+            let fragments =
+                encode(&this.encoders, shape.code, bytes, fragment_bytes).map_err(std::io::Error::other)?;
+            let data = fragments[..usize::from(shape.code.data)].to_vec();
+            let named =
+                fragments.into_iter().map(|bytes| (*blake3::hash(&bytes).as_bytes(), bytes)).collect();
+            Ok((named, super::cut(data, 0..length)))
+        })
+        .await
+    }
 }

@@ -120,10 +120,11 @@ impl Inner {
         let shape = signed.manifest.shape;
         let fragment_bytes = shape.fragment_bytes_of(stripe);
         let found = self.clone().gather(signed, stripe).await?;
+        let this = self.clone();
         let coded = blocking(move || {
             let data = decode(shape.code, found, fragment_bytes).map_err(std::io::Error::other)?;
-            let coded = encode(shape.code, data.concat(), fragment_bytes).map_err(std::io::Error::other)?;
-            Ok(coded)
+            let coded = encode(&this.encoders, shape.code, data.concat(), fragment_bytes);
+            Ok(coded.map_err(std::io::Error::other)?)
         })
         .await?;
         let listed = signed.manifest.stripe(stripe);
