@@ -89,6 +89,7 @@ pub fn opens(
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn receipts(count: u64) -> Vec<Receipt> {

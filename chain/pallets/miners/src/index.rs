@@ -1,7 +1,7 @@
 //! The index: pages of compact entries that a ranking reads.
 //!
 //! Entries are in *buckets* by region and class of free memory, a bucket in pages of
-//! [`PAGE_ENTRIES`](crate::types::PAGE_ENTRIES) without gaps: who leaves is replaced by the last.
+//! [`PAGE_ENTRIES`] without gaps: who leaves is replaced by the last.
 //! Only miners on offer are there. Each change of a miner changes its entry in place, or moves it;
 //! that touches at most three pages, however many miners there are.
 //!
