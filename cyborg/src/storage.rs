@@ -1,0 +1,91 @@
+//! `cyborg storage …`: the storage node.
+//!
+//! What clients need to reach the node goes to standard output as soon as it answers; the log goes
+//! to standard error, as `RUST_LOG` says.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cyborg_storage::{Config, Node, NodeStatus};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{StorageCommand, StorageStart};
+use crate::error::Failure;
+use crate::report::{Report, bytes, hex};
+
+/// What is logged where `RUST_LOG` says nothing.
+const QUIET: &str = "warn,cyborg_storage=info";
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<Report, Failure> {
+    match command {
+        StorageCommand::Start(arguments) => start(arguments, json),
+        StorageCommand::Status(arguments) => {
+            let status = cyborg_storage::status(&arguments.url);
+            Ok(show(&status.map_err(|error| Failure::Storage(error.to_string()))?))
+        }
+    }
+}
+
+/// Runs the node until a signal ends it.
+fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
+    let folder = match &arguments.dir {
+        Some(folder) => folder.clone(),
+        None => data_folder(env::var_os("XDG_DATA_HOME").map(PathBuf::from), env::home_dir())?,
+    };
+    let mut config = Config::new(&folder);
+    config.listen = arguments.listen;
+    config.quota_bytes = arguments.quota;
+    config.owners.clone_from(&arguments.owner);
+    config.grace = Duration::from_secs(arguments.grace * 3600);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let ready = |node: &Node| {
+        let mut report = Report::default();
+        let url = format!("http://{}", node.address());
+        let key = format!("0x{}", hex(&node.account()));
+        report.field("url", url.as_str(), "URL", &url);
+        report.field("node", key.as_str(), "node's key", &key);
+        report.field("dir", folder.display().to_string(), "folder", folder.display());
+        report.field("quota_bytes", arguments.quota, "quota", bytes(arguments.quota));
+        report.line("Ctrl-C ends the node.");
+        report.print(json);
+    };
+    cyborg_storage::run(config, ready).map_err(|error| Failure::Storage(error.to_string()))?;
+    Ok(Report::default())
+}
+
+/// The node's folder by the XDG base directory specification, which has relative paths ignored.
+fn data_folder(data: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    data.filter(absolute)
+        .or_else(|| home.filter(absolute).map(|home| home.join(".local/share")))
+        .map(|folder| folder.join("cyborg/storage"))
+        .ok_or_else(|| Failure::Usage {
+            flag: "--dir",
+            problem: "there is no home folder: say where the node is to keep its data".to_owned(),
+        })
+}
+
+fn show(status: &NodeStatus) -> Report {
+    let mut report = Report::default();
+    let NodeStatus { used_bytes, quota_bytes, fragments, manifests, quarantined, restricted, .. } = *status;
+    // Its own words, whatever they are, are no instructions to a terminal.
+    for (key, value, label) in [
+        ("status", &status.status, "status"),
+        ("version", &status.version, "version"),
+        ("node", &format!("0x{}", status.node), "node's key"),
+    ] {
+        report.field(key, value.as_str(), label, value.escape_debug());
+    }
+    report.field("used_bytes", used_bytes, "used", bytes(used_bytes));
+    report.field("quota_bytes", quota_bytes, "quota", bytes(quota_bytes));
+    report.field("fragments", fragments, "fragments", fragments);
+    report.field("manifests", manifests, "manifests", manifests);
+    report.field("quarantined", quarantined, "rotten, put aside", quarantined);
+    let takes = if restricted { "from its owners" } else { "from anybody" };
+    report.field("restricted", restricted, "takes uploads", takes);
+    report
+}

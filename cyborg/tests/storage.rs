@@ -1,0 +1,124 @@
+//! `cyborg storage`: a node as a process, asked and ended as its user would.
+#![cfg(feature = "storage")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+const CYBORG: &str = env!("CARGO_BIN_EXE_cyborg");
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("cyborg-storage-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Node {
+    child: Child,
+    url: String,
+}
+
+fn arguments(folder: &Path) -> Command {
+    let mut command = Command::new(CYBORG);
+    command.args(["--json", "storage", "start", "--listen", "127.0.0.1:0", "--dir"]).arg(folder);
+    command
+}
+
+fn start(folder: &Path, more: &[&str]) -> Node {
+    let mut child =
+        arguments(folder).args(more).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.split("\"url\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    Node { child, url }
+}
+
+impl Node {
+    fn status(&self) -> String {
+        let output = run(&["--json", "storage", "status", &self.url]);
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn put(&self, path: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        )
+        .unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    /// Ends it as a service manager does, and waits.
+    fn terminate(mut self) {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(CYBORG).args(arguments).output().unwrap()
+}
+
+/// BLAKE3 of nothing.
+const EMPTY: &str = "/fragments/af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+
+#[test]
+fn a_node_keeps_what_it_took_from_run_to_run() {
+    let folder = Folder::new("kept");
+    let node = start(&folder.0, &["--quota", "1MB"]);
+    assert!(node.put(EMPTY, b"").starts_with("HTTP/1.1 201"));
+    assert!(node.put(EMPTY, b"x").starts_with("HTTP/1.1 422"));
+    let key = |status: &str| status.split("\"node\":\"").nth(1).unwrap()[..66].to_owned();
+    let before = node.status();
+    assert!(before.contains("\"fragments\":1") && before.contains("\"quota_bytes\":1000000"), "{before}");
+    let url = node.url.clone();
+    node.terminate();
+    let gone = run(&["storage", "status", &url]);
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(String::from_utf8(gone.stderr).unwrap().starts_with(&format!("error: {url}: ")));
+
+    let node = start(&folder.0, &["--owner", &"ab".repeat(32)]);
+    let after = node.status();
+    assert!(after.contains("\"fragments\":1") && after.contains("\"restricted\":true"), "{after}");
+    assert_eq!(key(&after), key(&before));
+    assert!(node.put(EMPTY, b"").starts_with("HTTP/1.1 401"));
+
+    let second = arguments(&folder.0).output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("in use by another storage node"));
+    node.terminate();
+}
+
+#[test]
+fn bad_flags_are_refused() {
+    for flags in [
+        ["--quota", "lots"],
+        ["--quota", "1.5GB"],
+        ["--listen", "nowhere"],
+        ["--owner", "abcd"],
+        ["--grace", "0"],
+    ] {
+        let output = run(&["storage", "start", flags[0], flags[1]]);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+    }
+    assert_eq!(run(&["storage", "status", "not a URL"]).status.code(), Some(2));
+}
