@@ -32,6 +32,137 @@ pub(crate) enum Command {
     /// Make keys, prove inferences, verify proofs
     #[command(subcommand, arg_required_else_help = true)]
     Zk(ZkCommand),
+    /// Run the chain's node on this machine, or write the specification for the stock node
+    #[cfg(feature = "chain")]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:\n  cyborg node --dev --block-time 500"
+    )]
+    Node(NodeCommand),
+    /// Keep encrypted fragments of models for others, or ask a storage node how it is
+    #[cfg(feature = "storage")]
+    #[command(subcommand, arg_required_else_help = true)]
+    Storage(StorageCommand),
+}
+
+#[cfg(feature = "storage")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Run a storage node until Ctrl-C or SIGTERM
+    #[command(
+        after_help = "Example:\n  cyborg storage start --dir /srv/cyborg --listen 0.0.0.0:9700 --quota 500GB"
+    )]
+    Start(StorageStart),
+    /// Ask a storage node how it is
+    #[command(after_help = "Example:\n  cyborg storage status http://127.0.0.1:9700")]
+    Status(StorageStatus),
+}
+
+#[cfg(feature = "storage")]
+#[derive(Debug, Args)]
+pub(crate) struct StorageStart {
+    /// Folder for what the node keeps [default: cyborg/storage in the user's data folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Address to listen at
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9700")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Most that is kept, such as 500GB or 2TiB
+    #[arg(long, value_name = "SIZE", default_value = "100GB", value_parser = size)]
+    pub(crate) quota: u64,
+    /// Account that may store here, in hexadecimal; may be repeated; anybody without
+    #[arg(long, value_name = "HEX", value_parser = account)]
+    pub(crate) owner: Vec<[u8; 32]>,
+    /// How long what no manifest lists is kept, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=87_600))]
+    pub(crate) grace: u64,
+}
+
+#[cfg(feature = "storage")]
+#[derive(Debug, Args)]
+pub(crate) struct StorageStatus {
+    /// The node's URL
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:9700", value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+}
+
+#[cfg(feature = "chain")]
+#[derive(Debug, Args)]
+pub(crate) struct NodeCommand {
+    #[command(subcommand)]
+    pub(crate) action: Option<NodeAction>,
+    #[command(flatten)]
+    pub(crate) node: Node,
+}
+
+#[cfg(feature = "chain")]
+#[derive(Debug, Args)]
+pub(crate) struct Node {
+    /// Run the node for development: no peers, no relay chain, well-known accounts with money
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// Folder for what the node keeps [default: cyborg/node in the user's data folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "tmp")]
+    pub(crate) base_path: Option<PathBuf>,
+    /// Keep nothing: work in a temporary folder, which is removed at the end
+    #[arg(long)]
+    pub(crate) tmp: bool,
+    /// Milliseconds from block to block; each is six seconds of chain time at any speed
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 6_000,
+        value_parser = clap::value_parser!(u64).range(10..=3_600_000)
+    )]
+    pub(crate) block_time: u64,
+    /// Seal a block when a transaction arrives, and only then
+    #[arg(long, conflicts_with = "block_time")]
+    pub(crate) instant: bool,
+    /// Port of the JSON-RPC, HTTP and WebSocket, on this machine; 0 for any
+    #[arg(long, value_name = "PORT", default_value_t = 9944)]
+    pub(crate) rpc_port: u16,
+    /// Port of the Prometheus metrics on this machine; none by default
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) prometheus_port: Option<u16>,
+}
+
+#[cfg(feature = "chain")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeAction {
+    /// Write the chain's specification for the stock polkadot-omni-node
+    #[command(after_help = "Example:\n  cyborg node export-chain-spec --preset development --out chain.json")]
+    ExportChainSpec(ExportChainSpec),
+}
+
+#[cfg(feature = "chain")]
+#[derive(Debug, Args)]
+pub(crate) struct ExportChainSpec {
+    /// What the chain begins with
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) preset: Preset,
+    /// Number of the parachain, as registered with the relay chain; the preset's by default
+    #[arg(long, value_name = "N")]
+    pub(crate) para_id: Option<u32>,
+    /// Relay chain: one that the stock node knows
+    #[arg(long, value_name = "NAME", default_value = "paseo")]
+    pub(crate) relay_chain: String,
+    /// Write what the genesis is made from, to be edited, instead of the genesis itself
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Where to write the specification
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+/// What a chain begins with.
+#[cfg(feature = "chain")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// Well-known accounts have money, and one of them makes the blocks
+    #[default]
+    Development,
+    /// Nobody has anything: collators and balances are put in before launch
+    Production,
 }
 
 #[derive(Debug, Subcommand)]
@@ -299,6 +430,34 @@ fn hex_bytes(text: &str) -> Result<Context, String> {
     bytes.map(Context).ok_or_else(|| "not hexadecimal".to_owned())
 }
 
+/// A number of bytes, with a decimal or binary unit.
+#[cfg(feature = "storage")]
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err("a size is a number and B, KB, MB, GB, TB, KiB, MiB, GiB or TiB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "not a whole number".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "more bytes than can be counted".to_owned())
+}
+
+/// An account as 64 hexadecimal digits.
+#[cfg(feature = "storage")]
+fn account(text: &str) -> Result<[u8; 32], String> {
+    let Context(bytes) = hex_bytes(text)?;
+    bytes.try_into().map_err(|_| "not 32 bytes".to_owned())
+}
+
 fn percent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
@@ -326,6 +485,19 @@ mod tests {
         command.build();
         command.clone().debug_assert();
         walk(&command);
+    }
+
+    #[cfg(feature = "storage")]
+    #[test]
+    fn sizes_and_accounts() {
+        for (text, bytes) in [("0", 0), ("7B", 7), ("100GB", 100_000_000_000), ("2 TiB", 2 << 40)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "GB", "-1", "1.5GB", "1gb", "1EB", "18446744073709551616", "20000000TB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(account(&"ab".repeat(32)), Ok([0xab; 32]));
+        assert!(account("ab").is_err());
     }
 
     #[test]
