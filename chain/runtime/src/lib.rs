@@ -17,6 +17,8 @@
 
 extern crate alloc;
 
+use alloc::vec::Vec;
+
 pub mod api;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarks;

@@ -8,8 +8,7 @@ use common::{call, chain, happened, next_block, skip_to};
 use cyborg_runtime::configs::governance::DECISION_DEPOSIT;
 use cyborg_runtime::economics::{DAYS, HOURS, UNIT};
 use cyborg_runtime::{
-    AccountId, Balances, ConvictionVoting, OriginCaller, ParachainSystem, Preimage, Referenda, Runtime,
-    RuntimeCall, RuntimeEvent, System, VERSION, genesis,
+    AccountId, Balances, OriginCaller, Runtime, RuntimeCall, RuntimeEvent, System, VERSION, genesis,
 };
 use polkadot_sdk::cumulus_primitives_core::AbridgedHostConfiguration;
 use polkadot_sdk::cumulus_primitives_core::{PersistedValidationData, relay_chain};
@@ -154,11 +153,6 @@ fn an_upgrade_is_enacted_by_votes() {
             RuntimeEvent::ParachainSystem(cumulus_pallet_parachain_system::Event::ValidationFunctionStored)
         )));
         assert_eq!(cumulus_pallet_parachain_system::PendingValidationCode::<Runtime>::get(), code);
-        let _ = (
-            ParachainSystem::validation_data_hash(),
-            Referenda::pallet_info(),
-            ConvictionVoting::pallet_info(),
-        );
     });
 }
 

@@ -6,8 +6,8 @@ mod common;
 
 use common::money::assert_conserved;
 use common::world::{
-    FUNDS, PRICE, Person, answer, authorise, claim, confirm, person, prove_for, provide_keys, register_miner,
-    register_model, running, small_input, small_model, spec, submit, town, wait,
+    FUNDS, PRICE, Person, answer, authorise, claim, confirm, digits, person, prove_for, provide_keys,
+    register_miner, register_model, running, small_input, small_model, spec, submit, town, wait,
 };
 use common::{free, happened, next_block};
 use cyborg_interface::Escrow as _;
@@ -99,6 +99,32 @@ fn proven_answers_are_paid_and_the_rest_comes_back() {
         owner.call(pallet_models::Call::remove { model }).unwrap();
         assert_conserved(issuance);
     });
+}
+
+/// The same with the models of the repository's data, whose proofs are of thousands of weights.
+#[test]
+fn digits_are_proven_and_paid() {
+    for name in ["digits_mlp", "digits_cnn"] {
+        let (keys, inputs) = digits(name);
+        town(4).execute_with(|| {
+            let issuance = Balances::total_issuance();
+            let (owner, miner) = (person(0), person(1));
+            let model = register_model(&owner, &keys);
+            register_miner(&miner, PRICE);
+            let task = running(&owner, &miner, model, ProofPolicy::Every);
+            let submissions = inputs.iter().zip(1..).map(|(input, number)| {
+                let context = ProofContext { task, miner: miner.id(), model, number };
+                let (proof, input, _) = prove_for(&keys, input, context);
+                let (authorisation, signature) = authorise(&owner, task, &miner, number, input);
+                Submission { authorisation, signature, proof: proof.try_into().unwrap() }
+            });
+            let before = free(&miner.account);
+            send(&miner, model, submissions.collect());
+            assert!((1..=inputs.len() as u64).all(verified), "{name}");
+            assert!(free(&miner.account) > before);
+            assert_conserved(issuance);
+        });
+    }
 }
 
 /// Sends what is false; the bond pays half to the owner and half to the treasury.

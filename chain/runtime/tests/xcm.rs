@@ -33,7 +33,8 @@ fn native(amount: u128) -> Asset {
 /// A sibling whose account here has money, and a beneficiary without any.
 fn funded() -> (AccountId, AccountId, Location) {
     let sovereign = LocationToAccountId::convert_location(&sibling()).unwrap();
-    let give = pallet_balances::Call::transfer_allow_death { dest: sovereign.clone().into(), value: 100 * UNIT };
+    let give =
+        pallet_balances::Call::transfer_allow_death { dest: sovereign.clone().into(), value: 100 * UNIT };
     call(&Sr25519Keyring::Alice.to_account_id(), give).unwrap();
     let beneficiary = [77; 32];
     (sovereign, beneficiary.into(), AccountId32 { network: None, id: beneficiary }.into())
@@ -41,11 +42,7 @@ fn funded() -> (AccountId, AccountId, Location) {
 
 fn paid(then: Instruction<RuntimeCall>) -> Vec<Instruction<RuntimeCall>> {
     let fees = native(10 * UNIT);
-    vec![
-        WithdrawAsset(fees.clone().into()),
-        BuyExecution { fees, weight_limit: Unlimited },
-        then,
-    ]
+    vec![WithdrawAsset(fees.clone().into()), BuyExecution { fees, weight_limit: Unlimited }, then]
 }
 
 #[test]
@@ -54,7 +51,8 @@ fn a_sibling_spends_what_it_has_here() {
         let issuance = Balances::total_issuance();
         let (sovereign, beneficiary, to) = funded();
         let before = free(&sovereign);
-        let outcome = execute(sibling(), paid(DepositAsset { assets: AllCounted(1).into(), beneficiary: to }));
+        let outcome =
+            execute(sibling(), paid(DepositAsset { assets: AllCounted(1).into(), beneficiary: to }));
         assert!(outcome.clone().ensure_complete().is_ok(), "{outcome:?}");
         assert_eq!(before - free(&sovereign), 10 * UNIT);
         assert!(free(&beneficiary) > 9 * UNIT && free(&beneficiary) < 10 * UNIT);
@@ -93,12 +91,10 @@ fn nobody_dispatches_by_message() {
     development().execute_with(|| {
         funded();
         let remark: RuntimeCall = frame_system::Call::remark_with_event { remark: vec![1] }.into();
-        for kind in [OriginKind::Superuser, OriginKind::SovereignAccount, OriginKind::Native, OriginKind::Xcm] {
-            let transact = || Transact {
-                origin_kind: kind,
-                fallback_max_weight: None,
-                call: remark.encode().into(),
-            };
+        for kind in [OriginKind::Superuser, OriginKind::SovereignAccount, OriginKind::Native, OriginKind::Xcm]
+        {
+            let transact =
+                || Transact { origin_kind: kind, fallback_max_weight: None, call: remark.encode().into() };
             // Unpaid, even from the relay chain; and paid.
             let unpaid = vec![UnpaidExecution { weight_limit: Unlimited, check_origin: None }, transact()];
             assert!(execute(Location::parent(), unpaid.clone()).ensure_complete().is_err());
@@ -119,7 +115,8 @@ fn users_send_no_messages_of_their_own() {
         let message = Box::new(polkadot_sdk::staging_xcm::VersionedXcm::from(Xcm::<()>(vec![ClearOrigin])));
         let dest = Box::new(Location::parent().into());
         assert!(call(&alice, pallet_xcm::Call::<Runtime>::send { dest, message }).is_err());
-        let message = Box::new(polkadot_sdk::staging_xcm::VersionedXcm::from(Xcm::<RuntimeCall>(vec![ClearOrigin])));
+        let message =
+            Box::new(polkadot_sdk::staging_xcm::VersionedXcm::from(Xcm::<RuntimeCall>(vec![ClearOrigin])));
         let execute = pallet_xcm::Call::<Runtime>::execute { message, max_weight: Weight::MAX };
         assert!(call(&alice, execute).is_err());
     });

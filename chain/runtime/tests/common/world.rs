@@ -1,6 +1,8 @@
 //! People who use the chain: owners, miners, attackers, and a real model with real proofs.
 
 use super::{START_MS, call, chain, next_block};
+use std::path::Path;
+
 use cyborg_interface::{Models as _, Verifier};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -20,6 +22,8 @@ use polkadot_sdk::sp_core::{Pair, sr25519};
 use polkadot_sdk::sp_io::TestExternalities;
 use polkadot_sdk::sp_runtime::DispatchResultWithInfo;
 use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
+use zkml_import::data::Samples;
+use zkml_import::{Compiled, Options, Sample, compile, quantize};
 use zkml_prover::{Keys, Request, keygen, prove};
 use zkml_verifier::{VerifierKey, Visibility};
 
@@ -306,4 +310,29 @@ pub(crate) fn wait(ms: u64) {
     while now() < until {
         next_block();
     }
+}
+
+/// A model of the repository's data (`digits_mlp`, `digits_cnn`), keyed, with its first samples.
+pub(crate) fn digits(name: &str) -> (Keys, Vec<Vec<Vec<i64>>>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
+    let model =
+        zkml_import::Model::read(&std::fs::read(folder.join(format!("{name}.onnx"))).unwrap()).unwrap();
+    let data = Samples::open(&folder.join(format!("{name}_io.npz"))).unwrap();
+    let (names, sizes): (Vec<_>, Vec<_>) =
+        model.inputs().iter().map(|info| (info.name.clone(), info.len())).unzip();
+    let samples: Vec<Sample> = (0..data.count(&names, &sizes).unwrap().min(200))
+        .map(|index| Sample {
+            inputs: data.inputs_for(&names, &sizes, index).unwrap(),
+            label: None,
+            output: None,
+        })
+        .collect();
+    let Compiled { graph, weights, .. } =
+        compile(&model, &samples, &Options::default(), &mut |_, _, _| ()).unwrap();
+    let inputs = samples.iter().take(3).map(|sample| {
+        let parts = graph.inputs.iter().zip(&sample.inputs);
+        parts.map(|(id, values)| quantize(&graph.tensors[*id as usize], values).unwrap()).collect()
+    });
+    let inputs = inputs.collect();
+    (keygen(graph, weights, &mut |_| ()).unwrap(), inputs)
 }
