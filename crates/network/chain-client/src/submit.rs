@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::{DispatchError, TransactionEventsError};
 use subxt::events::DecodeAsEvent;
