@@ -29,10 +29,13 @@ fn fees_are_shared_and_issuance_stays() {
         assert_eq!(collators + treasury, fee);
         assert_eq!(collators, COLLATORS_SHARE * fee);
 
-        // A tip is the collators'.
+        // A tip is the collators' whole, beside their share of a fee for a few bytes more.
+        let before = free(&payer.to_account_id());
         Executive::apply_extrinsic(sign(payer, transfer().into(), UNIT)).unwrap().unwrap();
-        assert_eq!(free(&TreasuryAccount::get()) - EXISTENTIAL_DEPOSIT, 2 * treasury);
-        assert_eq!(free(&CollatorSelection::account_id()) - EXISTENTIAL_DEPOSIT, 2 * collators + UNIT);
+        let fee = before - 2 * UNIT - free(&payer.to_account_id());
+        let more_of = |account, had| free(&account) - EXISTENTIAL_DEPOSIT - had;
+        assert_eq!(more_of(CollatorSelection::account_id(), collators), COLLATORS_SHARE * fee + UNIT);
+        assert_eq!(more_of(TreasuryAccount::get(), treasury), fee - COLLATORS_SHARE * fee);
         assert_eq!(Balances::total_issuance(), issuance);
     });
 }

@@ -72,6 +72,7 @@ pub(crate) fn next_block() {
 pub(crate) fn skip_to(number: BlockNumber) {
     let parent = System::block_number();
     System::reset_events();
+    System::set_block_number(number - 1);
     System::initialize(
         &number,
         &H256::repeat_byte(u8::try_from(parent % 251 + 1).unwrap()),
