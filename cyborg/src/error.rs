@@ -34,6 +34,10 @@ pub(crate) enum Failure {
     /// A file larger than anything of its kind.
     #[error("{file}: more than the {limit} bytes that are read")]
     TooLarge { file: String, limit: u64 },
+    /// The node does not start, or has stopped.
+    #[cfg(feature = "chain")]
+    #[error(transparent)]
+    Node(#[from] cyborg_node::Error),
     /// The storage node does not start, or does not answer.
     #[cfg(feature = "storage")]
     #[error("{0}")]

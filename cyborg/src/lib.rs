@@ -5,6 +5,7 @@
 //! | `cli` | the commands and flags: one definition gives parsing, help and errors |
 //! | `model` | `cyborg model …`: import, quantise, run, evaluate |
 //! | `zk` | `cyborg zk …`: keys, proofs, verification |
+//! | `node` | `cyborg node …`: the embedded node (feature `chain`) |
 //! | `storage` | `cyborg storage …`: the storage node (feature `storage`) |
 //! | `files` | bounded reading, atomic writing |
 //! | `report` | results as text for people and as JSON for programs |
@@ -18,6 +19,8 @@ mod cli;
 mod error;
 mod files;
 mod model;
+#[cfg(feature = "chain")]
+mod node;
 mod progress;
 mod report;
 #[cfg(feature = "storage")]
@@ -44,6 +47,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match &cli.command {
         Command::Model(command) => model::run(command),
         Command::Zk(command) => zk::run(command),
+        #[cfg(feature = "chain")]
+        Command::Node(command) => node::run(command, cli.json),
         #[cfg(feature = "storage")]
         Command::Storage(command) => storage::run(command, cli.json),
     };

@@ -36,8 +36,11 @@ impl Report {
         self
     }
 
-    /// Prints the text, or the JSON on one line.
+    /// Prints the text, or the JSON on one line; nothing where there is nothing to say.
     pub(crate) fn print(self, json: bool) {
+        if self.text.is_empty() && self.json.is_empty() {
+            return;
+        }
         if json {
             print_json(&Value::Object(self.json));
         } else {
@@ -51,8 +54,8 @@ pub(crate) fn print_json(value: &Value) {
     print_line(&value.to_string());
 }
 
-/// A reader that went away (`cyborg … | head`) is no error.
-fn print_line(text: &str) {
+/// Prints a line on standard output. A reader that went away (`cyborg … | head`) is no error.
+pub(crate) fn print_line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 

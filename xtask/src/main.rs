@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `setup` | installs what a build needs beside the pinned toolchain, and says what is missing |
 //! | `tidy` | the checks that no compiler makes: layers, licences, links, sizes, leftovers |
+//! | `metadata` | writes what clients of the chain are generated from |
 //! | `readme` | runs the README's commands and writes what they print below them |
 //! | `test` | everything that must hold before a change is merged, stopping at the first failure |
 
 mod markdown;
+mod metadata;
 mod readme;
 mod setup;
 mod test;
@@ -16,13 +18,14 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <setup|tidy|readme|test>";
+const USAGE: &str = "usage: cargo xtask <setup|tidy|metadata|readme|test>";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["setup"] => setup::run(),
         ["tidy"] => tidy::run(),
+        ["metadata"] => metadata::run(),
         ["readme"] => readme::run(),
         ["test"] => test::run(),
         _ => {

@@ -1,0 +1,31 @@
+//! Accounts as users name them: an address, or a key of their own.
+
+use std::str::FromStr as _;
+
+use cyborg_chain_client::keys;
+use cyborg_chain_client::subxt::utils::AccountId32;
+
+use crate::error::Failure;
+
+/// The account of an address in SS58, or of a key: a file, a name in the keyring, `//Alice`.
+pub(super) fn named(text: &str) -> Result<AccountId32, Failure> {
+    match AccountId32::from_str(text) {
+        Ok(account) => Ok(account),
+        Err(_) => Ok(AccountId32(keys::account(&keys::load(text)?))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn an_address_or_a_key_names_an_account() {
+        let address = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+        assert_eq!(named(address).unwrap(), named("//Alice").unwrap());
+        // One letter is wrong: the checksum says so, and there is no key of that name.
+        assert!(named(&address.replace("Grwva", "Grwvb")).is_err());
+        assert!(named("//Mallory").is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! Amounts of CYB as people write them, and as the chain counts them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Digits after the point of a CYB.
+const DECIMALS: usize = 12;
+
+/// An amount, in the chain's smallest unit: 10^12 of them are one CYB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Amount(pub(crate) u128);
+
+impl FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !digits(whole) || !digits(part) || text.ends_with('.') {
+            return Err("not an amount of CYB, such as 2 or 0.5".to_owned());
+        }
+        if part.len() > DECIMALS {
+            return Err(format!("more than {DECIMALS} digits after the point"));
+        }
+        format!("{whole}{part:0<DECIMALS$}").parse().map(Self).map_err(|_| "more than there can be".to_owned())
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_u128.pow(DECIMALS as u32);
+        let part = format!("{:0DECIMALS$}", self.0 % unit);
+        match part.trim_end_matches('0') {
+            "" => write!(formatter, "{} CYB", self.0 / unit),
+            part => write!(formatter, "{}.{part} CYB", self.0 / unit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_written() {
+        for (text, units, shown) in [
+            ("0", 0, "0 CYB"),
+            ("2", 2_000_000_000_000, "2 CYB"),
+            ("0.5", 500_000_000_000, "0.5 CYB"),
+            ("0.000000000001", 1, "0.000000000001 CYB"),
+            ("10.010", 10_010_000_000_000, "10.01 CYB"),
+        ] {
+            assert_eq!(text.parse::<Amount>().unwrap(), Amount(units), "{text}");
+            assert_eq!(Amount(units).to_string(), shown);
+        }
+        assert_eq!(Amount(u128::MAX).to_string().trim_end_matches(" CYB").parse(), Ok(Amount(u128::MAX)));
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        let too_much = format!("{}0", u128::MAX);
+        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", " 1", "0.0000000000001", &too_much] {
+            assert!(text.parse::<Amount>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `cyborg node …`: the embedded node, and the specification for the stock one.
+//!
+//! What the user needs to reach the node goes to standard output as soon as it answers; the log
+//! goes to standard error, as `RUST_LOG` says.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cyborg_node::{Config, Sealing, Started};
+use tempfile::TempDir;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, Preset};
+use crate::error::Failure;
+use crate::files::{self, Output, Secrecy};
+use crate::report::{Report, bytes, hex};
+
+/// What is logged where `RUST_LOG` says nothing.
+const QUIET: &str = "warn,cyborg_node=info";
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<Report, Failure> {
+    match &command.action {
+        Some(NodeAction::ExportChainSpec(arguments)) => export(arguments),
+        None if command.node.dev => start(&command.node, json),
+        None => Err(Failure::Usage {
+            flag: "--dev",
+            problem: "this node is for development, and says so with --dev; a network's runs the stock \
+                      node: `cyborg node export-chain-spec --preset production --out chain.json`, then \
+                      `polkadot-omni-node --chain chain.json` (docs/node.md)"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Runs the node until a signal ends it.
+fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
+    let folder = Folder::new(arguments)?;
+    let config = Config {
+        base_path: folder.path().to_owned(),
+        cache_path: user_folder("XDG_CACHE_HOME", ".cache")
+            .map_or_else(|| folder.path().join("wasm-cache"), |cache| cache.join("wasm")),
+        sealing: if arguments.instant {
+            Sealing::OnTransaction
+        } else {
+            Sealing::Every(Duration::from_millis(arguments.block_time))
+        },
+        rpc_port: arguments.rpc_port,
+        prometheus_port: arguments.prometheus_port,
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    cyborg_node::run(&config, |started| ready(started, folder.path()).print(json))?;
+    Ok(Report::default())
+}
+
+fn ready(started: &Started, folder: &Path) -> Report {
+    let mut report = Report::default();
+    let (http, ws) = (format!("http://{}", started.rpc), format!("ws://{}", started.rpc));
+    let genesis = format!("0x{}", hex(&started.genesis));
+    report.field("chain", started.chain.as_str(), "chain", &started.chain);
+    report.field("genesis", genesis.as_str(), "genesis", &genesis);
+    report.field("finalized", started.finalized, "goes on from block", started.finalized);
+    report.field("base_path", folder.display().to_string(), "folder", folder.display());
+    report.field("rpc", ws.as_str(), "JSON-RPC", format!("{ws}  {http}"));
+    report.json("http", http);
+    if let Some(address) = started.prometheus {
+        let metrics = format!("http://{address}/metrics");
+        report.field("prometheus", metrics.as_str(), "metrics", &metrics);
+    }
+    report.line("Ctrl-C ends the node.");
+    report
+}
+
+/// Where the node keeps its things.
+enum Folder {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn new(arguments: &Node) -> Result<Self, Failure> {
+        if arguments.tmp {
+            let folder = tempfile::Builder::new()
+                .prefix("cyborg-node-")
+                .tempdir()
+                .map_err(|source| Failure::io(&env::temp_dir(), "cannot make a folder", source))?;
+            return Ok(Self::Temporary(folder));
+        }
+        let path = match &arguments.base_path {
+            Some(path) => path.clone(),
+            None => user_folder("XDG_DATA_HOME", ".local/share")
+                .ok_or_else(|| Failure::Usage {
+                    flag: "--base-path",
+                    problem: "there is no home folder: say where the node is to keep its data, or --tmp"
+                        .to_owned(),
+                })?
+                .join("node"),
+        };
+        Ok(Self::Kept(path))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+/// A folder of this program's by the XDG base directory specification.
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    xdg(env::var_os(variable).map(PathBuf::from), env::home_dir(), below_home)
+}
+
+/// The folder that a variable names, else one below the home folder. Relative ones are ignored, as
+/// the specification has it.
+fn xdg(named: Option<PathBuf>, home: Option<PathBuf>, below_home: &str) -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    named
+        .filter(absolute)
+        .or_else(|| home.filter(absolute).map(|home| home.join(below_home)))
+        .map(|folder| folder.join("cyborg"))
+}
+
+/// Writes the specification.
+fn export(arguments: &ExportChainSpec) -> Result<Report, Failure> {
+    let output = Output::new(&arguments.out, Secrecy::Public)?;
+    let (preset, name) = match arguments.preset {
+        Preset::Development => (cyborg_node::Preset::Development, "development"),
+        Preset::Production => (cyborg_node::Preset::Production, "production"),
+    };
+    let form = if arguments.plain { "plain" } else { "raw" };
+    let spec = cyborg_node::chain_spec(preset, arguments.para_id, &arguments.relay_chain, !arguments.plain)?;
+    files::write(&[(&output, spec.as_bytes())])?;
+    let mut report = Report::default();
+    let size = spec.len() as u64;
+    report.field("preset", name, "preset", format!("{name}, {form}"));
+    report.json("form", form);
+    report.field("relay_chain", arguments.relay_chain.as_str(), "relay chain", &arguments.relay_chain);
+    let path = output.path().display().to_string();
+    report.field("specification", path.as_str(), "specification", format!("{path}  {}", bytes(size)));
+    report.json("bytes", size);
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_follow_the_environment() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let chosen = |named, home| xdg(named, home, ".cache");
+        assert_eq!(chosen(path("/data"), path("/home/a")), path("/data/cyborg"));
+        assert_eq!(chosen(None, path("/home/a")), path("/home/a/.cache/cyborg"));
+        assert_eq!(chosen(path("relative"), path("/home/a")), path("/home/a/.cache/cyborg"));
+        assert_eq!(chosen(None, None), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! A node in its own process, and its JSON-RPC over plain HTTP.
+#![allow(dead_code, reason = "every test file uses another part")]
+
+pub(crate) mod transaction;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// What a test returns; a failure shows where it happened.
+pub(crate) type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// Storage key of the chain's time.
+const NOW: &str = "0xf0c365c3cf59d671eb72da0e7a4113c49f1f0515f462cdcf84e0f1d6045dfcbb";
+/// Longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node; killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Node {
+    /// Starts `cyborg node --dev --rpc-port 0 --json`, with more arguments.
+    pub(crate) fn spawn(base_path: &Path, arguments: &[&str]) -> TestResult<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
+        command.args(["node", "--dev", "--json", "--rpc-port", "0", "--base-path"]).arg(base_path);
+        Self::run(command.args(arguments))
+    }
+
+    /// Starts a command line that runs a node.
+    pub(crate) fn run(command: &mut Command) -> TestResult<Self> {
+        // Compiled wasm is shared by the tests, and the user's own cache left alone.
+        command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let stdout = BufReader::new(child.stdout.take().ok_or("no stdout")?);
+        Ok(Self { child, stdout })
+    }
+
+    /// Waits for the line that says where it is.
+    pub(crate) fn ready(&mut self) -> TestResult<Value> {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line)?;
+        Ok(serde_json::from_str(&line).map_err(|error| format!("{error} in `{line}`"))?)
+    }
+
+    /// Starts a node and waits until it answers.
+    pub(crate) fn start(base_path: &Path, arguments: &[&str]) -> TestResult<(Self, Rpc, Value)> {
+        let mut node = Self::spawn(base_path, arguments)?;
+        let ready = node.ready()?;
+        let rpc = Rpc::new(&ready)?;
+        Ok((node, rpc, ready))
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub(crate) fn kill(mut self) -> TestResult {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// A signal, by its name without SIG.
+    pub(crate) fn signal(&self, name: &str) -> TestResult {
+        let line = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &line]).status()?.success(), "{line}");
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) -> TestResult<ExitStatus> {
+        self.signal("TERM")?;
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Where a test has failed; otherwise it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A block that the node has called final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Final {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its hash.
+    pub(crate) hash: String,
+}
+
+/// The JSON-RPC of a node.
+#[derive(Clone)]
+pub(crate) struct Rpc {
+    address: String,
+}
+
+impl Rpc {
+    fn new(ready: &Value) -> TestResult<Self> {
+        let url = ready["http"].as_str().ok_or_else(|| ready.to_string())?;
+        Ok(Self { address: url.trim_start_matches("http://").to_owned() })
+    }
+
+    /// Calls a method.
+    pub(crate) fn call(&self, method: &str, params: Value) -> TestResult<Value> {
+        let (status, body) = self.post(method, params, &[])?;
+        let mut answer: Value =
+            serde_json::from_str(&body).map_err(|error| format!("{method}: {status}: {error}: `{body}`"))?;
+        match answer.get("error") {
+            Some(error) => Err(format!("{method}: {error}").into()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    /// The status line and the body of a call, with more headers.
+    pub(crate) fn post(&self, method: &str, params: Value, headers: &[&str]) -> TestResult<(String, String)> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let mut head = format!("POST / HTTP/1.1\r\nHost: {}\r\n", self.address);
+        for header in headers {
+            head.push_str(header);
+            head.push_str("\r\n");
+        }
+        head.push_str("Content-Type: application/json\r\nConnection: close\r\n");
+        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        let answer = exchange(&self.address, &[head, body].concat())?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no end of the headers")?;
+        Ok((head.lines().next().unwrap_or_default().to_owned(), body.to_owned()))
+    }
+
+    /// The last final block.
+    pub(crate) fn finalized(&self) -> TestResult<Final> {
+        let hash = self.call("chain_getFinalizedHead", json!([]))?;
+        let header = self.call("chain_getHeader", json!([hash]))?;
+        let number = header["number"].as_str().ok_or("no number")?;
+        let number = u64::from_str_radix(number.trim_start_matches("0x"), 16)?;
+        Ok(Final { number, hash: hash.as_str().ok_or("no hash")?.to_owned() })
+    }
+
+    /// Waits until a block is final.
+    pub(crate) fn wait_for(&self, number: u64) -> TestResult<Final> {
+        let begun = Instant::now();
+        loop {
+            let finalized = self.finalized()?;
+            if finalized.number >= number {
+                return Ok(finalized);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("waited for block {number} at {finalized:?}").into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Hash of a block on the best chain.
+    pub(crate) fn hash(&self, number: u64) -> TestResult<Option<String>> {
+        let hash = self.call("chain_getBlockHash", json!([number]))?;
+        Ok(hash.as_str().map(str::to_owned))
+    }
+
+    /// Chain time at a block, in milliseconds.
+    pub(crate) fn time(&self, number: u64) -> TestResult<u64> {
+        let hash = self.hash(number)?.ok_or("no such block")?;
+        let value = self.call("state_getStorage", json!([NOW, hash]))?;
+        let digits = value.as_str().ok_or("no time")?.trim_start_matches("0x");
+        let mut bytes = [0; 8];
+        for (byte, place) in bytes.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(digits.get(place..place + 2).ok_or("a short time")?, 16)?;
+        }
+        Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+/// Sends a request and reads the answer to its end.
+fn exchange(address: &str, request: &str) -> TestResult<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A page over HTTP.
+pub(crate) fn get(url: &str) -> TestResult<String> {
+    let rest = url.trim_start_matches("http://");
+    let (address, path) = rest.split_once('/').ok_or("no path")?;
+    exchange(address, &format!("GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
+}
