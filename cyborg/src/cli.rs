@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::chain::arguments::ChainCommand;
+
 /// Verifiable AI inference: import a model, quantise it, prove an inference of it, verify.
 #[derive(Debug, Parser)]
 #[command(
@@ -32,20 +34,57 @@ pub(crate) enum Command {
     /// Make keys, prove inferences, verify proofs
     #[command(subcommand, arg_required_else_help = true)]
     Zk(ZkCommand),
+    /// Make and keep keys of accounts
+    #[command(subcommand, arg_required_else_help = true)]
+    Account(AccountCommand),
+    /// Ask the chain: miners, models, tasks, money, events; and send money
+    #[command(arg_required_else_help = true)]
+    Chain(ChainCommand),
     /// Run the chain's node on this machine, or write the specification for the stock node
-    #[cfg(feature = "chain")]
+    #[cfg(feature = "node")]
     #[command(
         args_conflicts_with_subcommands = true,
         after_help = "Example:\n  cyborg node --dev --block-time 500"
     )]
     Node(NodeCommand),
     /// Keep encrypted fragments of models for others, or ask a storage node how it is
-    #[cfg(feature = "storage")]
     #[command(subcommand, arg_required_else_help = true)]
     Storage(StorageCommand),
 }
 
-#[cfg(feature = "storage")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make a key, in the keyring or in a file
+    #[command(after_help = "Example:\n  cyborg account new hospital")]
+    New(AccountNew),
+    /// List the keyring
+    #[command(after_help = "Example:\n  cyborg account list")]
+    List,
+    /// Copy a key from the keyring to a file; keys are never printed
+    #[command(after_help = "Example:\n  cyborg account export hospital --out /media/safe/hospital.key")]
+    Export(AccountExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountNew {
+    /// Name in the keyring (cyborg/accounts in the user's configuration folder)
+    #[arg(value_name = "NAME", conflicts_with = "out")]
+    pub(crate) name: Option<String>,
+    /// File to make instead
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountExport {
+    /// Name in the keyring
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// File to make; one that exists is not touched
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum StorageCommand {
     /// Run a storage node until Ctrl-C or SIGTERM
@@ -58,7 +97,6 @@ pub(crate) enum StorageCommand {
     Status(StorageStatus),
 }
 
-#[cfg(feature = "storage")]
 #[derive(Debug, Args)]
 pub(crate) struct StorageStart {
     /// Folder for what the node keeps [default: cyborg/storage in the user's data folder]
@@ -78,7 +116,6 @@ pub(crate) struct StorageStart {
     pub(crate) grace: u64,
 }
 
-#[cfg(feature = "storage")]
 #[derive(Debug, Args)]
 pub(crate) struct StorageStatus {
     /// The node's URL
@@ -86,7 +123,7 @@ pub(crate) struct StorageStatus {
     pub(crate) url: String,
 }
 
-#[cfg(feature = "chain")]
+#[cfg(feature = "node")]
 #[derive(Debug, Args)]
 pub(crate) struct NodeCommand {
     #[command(subcommand)]
@@ -95,7 +132,7 @@ pub(crate) struct NodeCommand {
     pub(crate) node: Node,
 }
 
-#[cfg(feature = "chain")]
+#[cfg(feature = "node")]
 #[derive(Debug, Args)]
 pub(crate) struct Node {
     /// Run the node for development: no peers, no relay chain, well-known accounts with money
@@ -126,7 +163,7 @@ pub(crate) struct Node {
     pub(crate) prometheus_port: Option<u16>,
 }
 
-#[cfg(feature = "chain")]
+#[cfg(feature = "node")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeAction {
     /// Write the chain's specification for the stock polkadot-omni-node
@@ -134,7 +171,7 @@ pub(crate) enum NodeAction {
     ExportChainSpec(ExportChainSpec),
 }
 
-#[cfg(feature = "chain")]
+#[cfg(feature = "node")]
 #[derive(Debug, Args)]
 pub(crate) struct ExportChainSpec {
     /// What the chain begins with
@@ -155,7 +192,7 @@ pub(crate) struct ExportChainSpec {
 }
 
 /// What a chain begins with.
-#[cfg(feature = "chain")]
+#[cfg(feature = "node")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Preset {
     /// Well-known accounts have money, and one of them makes the blocks
@@ -431,7 +468,6 @@ fn hex_bytes(text: &str) -> Result<Context, String> {
 }
 
 /// A number of bytes, with a decimal or binary unit.
-#[cfg(feature = "storage")]
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -452,7 +488,6 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// An account as 64 hexadecimal digits.
-#[cfg(feature = "storage")]
 fn account(text: &str) -> Result<[u8; 32], String> {
     let Context(bytes) = hex_bytes(text)?;
     bytes.try_into().map_err(|_| "not 32 bytes".to_owned())
@@ -487,7 +522,6 @@ mod tests {
         walk(&command);
     }
 
-    #[cfg(feature = "storage")]
     #[test]
     fn sizes_and_accounts() {
         for (text, bytes) in [("0", 0), ("7B", 7), ("100GB", 100_000_000_000), ("2 TiB", 2 << 40)] {

@@ -34,12 +34,17 @@ pub(crate) enum Failure {
     /// A file larger than anything of its kind.
     #[error("{file}: more than the {limit} bytes that are read")]
     TooLarge { file: String, limit: u64 },
+    /// The chain cannot be asked, or refuses.
+    #[error(transparent)]
+    Chain(#[from] cyborg_chain_client::ChainError),
+    /// There is no such key, or it is not kept secret.
+    #[error(transparent)]
+    Key(#[from] cyborg_chain_client::keys::KeyError),
     /// The node does not start, or has stopped.
-    #[cfg(feature = "chain")]
+    #[cfg(feature = "node")]
     #[error(transparent)]
     Node(#[from] cyborg_node::Error),
     /// The storage node does not start, or does not answer.
-    #[cfg(feature = "storage")]
     #[error("{0}")]
     Storage(String),
 }

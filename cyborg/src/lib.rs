@@ -5,8 +5,10 @@
 //! | `cli` | the commands and flags: one definition gives parsing, help and errors |
 //! | `model` | `cyborg model …`: import, quantise, run, evaluate |
 //! | `zk` | `cyborg zk …`: keys, proofs, verification |
-//! | `node` | `cyborg node …`: the embedded node (feature `chain`) |
-//! | `storage` | `cyborg storage …`: the storage node (feature `storage`) |
+//! | `node` | `cyborg node …`: the embedded node (feature `node`) |
+//! | `chain` | `cyborg chain …`: what the chain holds and says |
+//! | `account` | `cyborg account …`: keys of accounts |
+//! | `storage` | `cyborg storage …`: the storage node |
 //! | `files` | bounded reading, atomic writing |
 //! | `report` | results as text for people and as JSON for programs |
 //! | `progress` | bars, on a terminal only |
@@ -15,15 +17,16 @@
 //! Exit status: 0 done or valid, 1 a well-formed proof or key that is false, 2 bad usage or input.
 //! Results go to standard output, everything else to standard error.
 
+mod account;
+mod chain;
 mod cli;
 mod error;
 mod files;
 mod model;
-#[cfg(feature = "chain")]
+#[cfg(feature = "node")]
 mod node;
 mod progress;
 mod report;
-#[cfg(feature = "storage")]
 mod storage;
 mod zk;
 
@@ -47,9 +50,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match &cli.command {
         Command::Model(command) => model::run(command),
         Command::Zk(command) => zk::run(command),
-        #[cfg(feature = "chain")]
+        Command::Account(command) => account::run(command),
+        Command::Chain(command) => chain::run(command, cli.json),
+        #[cfg(feature = "node")]
         Command::Node(command) => node::run(command, cli.json),
-        #[cfg(feature = "storage")]
         Command::Storage(command) => storage::run(command, cli.json),
     };
     match outcome {

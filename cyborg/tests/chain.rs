@@ -23,7 +23,7 @@ impl Chain {
         }
         let folder = tempfile::tempdir()?;
         let (node, _, ready) = Node::start(folder.path(), &["--block-time", "60"])?;
-        let url = ready["ws"].as_str().ok_or("no address")?.to_owned();
+        let url = ready["rpc"].as_str().ok_or("no address")?.to_owned();
         Ok(Self { url, _node: Some((node, folder)) })
     }
 }

@@ -1,5 +1,5 @@
 //! The embedded node, through its process, its files and its RPC.
-#![cfg(feature = "chain")]
+#![cfg(feature = "node")]
 
 mod common;
 mod embedded;

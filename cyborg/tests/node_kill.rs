@@ -1,6 +1,6 @@
 //! A node under load, killed fifty times at moments that nobody chose: no block that it has called
 //! final is lost, and it always starts again.
-#![cfg(feature = "chain")]
+#![cfg(feature = "node")]
 
 mod embedded;
 

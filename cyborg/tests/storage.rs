@@ -1,5 +1,4 @@
 //! `cyborg storage`: a node as a process, asked and ended as its user would.
-#![cfg(feature = "storage")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};

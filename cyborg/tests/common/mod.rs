@@ -76,6 +76,7 @@ impl Folder {
         let done = Command::new(env!("CARGO_BIN_EXE_cyborg"))
             .args(arguments)
             .current_dir(self.0.path())
+            .env("XDG_CONFIG_HOME", self.0.path().join(".config"))
             .stdin(Stdio::null())
             .output()?;
         Ok(Outcome {

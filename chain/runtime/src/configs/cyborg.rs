@@ -139,7 +139,7 @@ impl pallet_proofs::Config for Runtime {
     type RevealTime = ConstU64<REVEAL_MS>;
     type ProveTime = ConstU64<PROVE_MS>;
     type AnswerTime = ConstU64<ANSWER_MS>;
-    type MaxDeadlines = ConstU32<32>;
+    type MaxDeadlines = ConstU32<16>;
     type WeightInfo = pallet_proofs::weights::SubstrateWeight<Runtime>;
 }
 

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufReader, Read};
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde_json::Number;
 
 use super::{Array, DataError, MAX_ARRAYS, MAX_AXES, MAX_NAME_BYTES, Values};
 
@@ -153,6 +156,18 @@ impl<'de> Visitor<'de> for Nested<'_> {
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
         self.builder.float(self.depth, value)
+    }
+
+    /// With `serde_json`'s `arbitrary_precision`, which any crate of a build may switch on for all of
+    /// them, numbers come as maps that only its own type reads.
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let number = Number::deserialize(MapAccessDeserializer::new(map))
+            .map_err(|_| de::Error::invalid_type(Unexpected::Map, &self))?;
+        match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => self.visit_i64(value),
+            (None, Some(value)) => self.visit_f64(value),
+            (None, None) => Err(de::Error::custom(format_args!("number out of range: {number}"))),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
