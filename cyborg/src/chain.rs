@@ -17,10 +17,9 @@ use arguments::{Action, ChainCommand, TaskAction};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &ChainCommand, json: bool) -> Result<Report, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Io { file: "the asynchronous runtime".to_owned(), action: "start", source: error })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::Io { file: "the asynchronous runtime".to_owned(), action: "start", source: error }
+    })?;
     runtime.block_on(async {
         let chain = Chain::connect(&command.node).await?;
         match &command.action {

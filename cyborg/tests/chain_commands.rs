@@ -54,7 +54,10 @@ async fn registers_tasks_and_money_are_shown() -> TestResult {
     assert!(chain("miners --region DE")?.ok().stdout.contains(&bob_address));
 
     let models = json("models")?;
-    assert_eq!((&models["models"][0]["id"], &models["models"][0]["owner"]), (&json!(model.id), &json!(ALICE)));
+    assert_eq!(
+        (&models["models"][0]["id"], &models["models"][0]["owner"]),
+        (&json!(model.id), &json!(ALICE))
+    );
     assert!(chain("models")?.ok().stdout.contains(ALICE));
 
     assert_eq!(json("tasks --owner //Alice")?["tasks"][0]["id"], task);
@@ -110,9 +113,13 @@ async fn registers_tasks_and_money_are_shown() -> TestResult {
 #[test]
 fn what_cannot_be_asked_is_said() -> TestResult {
     let folder = Folder::new()?;
-    folder.cyborg("chain --node ws://127.0.0.1:1 status")?.fails(2, &["ws://127.0.0.1:1", "cyborg node --dev"]);
+    folder
+        .cyborg("chain --node ws://127.0.0.1:1 status")?
+        .fails(2, &["ws://127.0.0.1:1", "cyborg node --dev"]);
     folder.cyborg("chain --node nonsense status")?.fails(2, &["nonsense"]);
-    for wrong in ["chain", "chain task", "chain transfer --from //Alice //Bob -1", "chain task show x", "account"] {
+    for wrong in
+        ["chain", "chain task", "chain transfer --from //Alice //Bob -1", "chain task show x", "account"]
+    {
         assert_eq!(folder.cyborg(wrong)?.status, Some(2), "{wrong}");
     }
     Ok(())

@@ -3,8 +3,10 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use common::{Folder, TestResult};
 
@@ -55,7 +57,13 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
     let folder = Folder::new()?;
     fs::create_dir(folder.path("tests"))?;
     symlink(root.join("tests/data"), folder.path("tests/data"))?;
+    // Commands that end in `&` go on beside the others.
+    let mut beside = Vec::new();
     for Example { command, shown } in examples {
+        if let Some(line) = command.strip_suffix('&') {
+            beside.push(Beside::start(&folder, line, &shown)?);
+            continue;
+        }
         let (line, comment) = command.split_once('#').unwrap_or((&command, ""));
         let status = if comment.contains("exits with 1") { 1 } else { 0 };
         let line = line.trim().strip_prefix("cyborg ").ok_or("no command")?;
@@ -63,11 +71,43 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
         assert_eq!(done.status, Some(status), "{command}: {done:?}");
         let printed = format!("{}{}", done.stdout, done.stderr);
         for line in shown.iter().filter(|line| !line.trim().is_empty()) {
-            // Numbers depend on the machine and on how models are compiled; what they are does not.
-            let label = line.split("  ").next().and_then(|label| label.split(": ").next());
-            let label = label.unwrap_or_default();
-            assert!(printed.contains(label), "{command}: no `{label}` in\n{printed}");
+            assert!(printed.contains(label(line)), "{command}: no `{}` in\n{printed}", label(line));
         }
     }
     Ok(())
+}
+
+/// What a line is about. Numbers depend on the machine and on how models are compiled; labels do not.
+fn label(line: &str) -> &str {
+    line.split("  ").next().and_then(|label| label.split(": ").next()).unwrap_or_default()
+}
+
+/// A command that runs until it is dropped.
+struct Beside(Child);
+
+impl Beside {
+    /// Starts it, and waits until it has said what is shown.
+    fn start(folder: &Folder, line: &str, shown: &[String]) -> TestResult<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cyborg"))
+            .args(line.split_whitespace().skip(1))
+            .current_dir(folder.path("."))
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or("no output")?;
+        let started = Self(child);
+        let mut lines = BufReader::new(stdout).lines();
+        for expected in shown.iter().filter(|line| !line.trim().is_empty()) {
+            let said = lines.next().ok_or_else(|| format!("{line}: ended before `{expected}`"))??;
+            assert!(said.contains(label(expected)), "{line}: `{said}` for `{expected}`");
+        }
+        Ok(started)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

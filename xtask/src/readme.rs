@@ -4,8 +4,9 @@
 //! it and commit the difference.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -33,6 +34,8 @@ pub(crate) fn run() -> Result<()> {
     let mut lines = text.lines().peekable();
     // Inside a console block, below a command of ours: what is there is what it printed last time.
     let (mut inside, mut below) = (false, false);
+    // Commands that end in `&`.
+    let mut beside = Vec::new();
     while let Some(line) = lines.next() {
         if line.starts_with("```") {
             inside = line == "```console";
@@ -50,7 +53,13 @@ pub(crate) fn run() -> Result<()> {
                 command.push_str(next);
             }
             below = command.starts_with("cyborg ");
-            if below {
+            if below && let Some(command) = command.strip_suffix('&') {
+                let shown =
+                    lines.clone().take_while(|line| !line.starts_with("```") && !line.starts_with("$ "));
+                let (running, text) = start(&program, &folder, command, shown.count())?;
+                beside.push(running);
+                written.push_str(&text);
+            } else if below {
                 written.push_str(&printed(&program, &folder, &command)?);
             }
         } else if !(inside && below) {
@@ -58,6 +67,7 @@ pub(crate) fn run() -> Result<()> {
             written.push('\n');
         }
     }
+    drop(beside);
     fs::write(&path, written)?;
     fs::remove_dir_all(&folder)?;
     eprintln!("README.md: written");
@@ -70,6 +80,7 @@ fn printed(program: &Path, folder: &Path, command: &str) -> Result<String> {
     let done = Command::new(program)
         .args(line.split_whitespace().skip(1))
         .current_dir(folder)
+        .env("XDG_CONFIG_HOME", folder.join(".config"))
         .output()
         .with_context(|| format!("cannot run {}", program.display()))?;
     let text = [done.stdout, done.stderr].concat();
@@ -78,4 +89,33 @@ fn printed(program: &Path, folder: &Path, command: &str) -> Result<String> {
         bail!("`{command}`: {}: {text}", done.status);
     }
     Ok(text)
+}
+
+/// A command that runs until this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a command that goes on, and reads as many lines as were shown last time.
+fn start(program: &Path, folder: &Path, command: &str, count: usize) -> Result<(Running, String)> {
+    let mut child = Command::new(program)
+        .args(command.split_whitespace().skip(1))
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let stdout = child.stdout.take().context("no output")?;
+    let running = Running(child);
+    let mut text = String::new();
+    for line in BufReader::new(stdout).lines().take(count) {
+        text.push_str(&line?);
+        text.push('\n');
+    }
+    Ok((running, text))
 }

@@ -22,7 +22,10 @@ impl FromStr for Amount {
         if part.len() > DECIMALS {
             return Err(format!("more than {DECIMALS} digits after the point"));
         }
-        format!("{whole}{part:0<DECIMALS$}").parse().map(Self).map_err(|_| "more than there can be".to_owned())
+        format!("{whole}{part:0<DECIMALS$}")
+            .parse()
+            .map(Self)
+            .map_err(|_| "more than there can be".to_owned())
     }
 }
 

@@ -12,7 +12,8 @@ pub(super) async fn run(chain: &Chain, arguments: &Events, json: bool) -> Result
     let latest = chain.at_finalised().await?.block_number();
     let first = arguments.from.unwrap_or(latest);
     if first > latest && !arguments.follow {
-        let problem = format!("block {first} is not final yet, the latest is {latest}; --follow waits for it");
+        let problem =
+            format!("block {first} is not final yet, the latest is {latest}; --follow waits for it");
         return Err(Failure::Usage { flag: "--from", problem });
     }
     let mut blocks = chain.follow(Some(first)).await?;

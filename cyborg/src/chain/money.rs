@@ -42,7 +42,12 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
         report.line(format!("{:<24} {}", "frozen", Amount(frozen)));
     }
     report.json("frozen", frozen.to_string());
-    report.field("total", (free.saturating_add(held)).to_string(), "total", Amount(free.saturating_add(held)));
+    report.field(
+        "total",
+        (free.saturating_add(held)).to_string(),
+        "total",
+        Amount(free.saturating_add(held)),
+    );
     report.field("nonce", nonce, "transactions sent", nonce);
     report.field("block", at.block_number(), "at block", at.block_number());
     Ok(report)
@@ -74,7 +79,9 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Repo
 
 /// `{"Payments": "Escrow"}` as `Payments.Escrow`.
 fn reason(id: &Value) -> String {
-    let Some((pallet, reason)) = id.as_object().and_then(|id| id.iter().next()) else { return id.to_string() };
+    let Some((pallet, reason)) = id.as_object().and_then(|id| id.iter().next()) else {
+        return id.to_string();
+    };
     format!("{pallet}.{}", reason.as_str().unwrap_or_default())
 }
 

@@ -34,7 +34,8 @@ pub(super) async fn list(chain: &Chain, arguments: &Tasks) -> Result<Report, Fai
         .iter()
         .map(|task| {
             let parts = task["parts"].as_array();
-            let serving = parts.map(|parts| parts.iter().filter(|part| part["status"] == "Confirmed").count());
+            let serving =
+                parts.map(|parts| parts.iter().filter(|part| part["status"] == "Confirmed").count());
             [
                 word(&task["id"]),
                 word(&task["state"]),
@@ -121,9 +122,13 @@ pub(super) async fn show(chain: &Chain, task: u64) -> Result<Report, Failure> {
 
 /// What a task and its end have in common, for people.
 fn fields(report: &mut Report, record: &Value) {
-    for (key, label) in
-        [("owner", "owner"), ("delegate", "delegate"), ("model", "model"), ("policy", "proofs"), ("cause", "ended by")]
-    {
+    for (key, label) in [
+        ("owner", "owner"),
+        ("delegate", "delegate"),
+        ("model", "model"),
+        ("policy", "proofs"),
+        ("cause", "ended by"),
+    ] {
         let value = &record[key];
         if !value.is_null() && *value != json!({}) {
             report.line(format!("{label:<24} {}", word(value)));

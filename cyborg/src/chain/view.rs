@@ -57,7 +57,9 @@ pub(super) async fn miners(chain: &Chain, arguments: &Miners) -> Result<Report, 
             miner["endpoint"] = text(&miner["endpoint"]);
             miner
         })
-        .filter(|miner| arguments.region.as_deref().is_none_or(|region| miner["location"]["region"] == region))
+        .filter(|miner| {
+            arguments.region.as_deref().is_none_or(|region| miner["location"]["region"] == region)
+        })
         .collect();
     miners.sort_by_key(|miner| (std::cmp::Reverse(number(&miner["reputation"])), number(&miner["number"])));
 
@@ -76,7 +78,8 @@ pub(super) async fn miners(chain: &Chain, arguments: &Miners) -> Result<Report, 
             ]
         })
         .collect();
-    let head = ["miner", "region", "duty", "reputation", "price per hour", "memory used", "GMAC/s", "endpoint"];
+    let head =
+        ["miner", "region", "duty", "reputation", "price per hour", "memory used", "GMAC/s", "endpoint"];
     Ok(listing("miners", &head, &rows, miners))
 }
 
