@@ -3,12 +3,14 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`machine`] | the machine that measures |
 //! | [`measure`] | the commands of one model, one after another |
 //! | [`process`] | one command: wall time and peak memory |
 //! | [`sweep`] | integer models of growing size, made here |
 //! | [`report`] | the Markdown table and the JSON document |
 //! | [`plot`] | the growth plot as SVG |
 
+mod machine;
 mod measure;
 mod npz;
 mod plot;

@@ -1,10 +1,10 @@
 //! What was measured, on which machine, as JSON and as a Markdown table.
 
 use std::fmt::Write;
-use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine;
 use crate::measure::Figures;
 
 /// Every figure of one invocation.
@@ -34,14 +34,10 @@ pub(crate) struct Failure {
 impl Report {
     /// An empty report that names the machine.
     pub(crate) fn of_this_machine() -> Self {
-        let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-            let line = text.lines().find(|line| line.starts_with("model name"))?;
-            Some(line.split_once(':')?.1.trim().to_owned())
-        });
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            processor,
+            cpus: machine::processors(),
+            processor: machine::processor(),
             models: Vec::new(),
             failures: Vec::new(),
         }

@@ -138,7 +138,11 @@ fn development(name: &str) -> Result<Keypair, KeyError> {
     Keypair::from_uri(&uri).map_err(|_| unknown())
 }
 
-fn read(path: &Path) -> Result<Keypair, KeyError> {
+/// The key in a file.
+///
+/// # Errors
+/// Where there is none, or others may read it.
+pub fn read(path: &Path) -> Result<Keypair, KeyError> {
     let file_error = |error| KeyError::File { path: path.to_owned(), error };
     let metadata = fs::metadata(path).map_err(file_error)?;
     #[cfg(unix)]

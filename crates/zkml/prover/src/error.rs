@@ -78,6 +78,12 @@ pub enum ProveError {
         /// Position of the input.
         input: usize,
     },
+    /// An opening holds other outputs than follow from its inputs.
+    #[error("the opening holds other values for output {output} than follow from its inputs")]
+    OpeningOutputs {
+        /// Position of the output.
+        output: usize,
+    },
     /// The system gives no randomness.
     #[error("no randomness from the operating system: {0}")]
     Randomness(String),

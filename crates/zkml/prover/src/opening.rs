@@ -129,24 +129,64 @@ impl Opening {
         Ok(part_digest(graph, &graph.inputs, &shown))
     }
 
+    /// This opening of inputs together with the outputs that follow from them, under fresh blinds:
+    /// the digest of the answer is known before its proof, which [`crate::prove_opened`] makes
+    /// with the same blinds.
+    ///
+    /// # Errors
+    /// Where this does not open all inputs of the graph, the outputs have other lengths than the
+    /// graph's, or the system gives no randomness.
+    pub fn with_outputs(&self, graph: &Graph, outputs: &[Vec<i64>]) -> Result<Self, ProveError> {
+        let inputs = self.input_parts(graph)?;
+        check_count(graph.outputs.len(), outputs.len())?;
+        for (id, values) in graph.outputs.iter().zip(outputs) {
+            check_values(graph, *id, values.len())?;
+        }
+        let bytes = self.to_bytes();
+        let mut random = Random::new("cyborg output opening v1", &*system_randomness()?, &[&bytes]);
+        let inputs = inputs.into_iter().map(|(values, blinds)| Some((values.to_vec(), blinds.to_vec())));
+        let outputs = outputs.iter().map(|values| {
+            let blinds = draw_blinds(values.len(), &mut random);
+            Some((values.clone(), blinds))
+        });
+        Ok(Self { key: self.key, tensors: inputs.chain(outputs).collect() })
+    }
+
+    /// The digest of the outputs' part of every statement that commits to these outputs with these
+    /// blinds.
+    ///
+    /// # Errors
+    /// Where this does not open all inputs and outputs of the graph.
+    pub fn output_digest(&self, graph: &Graph) -> Result<[u8; 32], ProveError> {
+        let expected = graph.inputs.len() + graph.outputs.len();
+        let parts = self.tensors.get(graph.inputs.len()..).unwrap_or_default();
+        if self.tensors.len() != expected {
+            return Err(ProveError::OpeningCount { expected, got: self.tensors.len() });
+        }
+        let shown: Vec<Shown> = parts_of(graph, &graph.outputs, parts)?
+            .into_iter()
+            .map(|(values, blinds)| Shown::Committed(commit_values(values, blinds)))
+            .collect();
+        Ok(part_digest(graph, &graph.outputs, &shown))
+    }
+
     /// Values and blinds of every graph input, with lengths checked.
     fn input_parts(&self, graph: &Graph) -> Result<Vec<Part<'_>>, ProveError> {
         let count = graph.inputs.len();
         if self.tensors.len() != count && self.tensors.len() != count + graph.outputs.len() {
             return Err(ProveError::OpeningCount { expected: count, got: self.tensors.len() });
         }
-        let parts = graph.inputs.iter().zip(&self.tensors).enumerate().map(|(input, (id, tensor))| {
-            let Some((values, blinds)) = tensor else {
-                return Err(ProveError::OpeningClosed { input });
-            };
-            check_values(graph, *id, values.len())?;
-            let expected = chunk_count(values.len());
-            if blinds.len() != expected {
-                return Err(ProveError::OpeningBlinds { input, expected, got: blinds.len() });
+        parts_of(graph, &graph.inputs, &self.tensors)
+    }
+
+    /// The outputs that this opens; `None` where it opens inputs alone.
+    pub(crate) fn outputs(&self, graph: &Graph) -> Result<Option<Vec<Part<'_>>>, ProveError> {
+        match self.tensors.get(graph.inputs.len()..) {
+            Some(parts @ [_, ..]) if parts.iter().all(Option::is_some) => {
+                parts_of(graph, &graph.outputs, parts).map(Some)
             }
-            Ok((&values[..], &blinds[..]))
-        });
-        parts.collect()
+            _ => Ok(None),
+        }
     }
 
     /// The blinds for a request, if this opens its inputs.
@@ -166,6 +206,26 @@ impl Opening {
         }
         Ok(parts.into_iter().map(|(_, blinds)| blinds).collect())
     }
+}
+
+/// Values and blinds of tensors of a graph, with lengths checked.
+fn parts_of<'a>(
+    graph: &Graph,
+    ids: &[TensorId],
+    tensors: &'a [Option<(Vec<i64>, Vec<F>)>],
+) -> Result<Vec<Part<'a>>, ProveError> {
+    let parts = ids.iter().zip(tensors).enumerate().map(|(input, (id, tensor))| {
+        let Some((values, blinds)) = tensor else {
+            return Err(ProveError::OpeningClosed { input });
+        };
+        check_values(graph, *id, values.len())?;
+        let expected = chunk_count(values.len());
+        if blinds.len() != expected {
+            return Err(ProveError::OpeningBlinds { input, expected, got: blinds.len() });
+        }
+        Ok((&values[..], &blinds[..]))
+    });
+    parts.collect()
 }
 
 fn len(shape: &[u32]) -> usize {

@@ -81,18 +81,30 @@ pub fn prove_live<T: Transcript + ?Sized>(
 }
 
 /// Proves an inference whose committed inputs have the blinds of a given opening, so that the
-/// statement has the [digest](Opening::input_digest) that was known before.
+/// statement has the [digest](Opening::input_digest) that was known before. Where the opening has
+/// [outputs](Opening::with_outputs) too, and the request commits to them, so is theirs.
 ///
 /// # Errors
-/// As [`prove_live`], and where the opening is not one of these inputs for this key.
+/// As [`prove_live`], and where the opening is not one of these inputs for this key, or of the
+/// outputs that follow from them.
 pub fn prove_opened<T: Transcript + ?Sized>(
     key: &ProverKey,
     request: &Request<'_>,
     opening: &Opening,
     transcript: &mut T,
 ) -> Result<Proved, ProveError> {
-    let blinds = opening.blinds_of(key, request)?;
+    let mut blinds = opening.blinds_of(key, request)?;
     let execution = zkml_engine::execute(key.graph(), key.weights(), request.inputs)?;
+    if request.output == Visibility::Committed
+        && let Some(parts) = opening.outputs(key.graph())?
+    {
+        for (output, (id, (values, given))) in key.graph().outputs.iter().zip(parts).enumerate() {
+            if execution.tensors[*id as usize] != values {
+                return Err(ProveError::OpeningOutputs { output });
+            }
+            blinds.push(given);
+        }
+    }
     let trace = Trace::new(key.circuit(), key.graph(), execution);
     prove_given(key, &trace, request, &blinds, transcript)
 }

@@ -112,3 +112,39 @@ fn a_wrong_opening_is_refused() {
     let blinds = refused(&|opening| part(opening).1.push(F::from(1u64)));
     assert!(matches!(blinds, ProveError::OpeningBlinds { input: 0, expected: 1, got: 2 }));
 }
+
+/// An answer is named before it is proven, and a prover takes no other answer than its own.
+#[test]
+fn an_output_is_named_before_it_is_proven() {
+    let liar = Liar::new(models::concat(1));
+    let (key, graph) = (&liar.keys.prover, liar.keys.prover.graph());
+    let inputs = Opening::of_inputs(graph, key.digest(), &liar.inputs).unwrap();
+    let outputs = zkml_engine::run(graph, key.weights(), &liar.inputs).unwrap();
+    let opening = inputs.with_outputs(graph, &outputs).unwrap();
+    let opening = Opening::from_bytes(&opening.to_bytes()).unwrap();
+    let named = (opening.input_digest(graph).unwrap(), opening.output_digest(graph).unwrap());
+    assert_eq!(named.0, inputs.input_digest(graph).unwrap());
+    let request =
+        |output| Request { inputs: &liar.inputs, context: b"", input: Visibility::Committed, output };
+    let shown = request(Visibility::Committed);
+    let proved = prove_opened(key, &shown, &opening, &mut HashTranscript::new(PROTOCOL)).unwrap();
+    let statement = verify(&liar.keys.verifier, &proved.proof, b"").unwrap();
+    assert_eq!(statement.digests(graph), named);
+    assert!(opening.opens(graph, &statement));
+    // Shown outputs need no blinds.
+    let shown = request(Visibility::Public);
+    assert!(prove_opened(key, &shown, &opening, &mut HashTranscript::new(PROTOCOL)).is_ok());
+    // Another answer has another name, and is not proven.
+    let mut others = outputs.clone();
+    others[0][0] += 1;
+    let lie = inputs.with_outputs(graph, &others).unwrap();
+    assert_ne!(lie.output_digest(graph).unwrap(), named.1);
+    let shown = request(Visibility::Committed);
+    let refused = prove_opened(key, &shown, &lie, &mut HashTranscript::new(PROTOCOL)).err().unwrap();
+    assert!(matches!(refused, ProveError::OpeningOutputs { output: 0 }));
+    // What opens inputs alone names no output; outputs of other lengths are none.
+    assert!(matches!(inputs.output_digest(graph), Err(ProveError::OpeningCount { .. })));
+    assert!(matches!(inputs.with_outputs(graph, &[]), Err(ProveError::OpeningCount { .. })));
+    others[0].push(0);
+    assert!(matches!(inputs.with_outputs(graph, &others), Err(ProveError::OpeningLength { .. })));
+}
