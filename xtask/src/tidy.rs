@@ -35,7 +35,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("zkml-prover", 3),
     ("zkml-wasm", 3),
     ("cyborg", 6),
-    ("cyborg-bench", 6),
+    ("cyborg-bench", 7),
     ("cyborg-tests", 7),
     ("xtask", 0),
 ];

@@ -1,0 +1,121 @@
+//! How the database grows: tasks from submission to refund, and the room that their blocks, states and
+//! events take on the disk afterwards.
+
+use anyhow::{Context, Result, ensure};
+use cyborg_chain_client::runtime;
+use cyborg_primitives::task::ProofPolicy;
+use serde::Serialize;
+
+use crate::market::{Deployed, Engagement, Market, spec};
+use crate::node::size_on_disk;
+use crate::rates;
+use crate::session::Place;
+
+/// Blocks from one round of heartbeats to the next: 100 are ten minutes of chain time.
+const HEARTBEAT_BLOCKS: u64 = 100;
+/// Blocks until a stopped task is settled and its refund is paid: 70 minutes of chain time and some.
+const SETTLEMENT_BLOCKS: u64 = 720;
+/// Tasks that are begun together: their keys must come within 300 blocks of the first submission.
+const WAVE: usize = 5_000;
+
+/// What the database grew by.
+#[derive(Serialize)]
+pub(crate) struct Growth {
+    pub(crate) tasks: usize,
+    /// Transactions in all, heartbeats included.
+    pub(crate) transactions: usize,
+    pub(crate) blocks: u64,
+    /// On the disk, after an orderly end of the node.
+    pub(crate) bytes: u64,
+    /// What one block without any transaction takes.
+    pub(crate) bytes_per_empty_block: f64,
+}
+
+/// Takes tasks through their life: submitted, keyed, confirmed, reported on once, acknowledged, stopped,
+/// settled.
+///
+/// # Errors
+/// Where the chain refuses something, or a task does not end.
+pub(crate) async fn measure(
+    place: &Place<'_>,
+    market: Market,
+    model: &Deployed,
+    tasks: usize,
+) -> Result<Growth> {
+    let (before, mut market) = market.restart(place, None).await?;
+    let first = market.session.latest().await?;
+    let mut transactions = 0;
+    let mut left = tasks;
+    while left > 0 {
+        let wave = left.min(WAVE);
+        eprintln!("{wave} tasks ...");
+        transactions += live(&mut market, model, wave).await?;
+        left -= wave;
+    }
+    let last = market.session.latest().await?;
+    let (after, mut market) = market.restart(place, None).await?;
+
+    eprintln!("empty blocks ...");
+    beat(&mut market).await?;
+    let (with_beats, market) = market.restart(place, None).await?;
+    for _ in 0..HEARTBEAT_BLOCKS {
+        market.session.seal().await?;
+    }
+    market.session.close()?;
+    let empty = size_on_disk(place.folder)?.saturating_sub(with_beats);
+    Ok(Growth {
+        tasks,
+        transactions,
+        blocks: last - first,
+        bytes: after.saturating_sub(before),
+        bytes_per_empty_block: empty as f64 / HEARTBEAT_BLOCKS as f64,
+    })
+}
+
+/// A heartbeat of every miner. How many.
+async fn beat(market: &mut Market) -> Result<usize> {
+    let beats = market.heartbeats(1)?;
+    let count = beats.len();
+    market.session.include(beats).await?;
+    Ok(count)
+}
+
+/// The life of a wave of tasks. How many transactions it took.
+async fn live(market: &mut Market, model: &Deployed, tasks: usize) -> Result<usize> {
+    let mut sent = beat(market).await?;
+    let engaged = market.submit(|_| spec(model.id, ProofPolicy::OnDemand, 1, None), tasks).await?;
+    ensure!(engaged.len() == tasks, "{} miners for {tasks} tasks", engaged.len());
+    sent += beat(market).await?;
+    market.start(&engaged, model).await?;
+    let reports = rates::reports(market, &engaged, 1, 1).await?;
+    market.session.include(reports).await?;
+    end(market, &engaged).await?;
+    // Submission, keys, confirmation, report, acknowledgement, stop.
+    sent += 6 * tasks;
+    let stopped = market.session.latest().await?;
+    while market.session.latest().await? < stopped + SETTLEMENT_BLOCKS {
+        sent += beat(market).await?;
+        for _ in 0..HEARTBEAT_BLOCKS {
+            market.session.seal().await?;
+        }
+    }
+    let (last, _) = engaged.last().context("no task")?;
+    let at = market.session.chain.at_finalised().await?;
+    let open = at.storage().entry(runtime::storage().tasks().tasks())?.try_fetch((*last,)).await?;
+    ensure!(open.is_none(), "task {last} is not settled after {SETTLEMENT_BLOCKS} blocks");
+    Ok(sent)
+}
+
+/// The owner acknowledges answers to every task, and stops it.
+async fn end(market: &mut Market, engaged: &[Engagement]) -> Result<()> {
+    let mut transactions = Vec::new();
+    for (task, miner) in engaged {
+        let miner = market.miners[*miner].id();
+        let acknowledge = runtime::transactions().payments().acknowledge(*task, miner, 10);
+        transactions.push(market.owner.transaction(&market.session.at, acknowledge)?);
+        let stop = runtime::transactions().tasks().stop(*task);
+        transactions.push(market.owner.transaction(&market.session.at, stop)?);
+    }
+    market.session.include(transactions).await?;
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! An owner, miners and tasks on the chain, all made over RPC.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use cyborg_chain_client::runtime::{self, runtime_types};
+use cyborg_chain_client::subxt::tx::StaticPayload;
+use cyborg_chain_client::subxt::utils::{AccountId32, H256, Static};
+use cyborg_primitives::miner::{Accelerator, Capacity};
+use cyborg_primitives::place::{Cell, Location, Region};
+use cyborg_primitives::task::ProofPolicy;
+use cyborg_primitives::verification::Cost;
+use cyborg_primitives::{Account, HOUR_MS, ModelId, TaskId};
+use cyborg_tests::models::Case;
+use runtime_types::bounded_collections::bounded_vec::BoundedVec;
+use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
+use zkml_prover::{ProverKey, keygen};
+use zkml_verifier::VerifierKey;
+
+use crate::node::size_on_disk;
+use crate::people::Person;
+use crate::session::{Place, Session};
+
+/// One CYB.
+const UNIT: u128 = 1_000_000_000_000;
+/// What a miner stakes, and what it is given to begin with.
+const BOND: u128 = 1_000 * UNIT;
+const FUNDS: u128 = BOND + 20 * UNIT;
+/// Those who give it to them; each has ten million CYB.
+const DONORS: [&str; 5] = ["//Bob", "//Charlie", "//Dave", "//Eve", "//Ferdie"];
+/// What miners ask per compute hour, at least.
+const PRICE: u128 = UNIT / 10;
+/// Most regions that miners are strewn over.
+const REGIONS: u32 = 100;
+/// Miners of one task, at most.
+pub(crate) const MAX_REPLICAS: usize = 16;
+
+/// Where and what miners are.
+#[derive(Clone, Copy)]
+pub(crate) enum Fleet {
+    /// All alike: tasks are spread over them evenly.
+    Alike,
+    /// In a hundred regions, of many sizes and prices.
+    Strewn,
+}
+
+/// A model with real keys, and one real input.
+pub(crate) struct Deployed {
+    pub(crate) id: ModelId,
+    pub(crate) key: ProverKey,
+    pub(crate) verifier: VerifierKey,
+    pub(crate) inputs: Vec<Vec<i64>>,
+    pub(crate) cost: Cost,
+}
+
+/// Everybody who acts.
+pub(crate) struct Market {
+    pub(crate) session: Session,
+    pub(crate) owner: Person,
+    pub(crate) miners: Vec<Person>,
+    numbers: HashMap<Account, usize>,
+}
+
+/// Who was engaged on which task: the miner by its place in [`Market::miners`].
+pub(crate) type Engagement = (TaskId, usize);
+
+impl Market {
+    /// An owner and so many registered miners.
+    ///
+    /// # Errors
+    /// Where the node refuses something.
+    pub(crate) async fn open(session: Session, miners: u32, fleet: Fleet) -> Result<Self> {
+        let mut people = (0..miners).map(Person::numbered).collect::<Result<Vec<_>>>()?;
+        let mut transfers = Vec::new();
+        let mut registrations = Vec::new();
+        let share = people.len().div_ceil(DONORS.len()).max(1);
+        let mut number = 0;
+        for (donor, group) in DONORS.iter().zip(people.chunks_mut(share)) {
+            let mut donor = Person::known(donor)?;
+            for miner in group {
+                let give = runtime::transactions().balances().transfer_keep_alive(miner.id().into(), FUNDS);
+                transfers.push(donor.transaction(&session.at, give)?);
+                registrations.push(miner.transaction(&session.at, registration(number, fleet))?);
+                number += 1;
+            }
+        }
+        // Who pays first is in the pool first, so that no queue of one donor's fills it.
+        session.include(transfers).await?;
+        session.include(registrations).await?;
+        let numbers = people.iter().enumerate().map(|(number, miner)| (miner.account(), number)).collect();
+        Ok(Self { session, owner: Person::known("//Alice")?, miners: people, numbers })
+    }
+
+    /// Ends the node and starts it again on the same folder, perhaps at another pace. What the folder
+    /// took on the disk meanwhile.
+    ///
+    /// # Errors
+    /// Where the node does not end or does not start.
+    pub(crate) async fn restart(self, place: &Place<'_>, block_time_ms: Option<u64>) -> Result<(u64, Self)> {
+        let Self { session, owner, miners, numbers } = self;
+        session.close()?;
+        let bytes = size_on_disk(place.folder)?;
+        let session = Session::open(place, block_time_ms).await?;
+        Ok((bytes, Self { session, owner, miners, numbers }))
+    }
+
+    /// Makes keys for a model and registers it.
+    ///
+    /// # Errors
+    /// Where keys cannot be made, or the chain refuses the model.
+    pub(crate) async fn deploy(&mut self, case: Case) -> Result<Deployed> {
+        let Case { graph, weights, inputs } = case;
+        let keys = keygen(graph, weights, &mut |_| ()).map_err(|error| anyhow!("{error}"))?;
+        let cost = keys.verifier.cost();
+        let cost = Cost {
+            field_products: cost.field_products,
+            own_points: cost.own_points.try_into()?,
+            generators: cost.generators.try_into()?,
+            key_bytes: cost.key_bytes.try_into()?,
+            proof_bytes: cost.proof_bytes.try_into()?,
+        };
+        let register = runtime::transactions().models().register(
+            BoundedVec(keys.verifier.to_bytes()),
+            Static(cost),
+            [1; 32],
+            [2; 32],
+            256,
+            None,
+        );
+        let transaction = self.owner.transaction(&self.session.at, register)?;
+        let block = *self.session.include(vec![transaction]).await?.first().context("no block")?;
+        let registered = self.session.events::<runtime::models::events::Registered>(block).await?;
+        let id = registered.first().context("no model was registered")?.model;
+        Ok(Deployed { id, key: keys.prover, verifier: keys.verifier, inputs, cost })
+    }
+
+    /// The owner's transactions for so many tasks.
+    ///
+    /// # Errors
+    /// Where they cannot be signed.
+    pub(crate) fn submissions(
+        &mut self,
+        spec: impl Fn(usize) -> TaskSpec,
+        count: usize,
+    ) -> Result<Vec<String>> {
+        (0..count)
+            .map(|number| {
+                let submit = runtime::transactions().tasks().submit(spec(number));
+                self.owner.transaction(&self.session.at, submit)
+            })
+            .collect()
+    }
+
+    /// Submits tasks. Who was engaged.
+    ///
+    /// # Errors
+    /// Where one is refused.
+    pub(crate) async fn submit(
+        &mut self,
+        spec: impl Fn(usize) -> TaskSpec,
+        count: usize,
+    ) -> Result<Vec<Engagement>> {
+        let transactions = self.submissions(spec, count)?;
+        let mut engaged = Vec::new();
+        for block in self.session.include(transactions).await? {
+            engaged.extend(self.engaged(block).await?);
+        }
+        Ok(engaged)
+    }
+
+    /// Who was engaged in a block.
+    ///
+    /// # Errors
+    /// Where the events cannot be read, or a stranger was engaged.
+    pub(crate) async fn engaged(&self, block: u64) -> Result<Vec<Engagement>> {
+        let events = self.session.events::<runtime::tasks::events::Engaged>(block).await?;
+        events
+            .iter()
+            .map(|event| {
+                let number = self.numbers.get(&event.miner.0).context("an unknown miner was engaged")?;
+                Ok((event.task, *number))
+            })
+            .collect()
+    }
+
+    /// The owner wraps keys for all who were engaged, and all confirm.
+    ///
+    /// # Errors
+    /// Where the chain refuses something.
+    pub(crate) async fn start(&mut self, engaged: &[Engagement], model: &Deployed) -> Result<()> {
+        let mut tasks: Vec<(TaskId, Vec<AccountId32>)> = Vec::new();
+        for (task, miner) in engaged {
+            let id = self.miners[*miner].id();
+            match tasks.last_mut() {
+                Some((last, miners)) if last == task => miners.push(id),
+                _ => tasks.push((*task, vec![id])),
+            }
+        }
+        let mut transactions = Vec::new();
+        for (task, miners) in tasks {
+            ensure!(miners.len() <= MAX_REPLICAS, "task {task} has {} miners", miners.len());
+            let wraps = miners.into_iter().map(|miner| (miner, [5; 80])).collect();
+            let provide =
+                runtime::transactions().tasks().provide_keys(task, [1; 32], [3; 32], BoundedVec(wraps));
+            transactions.push(self.owner.transaction(&self.session.at, provide)?);
+        }
+        self.session.include(transactions).await?;
+        let recent = self.session.chain.at_finalised().await?;
+        let mut transactions = Vec::new();
+        for (task, miner) in engaged {
+            let attestation = Attestation {
+                kind: AttestationKind::SelfSigned,
+                executable: [6; 32],
+                model: model.verifier.digest(),
+                device: BoundedVec(b"a measured machine".to_vec()),
+                block: u32::try_from(recent.block_number())?,
+                block_hash: H256(recent.block_hash().0),
+                test: [7; 32],
+            };
+            let confirm = runtime::transactions().tasks().confirm(*task, attestation);
+            transactions.push(self.miners[*miner].transaction(&self.session.at, confirm)?);
+        }
+        self.session.include(transactions).await?;
+        Ok(())
+    }
+
+    /// A heartbeat of every miner, so many times.
+    ///
+    /// # Errors
+    /// Where they cannot be signed.
+    pub(crate) fn heartbeats(&mut self, rounds: usize) -> Result<Vec<String>> {
+        let mut transactions = Vec::with_capacity(rounds * self.miners.len());
+        for _ in 0..rounds {
+            for miner in &mut self.miners {
+                let beat = runtime::transactions().miners().heartbeat();
+                transactions.push(miner.transaction(&self.session.at, beat)?);
+            }
+        }
+        Ok(transactions)
+    }
+}
+
+/// A task of an hour with so many replicas; anywhere, near somewhere, where no region is named.
+pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, region: Option<Region>) -> TaskSpec {
+    let replicas = u8::try_from(replicas).unwrap_or(u8::MAX);
+    TaskSpec {
+        model,
+        placement: runtime_types::cyborg_primitives::task::Placement {
+            replicas,
+            standbys: 0,
+            regions: BoundedVec(region.into_iter().map(Static).collect()),
+            near: region.is_none().then_some((Static(Cell { latitude: 5252, longitude: 1340 }), 21_000)),
+            min_reputation: 50,
+        },
+        price_cap: UNIT,
+        compute_ms: HOUR_MS,
+        proof_cap: UNIT,
+        max_proofs: 4 * u32::from(replicas),
+        policy: Static(policy),
+        delegate: None,
+        standbys_read_now: false,
+    }
+}
+
+/// One of the regions that miners are strewn over.
+pub(crate) fn region(number: u32) -> Region {
+    let letter = |digit: u32| b'A' + u8::try_from(digit % 26).unwrap_or_default();
+    Region([letter(number % REGIONS / 10), letter(number % 10)])
+}
+
+fn registration(number: u32, fleet: Fleet) -> StaticPayload<runtime::miners::calls::Register> {
+    let mut key = [9; 32];
+    key[..4].copy_from_slice(&number.to_le_bytes());
+    let endpoint = format!("https://miner-{number}.example:9000").into_bytes();
+    let home = Location { region: Region(*b"DE"), cell: Cell { latitude: 5252, longitude: 1340 } };
+    let (location, memory_mib, price) = match fleet {
+        Fleet::Alike => (home, 65_536, PRICE),
+        Fleet::Strewn => {
+            // Steps without a common factor: all places, sizes and prices come up together.
+            let degree = |step: i64, span: i64| i16::try_from(i64::from(number) * step % span - span / 2);
+            let cell = Cell {
+                latitude: degree(37, 12_000).unwrap_or_default(),
+                longitude: degree(101, 36_000).unwrap_or_default(),
+            };
+            let price = PRICE + u128::from(number % 7) * PRICE / 4;
+            (Location { region: region(number / 7), cell }, 8_192 << (2 * (number % 4)), price)
+        }
+    };
+    runtime::transactions().miners().register(
+        key,
+        BoundedVec(endpoint),
+        Static(location),
+        Static(Capacity {
+            memory_mib,
+            macs_per_second: 1_000_000_000 + u64::from(number % 13) * 100_000_000,
+            accelerator: Accelerator::None,
+        }),
+        price,
+        BOND,
+    )
+}

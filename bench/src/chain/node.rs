@@ -1,0 +1,150 @@
+//! A node in a process of its own: started, stopped, what it says of its blocks, and the room that
+//! it takes on the disk.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// What a block took, in milliseconds, by its number.
+type Sealed = Arc<Mutex<HashMap<u64, u64>>>;
+
+/// A node; killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    /// Open as long as the node may write there.
+    _stdout: BufReader<ChildStdout>,
+    log: Option<JoinHandle<()>>,
+    sealed: Sealed,
+    url: String,
+}
+
+impl Node {
+    /// Starts `cyborg node --dev` on a folder, and waits until it answers.
+    ///
+    /// # Errors
+    /// Where the program does not start, or says something else than where it is.
+    pub(crate) fn start(cyborg: &Path, folder: &Path, cache: &Path, block_time_ms: u64) -> Result<Self> {
+        let mut command = Command::new(cyborg);
+        command
+            .args(["node", "--dev", "--json", "--rpc-port", "0", "--block-time", &block_time_ms.to_string()])
+            .arg("--base-path")
+            .arg(folder)
+            .env("XDG_CACHE_HOME", cache)
+            .env("RUST_LOG", "warn,cyborg_node=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("starting {}", cyborg.display()))?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            bail!("{}: no output to read", cyborg.display());
+        };
+        let sealed = Sealed::default();
+        let log = {
+            let sealed = sealed.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    match block_of(&line) {
+                        Some((block, ms)) => {
+                            sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(block, ms);
+                        }
+                        None if line.contains("DEBUG") || line.contains("INFO") => {}
+                        None => eprintln!("node: {line}"),
+                    }
+                }
+            })
+        };
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        stdout.read_line(&mut line).context("reading where the node is")?;
+        let ready: Value =
+            serde_json::from_str(&line).with_context(|| format!("where the node is: `{}`", line.trim()))?;
+        let url = ready["rpc"].as_str().context("the node does not say where its RPC is")?.to_owned();
+        Ok(Self { child, _stdout: stdout, log: Some(log), sealed, url })
+    }
+
+    /// Where its WebSocket is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// From when a block was begun until it was final and on the disk, as the node's log says.
+    pub(crate) fn sealed_in_ms(&self, block: u64) -> Option<u64> {
+        self.sealed.lock().unwrap_or_else(PoisonError::into_inner).get(&block).copied()
+    }
+
+    /// Ends the node in order.
+    ///
+    /// # Errors
+    /// Where it ends in another way.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let line = format!("kill -TERM {}", self.child.id());
+        ensure!(Command::new("sh").args(["-c", &line]).status()?.success(), "{line}");
+        let status = self.child.wait().context("waiting for the node")?;
+        ensure!(status.success(), "the node ended with {status}");
+        if let Some(log) = self.log.take() {
+            // It reads to the end, and does nothing that fails.
+            let _ = log.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Where a measurement has failed; otherwise it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Number and milliseconds of a line `… block N is final, after M ms`.
+fn block_of(line: &str) -> Option<(u64, u64)> {
+    let (block, rest) = line.split_once("block ")?.1.split_once(" is final, after ")?;
+    Some((block.parse().ok()?, rest.strip_suffix(" ms")?.parse().ok()?))
+}
+
+/// What the files of a folder take on the disk, in bytes: blocks that are in use, not lengths, since a
+/// database makes its files longer than it fills them.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub(crate) fn size_on_disk(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { size_on_disk(&entry.path())? } else { metadata.blocks() * 512 };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{block_of, size_on_disk};
+
+    #[test]
+    fn the_nodes_line_about_a_block() {
+        let line = "2026-01-01T00:00:00Z DEBUG cyborg_node::sealing: block 17 is final, after 230 ms";
+        assert_eq!(block_of(line), Some((17, 230)));
+        assert_eq!(block_of("block 100 is final; of the last 100 blocks, one took 3 ms on average"), None);
+        assert_eq!(block_of("no block"), None);
+    }
+
+    #[test]
+    fn files_count_in_all_folders() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("inner"))?;
+        let before = size_on_disk(folder.path())?;
+        std::fs::write(folder.path().join("inner/file"), vec![1; 100_000])?;
+        assert!(size_on_disk(folder.path())? >= before + 50_000);
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Blocks full of proofs: how many the charged weight lets in, and how long a node's wasm executor takes
+//! for what was charged.
+//!
+//! Three blocks for each model: proofs one by one; true ones in batches, whose unused weight comes back
+//! and lets more in; and batches with a false proof in each, where every proof is checked alone. A false
+//! proof is a true one of another request: everything is reduced and summed before it fails. One miner
+//! sends one such batch: more, and it would be suspended and its proofs refused unread.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use cyborg_chain_client::runtime::{self, runtime_types};
+use cyborg_chain_client::subxt::utils::Static;
+use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
+use cyborg_primitives::task::ProofPolicy;
+use cyborg_primitives::verification::Cost;
+use cyborg_primitives::{RequestNumber, TaskId};
+use cyborg_tests::models::{Case, dense, digits};
+use runtime_types::bounded_collections::bounded_vec::BoundedVec;
+use runtime_types::pallet_proofs::types::Submission;
+use serde::Serialize;
+use zkml_core::transcript::HashTranscript;
+use zkml_prover::{Opening, Request, prove_opened};
+use zkml_verifier::{PROTOCOL, Visibility};
+
+use crate::market::{Deployed, MAX_REPLICAS, Market, spec};
+
+/// What users' transactions may take of a block, in picoseconds.
+const USABLE_PS: u64 = 1_500_000_000_000;
+/// More than can be paid for one request.
+const CAP: u128 = 1_000_000_000_000;
+/// How often a block is executed again.
+const RUNS: usize = 5;
+/// The dense model of four million parameters.
+const DENSE: [u32; 6] = [784, 1024, 1024, 1024, 1024, 10];
+
+/// How proofs came.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) enum Form {
+    /// One in a call.
+    Singly,
+    /// So many in a call, all true.
+    Batched(usize),
+    /// So many in a call, one of them false.
+    OneFalse(usize),
+}
+
+/// A block full of proofs.
+#[derive(Serialize)]
+pub(crate) struct Full {
+    pub(crate) model: &'static str,
+    pub(crate) form: Form,
+    /// Proofs that were verified or found false.
+    pub(crate) proofs: usize,
+    /// What the block was charged for, all classes together.
+    pub(crate) charged_ms: f64,
+    /// What its execution in wasm took.
+    pub(crate) executed_ms: f64,
+    /// What an empty block takes.
+    pub(crate) empty_ms: f64,
+}
+
+/// Fills blocks with proofs of each model.
+///
+/// # Errors
+/// Where the chain refuses something, or a block is not what it should be.
+pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
+    let error = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!("{error}");
+    let mut rows = Vec::new();
+    // Batches as large as the worst that is charged before lets many of them in.
+    for (name, batch) in [("digits_mlp", 10), ("digits_cnn", 8), ("dense_4m", 2)] {
+        eprintln!("{name}: keys ...");
+        let case: Case = if name == "dense_4m" { dense(&DENSE, 1) } else { digits(name) }.map_err(error)?;
+        let model = market.deploy(case).await?;
+        let mut terms = spec(model.id, ProofPolicy::Every, MAX_REPLICAS, None);
+        (terms.max_proofs, terms.proof_cap) = (1_000, CAP);
+        let engaged = market.submit(|_| terms.clone(), 1).await?;
+        market.start(&engaged, &model).await?;
+        let task = engaged.first().context("nobody was engaged")?.0;
+        let mut miners = engaged.iter().map(|(_, miner)| *miner);
+        for form in [Form::Singly, Form::Batched(batch), Form::OneFalse(batch)] {
+            eprintln!("{name}: proofs for {form} ...");
+            let full = fill(market, &model, (name, task), form, &mut miners).await?;
+            rows.push(full);
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes more proofs than fit, and lets the node fill a block with them.
+async fn fill(
+    market: &mut Market,
+    model: &Deployed,
+    (name, task): (&'static str, TaskId),
+    form: Form,
+    miners: &mut impl Iterator<Item = usize>,
+) -> Result<Full> {
+    let batch = form.batch();
+    let claim = (1..batch).fold(model.cost, |sum, _| sum.with(model.cost));
+    let calls = calls(market, form, claim).await?;
+    let mut transactions = Vec::new();
+    let mut miner = miners.next().context("too few miners")?;
+    let mut number = 1;
+    for _ in 0..calls {
+        let mut submissions = Vec::new();
+        for index in 0..batch {
+            let is_false = matches!(form, Form::OneFalse(_)) && index == 0;
+            submissions.push(answer(market, model, task, miner, number, is_false)?);
+            number += 1;
+        }
+        let submit = runtime::transactions().proofs().submit(Static(claim), BoundedVec(submissions));
+        let transaction = market.miners[miner].transaction(&market.session.at, submit)?;
+        transactions.push(transaction);
+        if matches!(form, Form::OneFalse(_)) {
+            (miner, number) = (miners.next().context("too few miners")?, 1);
+        }
+    }
+    let session = &market.session;
+    let empty = session.block(&session.seal().await?).await?;
+    let sent = transactions.len();
+    session.send(transactions).await?;
+    let block = session.block(&session.seal().await?).await?;
+    session.check(block.number).await?;
+    ensure!(block.transactions < sent, "{name}: all {sent} calls fitted: the block was not full");
+    let verified = session.events::<runtime::proofs::events::Verified>(block.number).await?.len();
+    let punished = session.events::<runtime::proofs::events::Punished>(block.number).await?.len();
+    let charged = session.charged(block.number).await?;
+    let (executed, idle) = (session.execute(&block, RUNS).await?, session.execute(&empty, RUNS).await?);
+    // What did not fit.
+    let mut left = sent - block.transactions;
+    while left > 0 {
+        left = left.saturating_sub(session.block(&session.seal().await?).await?.transactions);
+    }
+    Ok(Full {
+        model: name,
+        form,
+        proofs: verified + punished,
+        charged_ms: charged.all_ps as f64 / 1e9,
+        executed_ms: ms(executed),
+        empty_ms: ms(idle),
+    })
+}
+
+impl Form {
+    fn batch(self) -> usize {
+        match self {
+            Self::Singly => 1,
+            Self::Batched(batch) | Self::OneFalse(batch) => batch,
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Singly => write!(f, "one by one"),
+            Self::Batched(batch) => write!(f, "batches of {batch}"),
+            Self::OneFalse(batch) => write!(f, "batches of {batch}, one false in each"),
+        }
+    }
+}
+
+/// More calls than fit a block, by the weights that the chain itself says.
+async fn calls(market: &Market, form: Form, claim: Cost) -> Result<u64> {
+    let proofs = u32::try_from(form.batch())?;
+    let call = runtime::runtime_apis().cyborg_api().verification_weight(Static(claim), proofs);
+    let (worst, of_true) = market.session.at.runtime_apis().call(call).await?;
+    let each = if matches!(form, Form::OneFalse(_)) { worst } else { of_true };
+    Ok(USABLE_PS / each.ref_time.max(1) + 1)
+}
+
+/// A proven answer; a false one is the proof of another request.
+fn answer(
+    market: &Market,
+    model: &Deployed,
+    task: TaskId,
+    miner: usize,
+    number: RequestNumber,
+    is_false: bool,
+) -> Result<Submission> {
+    let genesis = market.session.chain.genesis();
+    let miner = market.miners[miner].account();
+    let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+    let input = opening.input_digest(model.key.graph())?;
+    let authorisation = Authorisation { task, miner, number, input, price_cap: CAP };
+    let signature = market.owner.sign(&authorisation.payload(&genesis));
+    let proven = if is_false { number + 1_000 } else { number };
+    let context = ProofContext { task, miner, model: model.id, number: proven }.payload(&genesis);
+    let request = Request {
+        inputs: &model.inputs,
+        context: &context,
+        input: Visibility::Committed,
+        output: Visibility::Committed,
+    };
+    let proved = prove_opened(&model.key, &request, &opening, &mut HashTranscript::new(PROTOCOL))?;
+    Ok(Submission {
+        authorisation: Static(authorisation),
+        signature: runtime_types::sp_runtime::MultiSignature::Sr25519(signature),
+        proof: BoundedVec(proved.proof),
+    })
+}
+
+/// Milliseconds of a duration.
+pub(crate) fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

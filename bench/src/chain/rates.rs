@@ -1,0 +1,159 @@
+//! Sustained rates: transactions signed before, sent over WebSocket as fast as the node takes them, and
+//! counted where they are final.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use cyborg_chain_client::runtime::{self, runtime_types};
+use cyborg_chain_client::subxt::rpcs::rpc_params;
+use runtime_types::pallet_reports::Report;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::market::{Engagement, Market};
+use crate::proofs::ms;
+use crate::session::Session;
+
+/// Blocks without any of them, after which those that are left count as lost.
+const EMPTY_BLOCKS: usize = 5;
+/// How often the fullest block is executed again.
+const RUNS: usize = 5;
+/// Length of a reporting period in milliseconds of chain time.
+const PERIOD_MS: u64 = 600_000;
+
+/// What was sent, and when it was final.
+#[derive(Serialize)]
+pub(crate) struct Rate {
+    pub(crate) what: &'static str,
+    pub(crate) block_time_ms: u64,
+    pub(crate) transactions: usize,
+    /// Final ones, over the time from the first block with any to the last.
+    pub(crate) per_second: f64,
+    /// From the first that was sent until the last was final.
+    pub(crate) total_s: f64,
+    /// From the first that was sent until the node had taken the last.
+    pub(crate) taken_s: f64,
+    /// How often the pool was full.
+    pub(crate) pool_full: usize,
+    pub(crate) blocks: usize,
+    pub(crate) fullest: Fullest,
+}
+
+/// The block with most of them.
+#[derive(Serialize)]
+pub(crate) struct Fullest {
+    pub(crate) transactions: usize,
+    /// What users' transactions were charged for.
+    pub(crate) charged_ms: f64,
+    pub(crate) charged_proof_mb: f64,
+    /// What sealing it took, until it was on the disk.
+    pub(crate) sealed_ms: Option<u64>,
+    /// What executing it again took, as on import.
+    pub(crate) executed_ms: f64,
+}
+
+/// A block with some, and when it was final.
+struct Seen {
+    number: u64,
+    count: usize,
+    at: Instant,
+}
+
+/// Sends transactions and waits until they are final.
+///
+/// # Errors
+/// Where one is refused, fails or is lost.
+pub(crate) async fn measure(
+    session: &Session,
+    what: &'static str,
+    block_time_ms: u64,
+    transactions: Vec<String>,
+) -> Result<Rate> {
+    let count = transactions.len();
+    eprintln!("{count} {what} at a block time of {block_time_ms} ms ...");
+    let mut heads = session
+        .rpc()
+        .subscribe::<Value>("chain_subscribeFinalizedHeads", rpc_params![], "chain_unsubscribeFinalizedHeads")
+        .await?;
+    let begun = Instant::now();
+    let sending = async {
+        let pool_full = session.send(transactions).await?;
+        Ok::<_, anyhow::Error>((pool_full, begun.elapsed()))
+    };
+    let counting = async {
+        let (mut blocks, mut left, mut empty) = (Vec::<Seen>::new(), count, 0);
+        while left > 0 {
+            let head = heads.next().await.context("the node closed the connection")??;
+            let at = Instant::now();
+            let number = head["number"].as_str().context("a head without a number")?;
+            let number = u64::from_str_radix(number.trim_start_matches("0x"), 16)?;
+            let found = session.block(&session.hash(number).await?).await?.transactions;
+            if found > 0 {
+                left = left.saturating_sub(found);
+                blocks.push(Seen { number, count: found, at });
+                empty = 0;
+            } else if !blocks.is_empty() {
+                empty += 1;
+                ensure!(empty < EMPTY_BLOCKS, "{left} of {count} {what} are in no block");
+            }
+        }
+        Ok::<_, anyhow::Error>(blocks)
+    };
+    let ((pool_full, taken), blocks) = tokio::try_join!(sending, counting)?;
+    let (first, last) = blocks.first().zip(blocks.last()).context("no block")?;
+    let between = (last.at - first.at).max(Duration::from_millis(block_time_ms));
+    let within = if blocks.len() > 1 { count - first.count } else { count };
+    let total = last.at - begun;
+    let fullest = blocks.iter().max_by_key(|block| block.count).context("no block")?;
+    for block in &blocks {
+        session.check(block.number).await?;
+    }
+    Ok(Rate {
+        what,
+        block_time_ms,
+        transactions: count,
+        per_second: within as f64 / between.as_secs_f64(),
+        total_s: total.as_secs_f64(),
+        taken_s: taken.as_secs_f64(),
+        pool_full,
+        blocks: blocks.len(),
+        fullest: describe(session, fullest).await?,
+    })
+}
+
+async fn describe(session: &Session, seen: &Seen) -> Result<Fullest> {
+    let charged = session.charged(seen.number).await?;
+    let block = session.block(&session.hash(seen.number).await?).await?;
+    Ok(Fullest {
+        transactions: seen.count,
+        charged_ms: charged.normal_ps as f64 / 1e9,
+        charged_proof_mb: charged.normal_proof_bytes as f64 / 1e6,
+        sealed_ms: session.node.sealed_in_ms(seen.number),
+        executed_ms: ms(session.execute(&block, RUNS).await?),
+    })
+}
+
+/// Reports of every engaged miner on the periods from so many ago, so many of them.
+///
+/// # Errors
+/// Where they cannot be signed, or the chain's time cannot be read.
+pub(crate) async fn reports(
+    market: &mut Market,
+    engaged: &[Engagement],
+    ago: u32,
+    count: u32,
+) -> Result<Vec<String>> {
+    let at = market.session.chain.at_finalised().await?;
+    let now = at.storage().entry(runtime::storage().timestamp().now())?.fetch(()).await?.decode()?;
+    let first = u32::try_from(now / PERIOD_MS)?.saturating_sub(ago);
+    let mut transactions = Vec::new();
+    for period in first..first + count {
+        for (task, miner) in engaged {
+            let consumed =
+                Report { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
+            let report = runtime::transactions().reports().report(*task, period, consumed);
+            transactions.push(market.miners[*miner].transaction(&market.session.at, report)?);
+        }
+    }
+    Ok(transactions)
+}

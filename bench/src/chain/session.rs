@@ -1,0 +1,352 @@
+//! One node and the connections to it: transactions by the thousand, blocks on demand, and what a block
+//! held, was charged for, and takes to execute again.
+//!
+//! A session is *quiet* when the node seals only the blocks that it is asked for, so that a block can be
+//! filled first; otherwise blocks come at their own pace.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use codec::{Compact, Encode};
+use cyborg_chain_client::subxt::events::DecodeAsEvent;
+use cyborg_chain_client::subxt::rpcs::{Error as RpcError, RpcClient, rpc_params};
+use cyborg_chain_client::{AtBlock, Chain, runtime};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::node::Node;
+
+/// Longest time between two blocks that the node accepts: it seals what it is asked for.
+const QUIET_MS: u64 = 3_600_000;
+/// Connections that transactions are sent over, and how many wait for an answer on each.
+const CONNECTIONS: usize = 4;
+const IN_FLIGHT: usize = 16;
+/// The pool's word that it is full.
+const POOL_FULL: i32 = 1016;
+/// How long to wait then.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Where a node is started: the program, the node's folder, and one for compiled wasm.
+pub(crate) struct Place<'a> {
+    pub(crate) cyborg: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) cache: &'a Path,
+}
+
+/// A node, and connections to it.
+pub(crate) struct Session {
+    pub(crate) node: Node,
+    pub(crate) chain: Chain,
+    /// For signing: genesis and metadata do not change.
+    pub(crate) at: AtBlock,
+    connections: Vec<RpcClient>,
+}
+
+/// A block as it is executed.
+pub(crate) struct Block {
+    pub(crate) number: u64,
+    pub(crate) parent: String,
+    /// In SCALE.
+    pub(crate) bytes: Vec<u8>,
+    /// Signed transactions.
+    pub(crate) transactions: usize,
+}
+
+/// What a block was charged for, all classes together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Charged {
+    /// Of users' transactions, in picoseconds.
+    pub(crate) normal_ps: u64,
+    /// Of everything, in picoseconds.
+    pub(crate) all_ps: u64,
+    /// Of users' transactions, in bytes of a storage proof.
+    pub(crate) normal_proof_bytes: u64,
+}
+
+impl Session {
+    /// Starts a node; without a block time it is quiet.
+    ///
+    /// # Errors
+    /// Where it does not start or answer.
+    pub(crate) async fn open(place: &Place<'_>, block_time_ms: Option<u64>) -> Result<Self> {
+        let node = Node::start(place.cyborg, place.folder, place.cache, block_time_ms.unwrap_or(QUIET_MS))?;
+        let chain = Chain::connect(node.url()).await?;
+        let at = chain.at_finalised().await?;
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(RpcClient::from_insecure_url(node.url()).await?);
+        }
+        Ok(Self { node, chain, at, connections })
+    }
+
+    /// Ends the node in order.
+    ///
+    /// # Errors
+    /// Where it ends in another way.
+    pub(crate) fn close(self) -> Result<()> {
+        self.node.stop()
+    }
+
+    /// The first connection.
+    pub(crate) fn rpc(&self) -> &RpcClient {
+        &self.connections[0]
+    }
+
+    /// Sends transactions in their order, as fast as the node takes them. How often its pool was full.
+    ///
+    /// # Errors
+    /// Where one is refused for another reason.
+    pub(crate) async fn send(&self, transactions: Vec<String>) -> Result<usize> {
+        let transactions = Arc::new(transactions);
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut senders = JoinSet::new();
+        for rpc in &self.connections {
+            for _ in 0..IN_FLIGHT {
+                let (rpc, transactions, next) = (rpc.clone(), transactions.clone(), next.clone());
+                senders.spawn(async move {
+                    let mut full = 0;
+                    while let Some(transaction) = transactions.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        full += submit(&rpc, transaction).await?;
+                    }
+                    Ok::<usize, anyhow::Error>(full)
+                });
+            }
+        }
+        let mut full = 0;
+        while let Some(sender) = senders.join_next().await {
+            full += sender??;
+        }
+        Ok(full)
+    }
+
+    /// Has a quiet node seal one block. Its hash.
+    ///
+    /// # Errors
+    /// Where the node cannot.
+    pub(crate) async fn seal(&self) -> Result<String> {
+        let created: Value = self.rpc().request("engine_createBlock", rpc_params![true, true]).await?;
+        Ok(created["hash"].as_str().context("a block without a hash")?.to_owned())
+    }
+
+    /// Has a quiet node put transactions into blocks, as many as it takes. Their numbers.
+    ///
+    /// # Errors
+    /// Where one is refused or fails.
+    pub(crate) async fn include(&self, transactions: Vec<String>) -> Result<Vec<u64>> {
+        let mut left = transactions.len();
+        self.send(transactions).await?;
+        let mut blocks = Vec::new();
+        while left > 0 {
+            let block = self.block(&self.seal().await?).await?;
+            ensure!(block.transactions > 0, "{left} transactions wait, and block {} has none", block.number);
+            self.check(block.number).await?;
+            left = left.saturating_sub(block.transactions);
+            blocks.push(block.number);
+        }
+        Ok(blocks)
+    }
+
+    /// A block, by its hash.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) async fn block(&self, hash: &str) -> Result<Block> {
+        let answer: Value = self.rpc().request("chain_getBlock", rpc_params![hash]).await?;
+        encode(&answer["block"]).with_context(|| format!("block {hash}"))
+    }
+
+    /// The hash of a final block.
+    ///
+    /// # Errors
+    /// Where there is none of that number.
+    pub(crate) async fn hash(&self, number: u64) -> Result<String> {
+        let hash: Option<String> = self.rpc().request("chain_getBlockHash", rpc_params![number]).await?;
+        hash.with_context(|| format!("no block {number}"))
+    }
+
+    /// The number of the last final block.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub(crate) async fn latest(&self) -> Result<u64> {
+        Ok(self.chain.at_finalised().await?.block_number())
+    }
+
+    /// Events of one kind in a block.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub(crate) async fn events<E: DecodeAsEvent>(&self, block: u64) -> Result<Vec<E>> {
+        let events = self.chain.at(block).await?.events().fetch().await?;
+        events.find::<E>().map(|event| event.map_err(Into::into)).collect()
+    }
+
+    /// That no transaction of a block failed.
+    ///
+    /// # Errors
+    /// Where one did, with why.
+    pub(crate) async fn check(&self, block: u64) -> Result<()> {
+        let failed = self.events::<runtime::system::events::ExtrinsicFailed>(block).await?;
+        match failed.first() {
+            None => Ok(()),
+            Some(first) => bail!(
+                "{} transactions of block {block} failed, the first with {:?}",
+                failed.len(),
+                first.dispatch_error
+            ),
+        }
+    }
+
+    /// What a block was charged for.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) async fn charged(&self, block: u64) -> Result<Charged> {
+        let at = self.chain.at(block).await?;
+        let weight = at.storage().entry(runtime::storage().system().block_weight())?.fetch(()).await?;
+        let weight = weight.decode()?;
+        let all_ps = weight.normal.ref_time + weight.operational.ref_time + weight.mandatory.ref_time;
+        Ok(Charged {
+            normal_ps: weight.normal.ref_time,
+            all_ps,
+            normal_proof_bytes: weight.normal.proof_size,
+        })
+    }
+
+    /// Executes a block again on its parent's state, in the node's wasm executor, as a node that imports
+    /// it does. The median time of several runs, the RPC's part included.
+    ///
+    /// # Errors
+    /// Where the runtime refuses its own block.
+    pub(crate) async fn execute(&self, block: &Block, runs: usize) -> Result<Duration> {
+        let bytes = hex(&block.bytes);
+        let mut times = Vec::new();
+        for _ in 0..runs.max(1) {
+            let begun = Instant::now();
+            let _: String = self
+                .rpc()
+                .request("state_call", rpc_params!["Core_execute_block", &bytes, &block.parent])
+                .await
+                .with_context(|| format!("executing block {} again", block.number))?;
+            times.push(begun.elapsed());
+        }
+        times.sort_unstable();
+        Ok(times[times.len() / 2])
+    }
+}
+
+/// Sends one transaction until the pool has room for it. How often it had not.
+async fn submit(rpc: &RpcClient, transaction: &str) -> Result<usize> {
+    let mut full = 0;
+    loop {
+        let outcome: Result<String, _> =
+            rpc.request("author_submitExtrinsic", rpc_params![transaction]).await;
+        match outcome {
+            Ok(_) => return Ok(full),
+            Err(RpcError::User(error)) if error.code == POOL_FULL => {
+                full += 1;
+                sleep(PATIENCE).await;
+            }
+            Err(error) => return Err(anyhow!("the node refused a transaction: {error}")),
+        }
+    }
+}
+
+/// A block of the RPC in SCALE: header, then transactions.
+fn encode(block: &Value) -> Result<Block> {
+    let header = &block["header"];
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("not what a block holds");
+    let parent = text(&header["parentHash"])?;
+    let number = u64::from_str_radix(text(&header["number"])?.trim_start_matches("0x"), 16)?;
+    let mut bytes = unhex(&parent)?;
+    Compact(u32::try_from(number)?).encode_to(&mut bytes);
+    bytes.extend(unhex(&text(&header["stateRoot"])?)?);
+    bytes.extend(unhex(&text(&header["extrinsicsRoot"])?)?);
+    let mut transactions = 0;
+    for list in [&header["digest"]["logs"], &block["extrinsics"]] {
+        let list = list.as_array().context("a block without a list")?;
+        Compact(u32::try_from(list.len())?).encode_to(&mut bytes);
+        for item in list {
+            let item = unhex(&text(item)?)?;
+            bytes.extend(&item);
+        }
+    }
+    for extrinsic in block["extrinsics"].as_array().into_iter().flatten() {
+        transactions += usize::from(is_signed(&unhex(&text(extrinsic)?)?));
+    }
+    Ok(Block { number, parent, bytes, transactions })
+}
+
+/// Whether an extrinsic, after its length, says that it is signed.
+fn is_signed(extrinsic: &[u8]) -> bool {
+    let length = match extrinsic.first().map(|first| first & 3) {
+        Some(0) => 1,
+        Some(1) => 2,
+        _ => 4,
+    };
+    extrinsic.get(length).is_some_and(|version| version & 0x80 != 0)
+}
+
+/// Bytes as the RPC writes them.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut text = String::with_capacity(2 + 2 * bytes.len());
+    text.push_str("0x");
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>> {
+    let digits = text.trim_start_matches("0x").as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
+    digits.chunks(2).map(|chunk| pair(chunk).context("not hexadecimal")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{encode, hex, is_signed, unhex};
+    use serde_json::json;
+
+    #[test]
+    fn hexadecimal_there_and_back() -> anyhow::Result<()> {
+        assert_eq!(hex(&[0, 255, 16]), "0x00ff10");
+        assert_eq!(unhex("0x00ff10")?, [0, 255, 16]);
+        assert!(unhex("0x0g").is_err() && unhex("0x0").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_block_is_encoded_as_the_runtime_reads_it() -> anyhow::Result<()> {
+        let root = hex(&[7; 32]);
+        let block = json!({
+            "header": {
+                "parentHash": hex(&[1; 32]), "number": "0x41", "stateRoot": root, "extrinsicsRoot": root,
+                "digest": { "logs": ["0x0601"] },
+            },
+            "extrinsics": ["0x080500", "0x0c840102"],
+        });
+        let block = encode(&block)?;
+        assert_eq!((block.number, block.transactions), (65, 1));
+        let mut expected = vec![1; 32];
+        expected.extend([0x05, 0x01]);
+        expected.extend([7; 64]);
+        expected.extend([4, 6, 1, 8, 8, 5, 0, 12, 0x84, 1, 2]);
+        assert_eq!(block.bytes, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn signed_ones_are_told_from_inherents() {
+        assert!(is_signed(&[0x04, 0x84]) && is_signed(&[0x01, 0x01, 0x84]));
+        assert!(is_signed(&[0x02, 0, 1, 0, 0x84]));
+        assert!(!is_signed(&[0x04, 0x05]) && !is_signed(&[]));
+    }
+}
