@@ -25,7 +25,7 @@ fi
 
 work=$(mktemp -d)
 trap 'kill "${pid:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
-cargo build --release --quiet -p cyborg
+cargo test --no-run --release --quiet --workspace
 "$target/release/cyborg" node export-chain-spec --preset development --out "$work/cyborg.json"
 
 {
@@ -41,9 +41,9 @@ for _ in $(seq 60); do
     kill -0 "$pid" 2>/dev/null || { cat "$work/node.log" >&2; exit 1; }
     sleep 1
 done
-echo "\$ CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release -p cyborg --test chain" | tee -a "$log"
+echo "\$ CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --workspace --test chain" | tee -a "$log"
 outcome=0
-CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --quiet -p cyborg --test chain -- --nocapture 2>&1 |
+CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --quiet --workspace --test chain -- --nocapture 2>&1 |
     sed "s#$PWD#.#g" | tee -a "$log" || outcome=$?
 {
     echo "The node's first and last words:"

@@ -15,7 +15,8 @@ use crate::workspace::{output, root};
 /// Rewrites the README's console blocks.
 pub(crate) fn run() -> Result<()> {
     let root = root()?;
-    output("cargo", &["build", "--locked", "--release", "-p", "cyborg"])?;
+    // The selection of the tests, so that Substrate is not built for another one.
+    output("cargo", &["test", "--no-run", "--locked", "--release", "--workspace"])?;
     let metadata = output("cargo", &["metadata", "--format-version", "1", "--no-deps"])?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let target = metadata["target_directory"].as_str().context("cargo names no target folder")?;
