@@ -57,7 +57,7 @@ pub(crate) fn run() -> Result<()> {
             if below && let Some(command) = command.strip_suffix('&') {
                 let shown =
                     lines.clone().take_while(|line| !line.starts_with("```") && !line.starts_with("$ "));
-                let (running, text) = start(&program, &folder, command, shown.count())?;
+                let (running, text) = Running::start(&program, &folder, command, shown.count())?;
                 beside.push(running);
                 written.push_str(&text);
             } else if below {
@@ -95,28 +95,30 @@ fn printed(program: &Path, folder: &Path, command: &str) -> Result<String> {
 /// A command that runs until this is dropped.
 struct Running(Child);
 
+impl Running {
+    /// Starts it, and reads as many lines as were shown last time.
+    fn start(program: &Path, folder: &Path, command: &str, count: usize) -> Result<(Self, String)> {
+        let mut child = Command::new(program)
+            .args(command.split_whitespace().skip(1))
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let stdout = child.stdout.take().context("no output")?;
+        let running = Self(child);
+        let mut text = String::new();
+        for line in BufReader::new(stdout).lines().take(count) {
+            text.push_str(&line?);
+            text.push('\n');
+        }
+        Ok((running, text))
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Starts a command that goes on, and reads as many lines as were shown last time.
-fn start(program: &Path, folder: &Path, command: &str, count: usize) -> Result<(Running, String)> {
-    let mut child = Command::new(program)
-        .args(command.split_whitespace().skip(1))
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    let stdout = child.stdout.take().context("no output")?;
-    let running = Running(child);
-    let mut text = String::new();
-    for line in BufReader::new(stdout).lines().take(count) {
-        text.push_str(&line?);
-        text.push('\n');
-    }
-    Ok((running, text))
 }

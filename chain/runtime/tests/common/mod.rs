@@ -14,7 +14,7 @@ use cyborg_runtime::{
 use polkadot_sdk::frame_support::genesis_builder_helper;
 use polkadot_sdk::frame_support::traits::{OnIdle, OnInitialize};
 use polkadot_sdk::frame_support::weights::Weight;
-use polkadot_sdk::sp_core::{H256, Pair};
+use polkadot_sdk::sp_core::{H256, Pair, sr25519};
 use polkadot_sdk::sp_io::TestExternalities;
 use polkadot_sdk::sp_keyring::Sr25519Keyring;
 use polkadot_sdk::sp_runtime::generic::Era;
@@ -86,7 +86,12 @@ pub(crate) fn skip_to(number: BlockNumber) {
 
 /// A signed transaction as a wallet makes it.
 pub(crate) fn sign(key: Sr25519Keyring, call: RuntimeCall, tip: Balance) -> UncheckedExtrinsic {
-    let account = key.to_account_id();
+    sign_as(&key.pair(), call, tip)
+}
+
+/// As [`sign`], with any key.
+pub(crate) fn sign_as(pair: &sr25519::Pair, call: RuntimeCall, tip: Balance) -> UncheckedExtrinsic {
+    let account = AccountId::new(pair.public().0);
     let extension: TxExtension = cumulus_pallet_weight_reclaim::StorageWeightReclaim::new((
         frame_system::AuthorizeCall::new(),
         frame_system::CheckNonZeroSender::new(),
@@ -100,7 +105,7 @@ pub(crate) fn sign(key: Sr25519Keyring, call: RuntimeCall, tip: Balance) -> Unch
         frame_metadata_hash_extension::CheckMetadataHash::new(false),
     ));
     let payload = SignedPayload::new(call, extension).unwrap();
-    let signature = Signature::Sr25519(payload.using_encoded(|bytes| key.pair().sign(bytes)));
+    let signature = Signature::Sr25519(payload.using_encoded(|bytes| pair.sign(bytes)));
     let (call, extension, _) = payload.deconstruct();
     UncheckedExtrinsic::new_signed(call, account.into(), signature, extension)
 }

@@ -47,6 +47,11 @@ pub(crate) fn person(number: u8) -> Person {
 }
 
 impl Person {
+    /// Its key.
+    pub(crate) fn pair(&self) -> &sr25519::Pair {
+        &self.pair
+    }
+
     /// Its account as bytes.
     pub(crate) fn id(&self) -> Digest {
         self.account.clone().into()
