@@ -83,7 +83,8 @@ async fn beat(market: &mut Market) -> Result<usize> {
 /// The life of a wave of tasks. How many transactions it took.
 async fn live(market: &mut Market, model: &Deployed, tasks: usize) -> Result<usize> {
     let mut sent = beat(market).await?;
-    let engaged = market.submit(|_| spec(model.id, ProofPolicy::OnDemand, 1, None), tasks).await?;
+    let specs = (0..tasks).map(|_| spec(model.id, ProofPolicy::OnDemand, 1, None));
+    let engaged = market.submit(specs).await?;
     ensure!(engaged.len() == tasks, "{} miners for {tasks} tasks", engaged.len());
     sent += beat(market).await?;
     market.start(&engaged, model).await?;

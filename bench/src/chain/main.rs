@@ -171,8 +171,8 @@ async fn market(place: &Place<'_>, arguments: &Arguments, report: &mut Report) -
     report.scale = Some(scale::measure(&mut market, &model).await?);
 
     eprintln!("{REPORTED_TASKS} tasks ...");
-    let terms = spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, None);
-    let engaged = market.submit(|_| terms.clone(), REPORTED_TASKS).await?;
+    let specs = (0..REPORTED_TASKS).map(|_| spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, None));
+    let engaged = market.submit(specs).await?;
     market.start(&engaged, &model).await?;
     // The oldest period that may still be reported is seven ago, and one may pass meanwhile.
     let mut ago = PERIODS * u32::try_from(BLOCK_TIMES_MS.len())?;

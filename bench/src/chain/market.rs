@@ -61,6 +61,9 @@ pub(crate) struct Market {
     numbers: HashMap<Account, usize>,
 }
 
+/// What an owner asks for.
+pub(crate) type Spec = TaskSpec<AccountId32>;
+
 /// Who was engaged on which task: the miner by its place in [`Market::miners`].
 pub(crate) type Engagement = (TaskId, usize);
 
@@ -134,33 +137,21 @@ impl Market {
         Ok(Deployed { id, key: keys.prover, verifier: keys.verifier, inputs, cost })
     }
 
-    /// The owner's transactions for so many tasks.
+    /// The owner's transactions for these tasks.
     ///
     /// # Errors
     /// Where they cannot be signed.
-    pub(crate) fn submissions(
-        &mut self,
-        spec: impl Fn(usize) -> TaskSpec,
-        count: usize,
-    ) -> Result<Vec<String>> {
-        (0..count)
-            .map(|number| {
-                let submit = runtime::transactions().tasks().submit(spec(number));
-                self.owner.transaction(&self.session.at, submit)
-            })
-            .collect()
+    pub(crate) fn submissions(&mut self, specs: impl IntoIterator<Item = Spec>) -> Result<Vec<String>> {
+        let submit = |spec| runtime::transactions().tasks().submit(spec);
+        specs.into_iter().map(|spec| self.owner.transaction(&self.session.at, submit(spec))).collect()
     }
 
     /// Submits tasks. Who was engaged.
     ///
     /// # Errors
     /// Where one is refused.
-    pub(crate) async fn submit(
-        &mut self,
-        spec: impl Fn(usize) -> TaskSpec,
-        count: usize,
-    ) -> Result<Vec<Engagement>> {
-        let transactions = self.submissions(spec, count)?;
+    pub(crate) async fn submit(&mut self, specs: impl IntoIterator<Item = Spec>) -> Result<Vec<Engagement>> {
+        let transactions = self.submissions(specs)?;
         let mut engaged = Vec::new();
         for block in self.session.include(transactions).await? {
             engaged.extend(self.engaged(block).await?);
@@ -241,7 +232,7 @@ impl Market {
 }
 
 /// A task of an hour with so many replicas; anywhere, near somewhere, where no region is named.
-pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, region: Option<Region>) -> TaskSpec {
+pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, region: Option<Region>) -> Spec {
     let replicas = u8::try_from(replicas).unwrap_or(u8::MAX);
     TaskSpec {
         model,

@@ -24,7 +24,7 @@ use zkml_core::transcript::HashTranscript;
 use zkml_prover::{Opening, Request, prove_opened};
 use zkml_verifier::{PROTOCOL, Visibility};
 
-use crate::market::{Deployed, MAX_REPLICAS, Market, spec};
+use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, spec};
 
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: u64 = 1_500_000_000_000;
@@ -73,9 +73,8 @@ pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
         eprintln!("{name}: keys ...");
         let case: Case = if name == "dense_4m" { dense(&DENSE, 1) } else { digits(name) }.map_err(error)?;
         let model = market.deploy(case).await?;
-        let mut terms = spec(model.id, ProofPolicy::Every, MAX_REPLICAS, None);
-        (terms.max_proofs, terms.proof_cap) = (1_000, CAP);
-        let engaged = market.submit(|_| terms.clone(), 1).await?;
+        let terms = spec(model.id, ProofPolicy::Every, MAX_REPLICAS, None);
+        let engaged = market.submit([Spec { max_proofs: 1_000, proof_cap: CAP, ..terms }]).await?;
         market.start(&engaged, &model).await?;
         let task = engaged.first().context("nobody was engaged")?.0;
         let mut miners = engaged.iter().map(|(_, miner)| *miner);

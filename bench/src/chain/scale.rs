@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_primitives::task::ProofPolicy;
-use runtime_types::pallet_tasks::types::{Reason, TaskSpec};
+use runtime_types::pallet_tasks::types::Reason;
 use serde::Serialize;
 
-use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, region, spec};
+use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, region, spec};
 use crate::proofs::ms;
 
 /// How often a block is executed again.
@@ -48,16 +48,14 @@ pub(crate) struct Scale {
 /// Where the chain refuses something.
 pub(crate) async fn measure(market: &mut Market, model: &Deployed) -> Result<Scale> {
     let mut rows = Vec::new();
-    let (calls, engaged) = submissions(market, "submit, 16 miners anywhere, near a place", |_| {
-        spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, None)
-    })
-    .await?;
+    let specs = (0..PLENTY).map(|_| spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, None));
+    let (calls, engaged) = submissions(market, "submit, 16 miners anywhere, near a place", specs).await?;
     rows.push(calls);
-    let (calls, _) = submissions(market, "submit, one miner in one region", |number| {
+    let specs = (0..PLENTY).map(|number| {
         let place = region(u32::try_from(number).unwrap_or_default());
         spec(model.id, ProofPolicy::OnDemand, 1, Some(place))
-    })
-    .await?;
+    });
+    let (calls, _) = submissions(market, "submit, one miner in one region", specs).await?;
     rows.push(calls);
     rows.push(refusals(market, &engaged).await?);
     Ok(Scale {
@@ -72,10 +70,10 @@ pub(crate) async fn measure(market: &mut Market, model: &Deployed) -> Result<Sca
 async fn submissions(
     market: &mut Market,
     what: &'static str,
-    spec: impl Fn(usize) -> TaskSpec,
+    specs: impl IntoIterator<Item = Spec>,
 ) -> Result<(Calls, Vec<Engagement>)> {
     eprintln!("{what} ...");
-    let transactions = market.submissions(spec, PLENTY)?;
+    let transactions = market.submissions(specs)?;
     let (calls, mut engaged, mut left) = block(market, what, transactions).await?;
     while left > 0 {
         let block = market.session.block(&market.session.seal().await?).await?;
