@@ -9,6 +9,7 @@ mod common;
 
 use std::time::Instant;
 
+use codec::Encode as _;
 use common::world::{Person, person, register_model, small_model, spec};
 use common::{call, chain, next_block};
 use cyborg_primitives::miner::{Accelerator, Capacity};
