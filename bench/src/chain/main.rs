@@ -4,7 +4,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`node`] | the process, and its folder's size |
-//! | [`session`] | connections: transactions, blocks on demand, blocks executed again |
+//! | [`session`] | connections: transactions, blocks on demand, what they were charged |
 //! | [`people`] | keys, and transactions signed before they are sent |
 //! | [`market`] | an owner, miners, models and tasks |
 //! | [`proofs`] | blocks full of proofs against their weight |

@@ -9,12 +9,29 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// What a block took, in milliseconds, by its number.
-type Sealed = Arc<Mutex<HashMap<u64, u64>>>;
+/// What the node's log says of a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Logged {
+    /// From its beginning until all its transactions were executed, in wasm, with the proof of what they
+    /// read recorded.
+    pub(crate) built_ms: u64,
+    /// From its beginning until it was final and on the disk.
+    pub(crate) sealed_ms: u64,
+    /// Why no more transactions came in.
+    pub(crate) end: String,
+}
+
+/// What was logged of blocks, by their number.
+type Blocks = Arc<Mutex<HashMap<u64, Logged>>>;
+
+/// How long the log of a block that is final may take to get here.
+const PATIENCE: Duration = Duration::from_millis(20);
+const ATTEMPTS: usize = 250;
 
 /// A node; killed when dropped.
 pub(crate) struct Node {
@@ -22,7 +39,7 @@ pub(crate) struct Node {
     /// Open as long as the node may write there.
     _stdout: BufReader<ChildStdout>,
     log: Option<JoinHandle<()>>,
-    sealed: Sealed,
+    blocks: Blocks,
     url: String,
 }
 
@@ -38,7 +55,7 @@ impl Node {
             .arg("--base-path")
             .arg(folder)
             .env("XDG_CACHE_HOME", cache)
-            .env("RUST_LOG", "warn,cyborg_node=debug")
+            .env("RUST_LOG", "warn,cyborg_node=debug,sc_basic_authorship=info")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -46,18 +63,12 @@ impl Node {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             bail!("{}: no output to read", cyborg.display());
         };
-        let sealed = Sealed::default();
+        let blocks = Blocks::default();
         let log = {
-            let sealed = sealed.clone();
+            let blocks = blocks.clone();
             thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    match block_of(&line) {
-                        Some((block, ms)) => {
-                            sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(block, ms);
-                        }
-                        None if line.contains("DEBUG") || line.contains("INFO") => {}
-                        None => eprintln!("node: {line}"),
-                    }
+                    note(&line, &blocks);
                 }
             })
         };
@@ -67,7 +78,7 @@ impl Node {
         let ready: Value =
             serde_json::from_str(&line).with_context(|| format!("where the node is: `{}`", line.trim()))?;
         let url = ready["rpc"].as_str().context("the node does not say where its RPC is")?.to_owned();
-        Ok(Self { child, _stdout: stdout, log: Some(log), sealed, url })
+        Ok(Self { child, _stdout: stdout, log: Some(log), blocks, url })
     }
 
     /// Where its WebSocket is.
@@ -75,9 +86,20 @@ impl Node {
         &self.url
     }
 
-    /// From when a block was begun until it was final and on the disk, as the node's log says.
-    pub(crate) fn sealed_in_ms(&self, block: u64) -> Option<u64> {
-        self.sealed.lock().unwrap_or_else(PoisonError::into_inner).get(&block).copied()
+    /// What the node's log says of a block that is final.
+    ///
+    /// # Errors
+    /// Where it says nothing.
+    pub(crate) fn logged(&self, block: u64) -> Result<Logged> {
+        for _ in 0..ATTEMPTS {
+            let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(logged) = blocks.get(&block).filter(|logged| logged.sealed_ms > 0) {
+                return Ok(logged.clone());
+            }
+            drop(blocks);
+            thread::sleep(PATIENCE);
+        }
+        bail!("the node's log does not say what block {block} took")
     }
 
     /// Ends the node in order.
@@ -105,9 +127,31 @@ impl Drop for Node {
     }
 }
 
-/// Number and milliseconds of a line `… block N is final, after M ms`.
-fn block_of(line: &str) -> Option<(u64, u64)> {
-    let (block, rest) = line.split_once("block ")?.1.split_once(" is final, after ")?;
+/// Takes note of a line of the log; what is no report is passed on.
+fn note(line: &str, blocks: &Blocks) {
+    let mut blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((block, ms, end)) = built(line) {
+        let logged = blocks.entry(block).or_default();
+        (logged.built_ms, logged.end) = (ms, end.to_owned());
+    } else if let Some((block, ms)) = sealed(line) {
+        // The shortest that can be told from a block of which nothing was said.
+        blocks.entry(block).or_default().sealed_ms = ms.max(1);
+    } else if !line.contains(" DEBUG ") && !line.contains(" INFO ") {
+        eprintln!("node: {line}");
+    }
+}
+
+/// Block, milliseconds and end of `… Prepared block for proposing at N (M ms) …; end: E; …`.
+fn built(line: &str) -> Option<(u64, u64, &str)> {
+    let (block, rest) = line.split_once("block for proposing at ")?.1.split_once(" (")?;
+    let (ms, rest) = rest.split_once(" ms)")?;
+    let (end, _) = rest.split_once("end: ")?.1.split_once(';')?;
+    Some((block.parse().ok()?, ms.parse().ok()?, end))
+}
+
+/// Block and milliseconds of `… block N is final, after M ms`.
+fn sealed(line: &str) -> Option<(u64, u64)> {
+    let (block, rest) = line.split_once(": block ")?.1.split_once(" is final, after ")?;
     Some((block.parse().ok()?, rest.strip_suffix(" ms")?.parse().ok()?))
 }
 
@@ -128,14 +172,17 @@ pub(crate) fn size_on_disk(folder: &Path) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{block_of, size_on_disk};
+    use super::{built, sealed, size_on_disk};
 
     #[test]
-    fn the_nodes_line_about_a_block() {
+    fn the_nodes_lines_about_a_block() {
         let line = "2026-01-01T00:00:00Z DEBUG cyborg_node::sealing: block 17 is final, after 230 ms";
-        assert_eq!(block_of(line), Some((17, 230)));
-        assert_eq!(block_of("block 100 is final; of the last 100 blocks, one took 3 ms on average"), None);
-        assert_eq!(block_of("no block"), None);
+        assert_eq!(sealed(line), Some((17, 230)));
+        assert_eq!(sealed("…: block 100 is final; of the last 100 blocks, one took 3 ms on average"), None);
+        let line = "INFO sc_basic_authorship: Prepared block for proposing at 17 (201 ms) hash: 0x1; \
+                    parent_hash: 0x2; end: HitBlockWeightLimit; extrinsics_count: 2";
+        assert_eq!(built(line), Some((17, 201, "HitBlockWeightLimit")));
+        assert_eq!(built("no block"), None);
     }
 
     #[test]

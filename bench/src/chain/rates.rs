@@ -11,13 +11,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::market::{Engagement, Market};
-use crate::proofs::ms;
+use crate::node::Logged;
 use crate::session::Session;
 
 /// Blocks without any of them, after which those that are left count as lost.
 const EMPTY_BLOCKS: usize = 5;
-/// How often the fullest block is executed again.
-const RUNS: usize = 5;
 /// Length of a reporting period in milliseconds of chain time.
 const PERIOD_MS: u64 = 600_000;
 
@@ -46,10 +44,12 @@ pub(crate) struct Fullest {
     /// What users' transactions were charged for.
     pub(crate) charged_ms: f64,
     pub(crate) charged_proof_mb: f64,
-    /// What sealing it took, until it was on the disk.
-    pub(crate) sealed_ms: Option<u64>,
-    /// What executing it again took, as on import.
-    pub(crate) executed_ms: f64,
+    /// What building it took: executing it in wasm, and trying what did not fit any more.
+    pub(crate) built_ms: u64,
+    /// What sealing it took, until it was final and on the disk.
+    pub(crate) sealed_ms: u64,
+    /// Why it took no more.
+    pub(crate) end: String,
 }
 
 /// A block with some, and when it was final.
@@ -123,13 +123,14 @@ pub(crate) async fn measure(
 
 async fn describe(session: &Session, seen: &Seen) -> Result<Fullest> {
     let charged = session.charged(seen.number).await?;
-    let block = session.block(&session.hash(seen.number).await?).await?;
+    let Logged { built_ms, sealed_ms, end } = session.node.logged(seen.number)?;
     Ok(Fullest {
         transactions: seen.count,
         charged_ms: charged.normal_ps as f64 / 1e9,
         charged_proof_mb: charged.normal_proof_bytes as f64 / 1e6,
-        sealed_ms: session.node.sealed_in_ms(seen.number),
-        executed_ms: ms(session.execute(&block, RUNS).await?),
+        built_ms,
+        sealed_ms,
+        end,
     })
 }
 

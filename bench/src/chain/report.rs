@@ -63,14 +63,13 @@ impl Report {
         }
         text.line(
             "\n| transactions | block time | sent | a second | taken by the node in | final in | blocks | \
-             fullest block | charged | its proof | sealed in | executed again in |\n\
-             |---|---|---|---|---|---|---|---|---|---|---|---|",
+             fullest block | charged | its proof | built in | sealed in | its end |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|---|",
         );
         for rate in &self.rates {
             let fullest = &rate.fullest;
-            let sealed = fullest.sealed_ms.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms} ms"));
             text.line(format!(
-                "| {} | {} ms | {} | {:.0} | {:.1} s | {:.1} s | {} | {} | {:.0} ms | {:.1} MB | {sealed} | {:.0} ms |",
+                "| {} | {} ms | {} | {:.0} | {:.1} s | {:.1} s | {} | {} | {:.0} ms | {:.1} MB | {} ms | {} ms | {} |",
                 rate.what,
                 rate.block_time_ms,
                 rate.transactions,
@@ -81,7 +80,9 @@ impl Report {
                 fullest.transactions,
                 fullest.charged_ms,
                 fullest.charged_proof_mb,
-                fullest.executed_ms,
+                fullest.built_ms,
+                fullest.sealed_ms,
+                fullest.end,
             ));
         }
         let full: usize = self.rates.iter().map(|rate| rate.pool_full).sum();
@@ -93,19 +94,19 @@ impl Report {
             return;
         }
         text.line(
-            "\n| block full of | proofs | charged | executed in wasm | of charged | an empty block |\n\
+            "\n| block full of | proofs | charged | built in wasm | of charged | sealed |\n\
              |---|---|---|---|---|---|",
         );
         for full in &self.proofs {
             text.line(format!(
-                "| {}, {} | {} | {:.0} ms | {:.0} ms | {:.0} % | {:.1} ms |",
+                "| {}, {} | {} | {:.0} ms | {} ms | {:.0} % | {} ms |",
                 full.model,
                 full.form,
                 full.proofs,
                 full.charged_ms,
-                full.executed_ms,
-                100.0 * full.executed_ms / full.charged_ms,
-                full.empty_ms,
+                full.built_ms,
+                100.0 * full.built_ms as f64 / full.charged_ms,
+                full.sealed_ms,
             ));
         }
     }
@@ -114,19 +115,20 @@ impl Report {
         let Some(scale) = &self.scale else { return };
         text.line(format!(
             "\n{} miners, {} tasks submitted; the runtime's ranking of 16 over RPC takes {:.1} ms.\n\n\
-             | call | in a block | engaged | charged | its proof | executed in wasm |\n\
-             |---|---|---|---|---|---|",
+             | call | in a block | engaged | charged | its proof | built in wasm | read |\n\
+             |---|---|---|---|---|---|---|",
             scale.miners, scale.tasks, scale.ranking_ms,
         ));
         for calls in &scale.calls {
             text.line(format!(
-                "| {} | {} | {} | {:.2} ms | {:.0} KB | {:.2} ms |",
+                "| {} | {} | {} | {:.2} ms | {:.0} KB | {:.2} ms | {:.0} KB |",
                 calls.what,
                 calls.calls,
                 calls.engaged,
                 calls.charged_ms,
                 calls.charged_proof_kb,
-                calls.executed_ms,
+                calls.built_ms,
+                calls.read_kb,
             ));
         }
     }

@@ -1,5 +1,5 @@
-//! What submission and assignment cost with ten thousand miners registered: blocks full of them, executed
-//! again in the node's wasm executor, against what was charged.
+//! What submission and assignment cost with ten thousand miners registered: blocks full of them, in the
+//! node's wasm executor, against what was charged.
 
 use std::time::Instant;
 
@@ -10,9 +10,8 @@ use runtime_types::pallet_tasks::types::Reason;
 use serde::Serialize;
 
 use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, region, spec};
-use crate::proofs::ms;
 
-/// How often a block is executed again.
+/// How often a ranking is asked for.
 const RUNS: usize = 5;
 /// Submissions that are more than a block takes.
 const PLENTY: usize = 60;
@@ -28,8 +27,10 @@ pub(crate) struct Calls {
     /// What the block was charged for, for each call.
     pub(crate) charged_ms: f64,
     pub(crate) charged_proof_kb: f64,
-    /// What executing it in wasm took beyond an empty block, for each call.
-    pub(crate) executed_ms: f64,
+    /// What building it took beyond an empty block, in wasm, for each call.
+    pub(crate) built_ms: f64,
+    /// What of state was read, for each call.
+    pub(crate) read_kb: f64,
 }
 
 /// Costs with so many miners.
@@ -76,7 +77,7 @@ async fn submissions(
     let transactions = market.submissions(specs)?;
     let (calls, mut engaged, mut left) = block(market, what, transactions).await?;
     while left > 0 {
-        let block = market.session.block(&market.session.seal().await?).await?;
+        let block = market.session.seal().await?;
         ensure!(block.transactions > 0, "{what}: {left} are in no block");
         left = left.saturating_sub(block.transactions);
         engaged.extend(market.engaged(block.number).await?);
@@ -101,7 +102,7 @@ async fn refusals(market: &mut Market, engaged: &[Engagement]) -> Result<Calls> 
     }
     let (calls, _, mut left) = block(market, what, transactions).await?;
     while left > 0 {
-        let block = market.session.block(&market.session.seal().await?).await?;
+        let block = market.session.seal().await?;
         ensure!(block.transactions > 0, "{what}: {left} are in no block");
         left = left.saturating_sub(block.transactions);
     }
@@ -115,15 +116,15 @@ async fn block(
     transactions: Vec<String>,
 ) -> Result<(Calls, Vec<Engagement>, usize)> {
     let session = &market.session;
-    let empty = session.block(&session.seal().await?).await?;
+    let empty = session.seal().await?;
     let idle = session.charged(empty.number).await?;
     let sent = transactions.len();
     session.send(transactions).await?;
-    let block = session.block(&session.seal().await?).await?;
+    let block = session.seal().await?;
     session.check(block.number).await?;
     ensure!(block.transactions > 0, "{what}: the block has none");
     let charged = session.charged(block.number).await?;
-    let (executed, nothing) = (session.execute(&block, RUNS).await?, session.execute(&empty, RUNS).await?);
+    let (built, nothing) = (session.node.logged(block.number)?, session.node.logged(empty.number)?);
     let engaged = market.engaged(block.number).await?;
     let each = 1.0 / block.transactions as f64;
     let calls = Calls {
@@ -133,7 +134,8 @@ async fn block(
         charged_ms: charged.normal_ps.saturating_sub(idle.normal_ps) as f64 / 1e9 * each,
         charged_proof_kb: charged.normal_proof_bytes.saturating_sub(idle.normal_proof_bytes) as f64 / 1e3
             * each,
-        executed_ms: (ms(executed) - ms(nothing)).max(0.0) * each,
+        built_ms: built.built_ms.saturating_sub(nothing.built_ms) as f64 * each,
+        read_kb: block.proof_bytes.saturating_sub(empty.proof_bytes) as f64 / 1e3 * each,
     };
     Ok((calls, engaged, sent - block.transactions))
 }
@@ -159,7 +161,7 @@ async fn ranking(market: &Market) -> Result<f64> {
         let begun = Instant::now();
         let call = runtime::runtime_apis().cyborg_api().ranking(placement, 256, u128::MAX, 16);
         let ranked = at.runtime_apis().call(call).await?;
-        times.push(ms(begun.elapsed()));
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
         ensure!(ranked.len() == 16, "a ranking of {} miners", ranked.len());
     }
     times.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
 //! One node and the connections to it: transactions by the thousand, blocks on demand, and what a block
-//! held, was charged for, and takes to execute again.
+//! held and was charged for.
 //!
 //! A session is *quiet* when the node seals only the blocks that it is asked for, so that a block can be
 //! filled first; otherwise blocks come at their own pace.
@@ -7,10 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use codec::{Compact, Encode};
 use cyborg_chain_client::subxt::events::DecodeAsEvent;
 use cyborg_chain_client::subxt::rpcs::{Error as RpcError, RpcClient, rpc_params};
 use cyborg_chain_client::{AtBlock, Chain, runtime};
@@ -46,14 +45,13 @@ pub(crate) struct Session {
     connections: Vec<RpcClient>,
 }
 
-/// A block as it is executed.
+/// A block.
 pub(crate) struct Block {
     pub(crate) number: u64,
-    pub(crate) parent: String,
-    /// In SCALE.
-    pub(crate) bytes: Vec<u8>,
     /// Signed transactions.
     pub(crate) transactions: usize,
+    /// Size of the proof of what it read from state, where it is known.
+    pub(crate) proof_bytes: u64,
 }
 
 /// What a block was charged for, all classes together.
@@ -123,13 +121,15 @@ impl Session {
         Ok(full)
     }
 
-    /// Has a quiet node seal one block. Its hash.
+    /// Has a quiet node seal one block.
     ///
     /// # Errors
     /// Where the node cannot.
-    pub(crate) async fn seal(&self) -> Result<String> {
+    pub(crate) async fn seal(&self) -> Result<Block> {
         let created: Value = self.rpc().request("engine_createBlock", rpc_params![true, true]).await?;
-        Ok(created["hash"].as_str().context("a block without a hash")?.to_owned())
+        let hash = created["hash"].as_str().context("a block without a hash")?;
+        let proof_bytes = created["proof_size"].as_u64().context("a block without a proof's size")?;
+        Ok(Block { proof_bytes, ..self.block(hash).await? })
     }
 
     /// Has a quiet node put transactions into blocks, as many as it takes. Their numbers.
@@ -141,7 +141,7 @@ impl Session {
         self.send(transactions).await?;
         let mut blocks = Vec::new();
         while left > 0 {
-            let block = self.block(&self.seal().await?).await?;
+            let block = self.seal().await?;
             ensure!(block.transactions > 0, "{left} transactions wait, and block {} has none", block.number);
             self.check(block.number).await?;
             left = left.saturating_sub(block.transactions);
@@ -156,7 +156,7 @@ impl Session {
     /// Where there is none.
     pub(crate) async fn block(&self, hash: &str) -> Result<Block> {
         let answer: Value = self.rpc().request("chain_getBlock", rpc_params![hash]).await?;
-        encode(&answer["block"]).with_context(|| format!("block {hash}"))
+        read(&answer["block"]).with_context(|| format!("block {hash}"))
     }
 
     /// The hash of a final block.
@@ -216,27 +216,6 @@ impl Session {
             normal_proof_bytes: weight.normal.proof_size,
         })
     }
-
-    /// Executes a block again on its parent's state, in the node's wasm executor, as a node that imports
-    /// it does. The median time of several runs, the RPC's part included.
-    ///
-    /// # Errors
-    /// Where the runtime refuses its own block.
-    pub(crate) async fn execute(&self, block: &Block, runs: usize) -> Result<Duration> {
-        let bytes = hex(&block.bytes);
-        let mut times = Vec::new();
-        for _ in 0..runs.max(1) {
-            let begun = Instant::now();
-            let _: String = self
-                .rpc()
-                .request("state_call", rpc_params!["Core_execute_block", &bytes, &block.parent])
-                .await
-                .with_context(|| format!("executing block {} again", block.number))?;
-            times.push(begun.elapsed());
-        }
-        times.sort_unstable();
-        Ok(times[times.len() / 2])
-    }
 }
 
 /// Sends one transaction until the pool has room for it. How often it had not.
@@ -256,29 +235,19 @@ async fn submit(rpc: &RpcClient, transaction: &str) -> Result<usize> {
     }
 }
 
-/// A block of the RPC in SCALE: header, then transactions.
-fn encode(block: &Value) -> Result<Block> {
-    let header = &block["header"];
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("not what a block holds");
-    let parent = text(&header["parentHash"])?;
-    let number = u64::from_str_radix(text(&header["number"])?.trim_start_matches("0x"), 16)?;
-    let mut bytes = unhex(&parent)?;
-    Compact(u32::try_from(number)?).encode_to(&mut bytes);
-    bytes.extend(unhex(&text(&header["stateRoot"])?)?);
-    bytes.extend(unhex(&text(&header["extrinsicsRoot"])?)?);
+/// A block as the RPC describes it.
+fn read(block: &Value) -> Result<Block> {
+    let number = block["header"]["number"].as_str().context("a block without a number")?;
     let mut transactions = 0;
-    for list in [&header["digest"]["logs"], &block["extrinsics"]] {
-        let list = list.as_array().context("a block without a list")?;
-        Compact(u32::try_from(list.len())?).encode_to(&mut bytes);
-        for item in list {
-            let item = unhex(&text(item)?)?;
-            bytes.extend(&item);
-        }
+    for extrinsic in block["extrinsics"].as_array().context("a block without extrinsics")? {
+        let extrinsic = extrinsic.as_str().context("an extrinsic that is no text")?;
+        transactions += usize::from(is_signed(&unhex(extrinsic)?));
     }
-    for extrinsic in block["extrinsics"].as_array().into_iter().flatten() {
-        transactions += usize::from(is_signed(&unhex(&text(extrinsic)?)?));
-    }
-    Ok(Block { number, parent, bytes, transactions })
+    Ok(Block {
+        number: u64::from_str_radix(number.trim_start_matches("0x"), 16)?,
+        transactions,
+        proof_bytes: 0,
+    })
 }
 
 /// Whether an extrinsic, after its length, says that it is signed.
@@ -312,7 +281,7 @@ fn unhex(text: &str) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{encode, hex, is_signed, unhex};
+    use super::{hex, is_signed, read, unhex};
     use serde_json::json;
 
     #[test]
@@ -324,22 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_encoded_as_the_runtime_reads_it() -> anyhow::Result<()> {
-        let root = hex(&[7; 32]);
-        let block = json!({
-            "header": {
-                "parentHash": hex(&[1; 32]), "number": "0x41", "stateRoot": root, "extrinsicsRoot": root,
-                "digest": { "logs": ["0x0601"] },
-            },
-            "extrinsics": ["0x080500", "0x0c840102"],
-        });
-        let block = encode(&block)?;
+    fn a_block_of_the_rpc() -> anyhow::Result<()> {
+        let block = json!({ "header": { "number": "0x41" }, "extrinsics": ["0x080500", "0x0c840102"] });
+        let block = read(&block)?;
         assert_eq!((block.number, block.transactions), (65, 1));
-        let mut expected = vec![1; 32];
-        expected.extend([0x05, 0x01]);
-        expected.extend([7; 64]);
-        expected.extend([4, 6, 1, 8, 8, 5, 0, 12, 0x84, 1, 2]);
-        assert_eq!(block.bytes, expected);
         Ok(())
     }
 
