@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("cyborg-chain-client", 4),
     ("cyborg-envelope", 4),
     ("cyborg-interface", 1),
+    ("cyborg-miner", 5),
     ("cyborg-node", 5),
     ("cyborg-primitives", 0),
     ("cyborg-runtime", 4),

@@ -34,6 +34,12 @@ impl Follow {
         self.next
     }
 
+    /// Whether the block that was given last is the latest that is known to be final.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.next > self.final_block
+    }
+
     /// The next finalised block; waits for it. A caller that handled it remembers its number, and
     /// begins with the one after it next time.
     ///

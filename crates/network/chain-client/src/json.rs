@@ -175,7 +175,9 @@ fn number(primitive: &Primitive, of: Option<&TypeDef<PortableForm>>) -> Json {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// `0x` and hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold("0x".to_owned(), |mut text, byte| {
         let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
         text.extend([digit(byte >> 4), digit(byte & 15)]);

@@ -5,6 +5,7 @@
 //! | [`runtime`] | calls, storage and events, generated from the runtime's metadata |
 //! | [`keys`] | accounts' keys, from files |
 //! | [`submit`] | a transaction, to its finalised outcome |
+//! | [`queue`] | the transactions of a service: each done once, whatever dies on the way |
 //! | [`follow`] | finalised blocks, without a gap, from where one stopped |
 //! | [`json`] | what the chain stores and says, as JSON |
 //!
@@ -15,6 +16,7 @@ pub mod error;
 pub mod follow;
 pub mod json;
 pub mod keys;
+pub mod queue;
 pub mod runtime;
 pub mod submit;
 

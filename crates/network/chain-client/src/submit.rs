@@ -94,14 +94,16 @@ fn refusal(error: subxt::error::ExtrinsicError) -> ChainError {
 
 fn dispatch(error: TransactionEventsError) -> ChainError {
     let TransactionEventsError::ExtrinsicFailed(failure) = error else { return error.into() };
-    if let DispatchError::Module(module) = &failure
-        && let Ok(details) = module.details()
-    {
-        return ChainError::Dispatch {
-            pallet: details.pallet.name().to_owned(),
-            error: details.variant.name.clone(),
-            description: details.variant.docs.join(" ").trim().to_owned(),
-        };
-    }
-    ChainError::Refused(failure.to_string())
+    module_error(&failure).unwrap_or_else(|| ChainError::Refused(failure.to_string()))
+}
+
+/// A pallet's error with what it says of it; `None` where no pallet refused.
+pub(crate) fn module_error(failure: &DispatchError) -> Option<ChainError> {
+    let DispatchError::Module(module) = failure else { return None };
+    let details = module.details().ok()?;
+    Some(ChainError::Dispatch {
+        pallet: details.pallet.name().to_owned(),
+        error: details.variant.name.clone(),
+        description: details.variant.docs.join(" ").trim().to_owned(),
+    })
 }

@@ -1,0 +1,290 @@
+//! The miner's mind: follows finalised blocks, and does what they ask of it, step by step.
+//!
+//! Everything that changes is on the disk before it is done. What the chain says is read at
+//! finalised blocks only: events say which tasks to look at, storage says how they are, so that
+//! nothing depends on having seen every event. Whoever writes to the database here is this one
+//! task; the keeper adds answers, and the prover proofs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use cyborg_chain_client::queue::Queue;
+use cyborg_chain_client::{AtBlock, Chain, ChainError};
+use cyborg_primitives::{Account, Digest, TaskId};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::answer::{Counter, Desk};
+use crate::error::Failure;
+use crate::events::{Seen, Verdict};
+use crate::loaded::Loaded;
+use crate::meter::Meter;
+use crate::metrics::Metrics;
+use crate::prepare::{Unready, Workshop};
+use crate::prover::Tasks;
+use crate::serve::until;
+use crate::served::Limits;
+use crate::store::{FOLLOWED, Record, Store};
+use crate::view::{self, TaskView};
+
+/// After an absence of more blocks than this only the present is looked at.
+const MAX_CATCH_UP: u64 = 100_000;
+/// Blocks without anything for this miner are remembered this often.
+const REMEMBER_BLOCKS: u64 = 32;
+/// How often is looked at what time alone brings.
+const TICK: Duration = Duration::from_millis(250);
+/// Pauses between attempts to reach the chain.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What the miner is set to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Limits on what a task may have open.
+    pub limits: Limits,
+    /// Threads that answer requests of a task.
+    pub threads: usize,
+    /// Most proofs of one transaction.
+    pub batch: usize,
+    /// How long a proof waits for others to be submitted with.
+    pub batch_wait: Duration,
+    /// Length of a period of sampled tasks.
+    pub period: Duration,
+    /// Attempts to fetch a model before the task is declined.
+    pub fetches: u32,
+    /// Chain time between heartbeats, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// Lines of a task's log that are kept.
+    pub log_lines: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            threads: 2,
+            batch: 16,
+            batch_wait: Duration::from_secs(2),
+            period: Duration::from_secs(60),
+            fetches: 10,
+            heartbeat_ms: 5 * 60_000,
+            log_lines: 1_000,
+        }
+    }
+}
+
+/// The tasks that answer requests, as the HTTP interface finds them.
+pub(crate) type Counters = RwLock<BTreeMap<TaskId, Arc<Counter>>>;
+
+/// Work that was done apart from the agent's own task.
+pub(crate) enum Finished {
+    /// A model was made ready, or not.
+    Prepared(TaskId, Result<(Digest, Loaded), Unready>),
+    /// A model was read from the vault, or is not there.
+    Loaded(TaskId, Result<Option<Loaded>, Failure>),
+}
+
+/// The miner's mind.
+pub(crate) struct Agent {
+    pub(crate) url: String,
+    pub(crate) genesis: Digest,
+    pub(crate) miner: Account,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) meter: Meter,
+    /// Digest of the running executable.
+    pub(crate) executable: Digest,
+    pub(crate) device: String,
+    /// Says that proofs are due, and that one was made.
+    pub(crate) proofs_due: Arc<Notify>,
+    pub(crate) proof_made: Arc<Notify>,
+
+    /// Tasks as they are on the disk.
+    pub(crate) records: BTreeMap<TaskId, Record>,
+    /// Tasks as the chain has them.
+    pub(crate) views: BTreeMap<TaskId, TaskView>,
+    /// Models that were made ready and do not serve yet.
+    pub(crate) ready: BTreeMap<TaskId, Loaded>,
+    /// Tasks whose model is being worked on.
+    pub(crate) at_work: BTreeSet<TaskId>,
+    /// Attempts that failed, and when the next is due.
+    pub(crate) attempts: BTreeMap<TaskId, (u32, Instant)>,
+    /// Proofs of one transaction, where fewer fit than the settings say.
+    pub(crate) batches: BTreeMap<TaskId, usize>,
+    /// Since when proofs of a task wait to be submitted.
+    pub(crate) waiting: BTreeMap<TaskId, Instant>,
+    /// When a period of a task was last committed to.
+    pub(crate) committed: BTreeMap<TaskId, Instant>,
+    /// Chain time as of the last block.
+    pub(crate) now: u64,
+    /// The span of chain time that the last heartbeat was of.
+    pub(crate) heartbeats: Option<u64>,
+    /// The last block whose events were taken in.
+    pub(crate) followed: u64,
+    pub(crate) results: mpsc::UnboundedSender<Finished>,
+}
+
+impl Agent {
+    /// Works until it is stopped. Where the chain does not answer, it is asked again.
+    pub(crate) async fn run(
+        mut self,
+        mut results: mpsc::UnboundedReceiver<Finished>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = Instant::now();
+            let worked = tokio::select! {
+                worked = self.session(&mut results) => worked,
+                () = until(&mut stopped) => return,
+            };
+            match worked {
+                Ok(()) => {}
+                Err(Failure::Chain(error)) => tracing::warn!(%error, "the miner waits for the chain"),
+                Err(error) => tracing::error!(%error, "the miner tries again"),
+            }
+            if begun.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = until(&mut stopped) => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Works as long as one connection holds.
+    async fn session(&mut self, results: &mut mpsc::UnboundedReceiver<Finished>) -> Result<(), Failure> {
+        let chain = Chain::connect(&self.url).await?;
+        if chain.genesis() != self.genesis {
+            let found = "another chain of this name".to_owned();
+            return Err(ChainError::ForeignChain { url: self.url.clone(), found }.into());
+        }
+        let head = chain.at_finalised().await?;
+        let followed = self.store.number(FOLLOWED)?;
+        let oldest = head.block_number().saturating_sub(MAX_CATCH_UP);
+        let from = (followed > 0).then(|| followed.saturating_add(1).max(oldest));
+        let mut follow = chain.follow(from).await?;
+        let mut changes = self.queue.changes();
+
+        let mut seen = Seen::default();
+        seen.touched.extend(view::tasks_of(&head, &self.miner).await?);
+        seen.touched.extend(self.records.keys());
+        self.take(&chain, &head, std::mem::take(&mut seen), false).await?;
+        let proof_made = self.proof_made.clone();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut latest = head;
+        loop {
+            tokio::select! {
+                block = follow.next() => {
+                    let block = block?;
+                    seen.read(&block, &self.miner, &self.records).await?;
+                    if follow.is_caught_up() {
+                        self.take(&chain, &block, std::mem::take(&mut seen), true).await?;
+                        latest = block;
+                    }
+                }
+                Some(finished) = results.recv() => self.finished(&chain, &latest, finished).await?,
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    self.outcomes()?;
+                    self.submit_proofs(&chain).await?;
+                }
+                () = proof_made.notified() => self.submit_proofs(&chain).await?,
+                _ = tick.tick() => self.tick(&chain, &latest).await?,
+            }
+        }
+    }
+
+    /// Takes in what was seen up to a block: verdicts first, then each task that was touched.
+    async fn take(&mut self, chain: &Chain, at: &AtBlock, seen: Seen, followed: bool) -> Result<(), Failure> {
+        let number = at.block_number();
+        self.now = view::now(at).await?;
+        self.metrics.block.set(i64::try_from(number).unwrap_or(i64::MAX));
+        let idle = seen.touched.is_empty() && seen.verdicts.is_empty();
+        for task in &seen.touched {
+            let view = view::task(at, *task, &self.miner).await?;
+            self.absorb(*task, view)?;
+            self.advance(chain, at, *task).await?;
+        }
+        if followed && (!idle || number % REMEMBER_BLOCKS == 0) {
+            let write = self.store.begin()?;
+            for (task, number, verdict) in &seen.verdicts {
+                self.judge(&write, *task, *number, verdict)?;
+            }
+            Store::put_number(&write, FOLLOWED, number)?;
+            write.commit()?;
+        }
+        if followed {
+            self.followed = number;
+        }
+        // Outcomes count only after their block was followed.
+        self.outcomes()?;
+        self.submit_proofs(chain).await
+    }
+
+    /// What the chain said of one proof.
+    fn judge(
+        &self,
+        write: &redb::WriteTransaction,
+        task: TaskId,
+        number: u64,
+        verdict: &Verdict,
+    ) -> Result<(), Failure> {
+        match verdict {
+            Verdict::Verified { paid } => {
+                tracing::info!(task, number, paid, "proof verified");
+                self.metrics.proof(task, "verified");
+                Store::remove_proof(write, task, number)
+            }
+            Verdict::Refused { reason } => {
+                tracing::warn!(task, number, reason, "proof refused");
+                self.metrics.proof(task, "refused");
+                Store::remove_proof(write, task, number)
+            }
+            Verdict::Punished { fault } => {
+                tracing::error!(task, number, fault, "the chain has punished this miner");
+                self.metrics.proof(task, "punished");
+                Store::remove_proof(write, task, number)
+            }
+        }
+    }
+
+    /// Writes a task's record, and remembers it.
+    pub(crate) fn keep(&mut self, task: TaskId, record: Record) -> Result<(), Failure> {
+        let write = self.store.begin()?;
+        Store::put_task(&write, task, &record)?;
+        write.commit()?;
+        self.records.insert(task, record);
+        self.count_tasks();
+        Ok(())
+    }
+
+    /// Tasks by step, for metrics.
+    pub(crate) fn count_tasks(&self) {
+        let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
+        for record in self.records.values() {
+            *counts.entry(record.step.name()).or_default() += 1;
+        }
+        self.metrics.tasks.clear();
+        for (step, count) in counts {
+            self.metrics.tasks.get_or_create(&vec![("step", step.to_owned())]).set(count);
+        }
+    }
+
+    /// Whether a task's model is in memory.
+    pub(crate) fn is_served(&self, task: TaskId) -> bool {
+        self.counters.read().unwrap_or_else(PoisonError::into_inner).contains_key(&task)
+    }
+}

@@ -1,0 +1,190 @@
+//! Requests, from the sealed body to the signed answer: a few threads for each task that is served.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use bytes::Bytes;
+use cyborg_chain_client::Keypair;
+use cyborg_envelope::hpke::SecretKey;
+use cyborg_envelope::message::Exchange;
+use cyborg_envelope::wrap::Recipient;
+use cyborg_primitives::signed::{Authorisation, Payload as _, Receipt};
+use cyborg_primitives::{Account, Digest, RequestNumber};
+use cyborg_storage_client::owner::verify;
+use tokio::sync::oneshot;
+use zkml_engine::Engine;
+use zkml_prover::Opening;
+
+use crate::keeper::Kept;
+use crate::metrics::Metrics;
+use crate::served::{Refused, Served};
+use crate::store::{Answered, Store};
+use crate::wire::{Answer, Request};
+
+/// A request that waits for a thread.
+pub(crate) struct Job {
+    pub(crate) number: RequestNumber,
+    pub(crate) sealed: Bytes,
+    pub(crate) reply: oneshot::Sender<Result<Vec<u8>, Refused>>,
+}
+
+/// Who answers, and where answers are kept.
+pub(crate) struct Desk {
+    pub(crate) genesis: Digest,
+    pub(crate) miner: Account,
+    pub(crate) signer: Keypair,
+    pub(crate) hpke: SecretKey,
+    pub(crate) store: Store,
+    pub(crate) keeper: SyncSender<Kept>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// The threads of a task. They end when this is dropped and nothing waits any more.
+pub(crate) struct Counter {
+    pub(crate) served: Arc<Served>,
+    jobs: SyncSender<Job>,
+}
+
+impl Counter {
+    /// Starts the threads.
+    pub(crate) fn open(desk: &Arc<Desk>, served: Arc<Served>, threads: usize) -> std::io::Result<Self> {
+        let (jobs, waiting) = sync_channel(served.limits.waiting);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads.max(1) {
+            let (desk, served, waiting) = (desk.clone(), served.clone(), waiting.clone());
+            thread::Builder::new()
+                .name(format!("task {}", served.task))
+                .spawn(move || work(&desk, &served, &waiting))?;
+        }
+        Ok(Self { served, jobs })
+    }
+
+    /// Gives a request to the threads, unless too many wait.
+    pub(crate) fn put(&self, job: Job) -> Result<(), Refused> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Busy,
+            TrySendError::Disconnected(_) => Refused::Failed,
+        })
+    }
+}
+
+fn work(desk: &Desk, served: &Arc<Served>, waiting: &Mutex<Receiver<Job>>) {
+    let engine = match Engine::new(served.loaded.key.graph(), served.loaded.key.weights()) {
+        Ok(engine) => engine,
+        Err(error) => {
+            // The model was tried before it was served.
+            tracing::error!(task = served.task, %error, "the model does not run");
+            return;
+        }
+    };
+    loop {
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // Nobody waits for it any more.
+        if job.reply.is_closed() {
+            continue;
+        }
+        let begun = Instant::now();
+        match answer(desk, served, &engine, &job) {
+            Ok(Made::New(kept)) => {
+                desk.metrics.busy(served.task, begun.elapsed());
+                let kept = Kept { reply: job.reply, ..kept };
+                // The keeper ends after the threads.
+                if desk.keeper.send(kept).is_err() {
+                    return;
+                }
+            }
+            Ok(Made::Again(bytes)) => drop(job.reply.send(Ok(bytes))),
+            Err(refused) => drop(job.reply.send(Err(refused))),
+        }
+    }
+}
+
+enum Made {
+    /// To be put on the disk before it is sent.
+    New(Kept),
+    /// On the disk already.
+    Again(Vec<u8>),
+}
+
+fn answer(desk: &Desk, served: &Arc<Served>, engine: &Engine<'_>, job: &Job) -> Result<Made, Refused> {
+    let number = job.number;
+    let recipient = Recipient { genesis: desk.genesis, task: served.task, miner: desk.miner };
+    let exchange = Exchange { recipient, number };
+    let request = Request::open(&exchange, &desk.hpke, &job.sealed)
+        .map_err(|error| Refused::Malformed(error.to_string()))?;
+    let authorisation = request.authorisation;
+    let named = (authorisation.task, authorisation.miner, authorisation.number);
+    if named != (served.task, desk.miner, number) {
+        return Err(Refused::OtherRequest);
+    }
+    let payload = authorisation.payload(&desk.genesis);
+    if !served.signers.iter().any(|signer| verify(signer, &payload, &request.signature)) {
+        return Err(Refused::NotAuthorised);
+    }
+    let under_way = match served.admit(number, authorisation.price_cap) {
+        Ok(under_way) => under_way,
+        Err(refused) => {
+            // Whoever lost an answer asks again, and gets the same one.
+            let before = desk.store.answer(served.task, number).map_err(|error| failed(served, &error))?;
+            return match before {
+                Some(before) if before.authorisation.input == authorisation.input => {
+                    seal(served, &exchange, &before).map(Made::Again)
+                }
+                Some(_) => Err(Refused::Used { number }),
+                None => Err(refused),
+            };
+        }
+    };
+    let answered = run(desk, served, engine, request)?;
+    let bytes = seal(served, &exchange, &answered)?;
+    let (reply, _) = oneshot::channel();
+    Ok(Made::New(Kept { answered, bytes, reply, under_way }))
+}
+
+/// Runs the model on the authorised input, and signs for what comes out.
+fn run(desk: &Desk, served: &Served, engine: &Engine<'_>, request: Request) -> Result<Answered, Refused> {
+    let graph = served.loaded.key.graph();
+    let Request { authorisation, signature, opening } = request;
+    let Authorisation { task, miner, number, input, .. } = authorisation;
+    let bad_input = |error: &dyn std::fmt::Display| Refused::Input(error.to_string());
+    if opening.key != served.loaded.key.digest() {
+        return Err(bad_input(&"the opening is for another model"));
+    }
+    if opening.input_digest(graph).map_err(|error| bad_input(&error))? != input {
+        return Err(bad_input(&"the opening is not that of the authorised input"));
+    }
+    let inputs = inputs_of(&opening, graph.inputs.len());
+    let outputs = engine.run(&inputs).map_err(|error| bad_input(&error))?;
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(task, number, %error, "an answer cannot be named");
+        Refused::Failed
+    };
+    let full = opening.with_outputs(graph, &outputs).map_err(|error| failed(&error))?;
+    let output = full.output_digest(graph).map_err(|error| failed(&error))?;
+    let receipt = Receipt { task, miner, number, input, output };
+    let receipt_signature = desk.signer.sign(&receipt.payload(&desk.genesis)).0;
+    let opening = full.to_bytes().to_vec();
+    Ok(Answered { authorisation, signature, receipt, receipt_signature, opening })
+}
+
+/// The inputs of an opening that was checked against a graph.
+pub(crate) fn inputs_of(opening: &Opening, count: usize) -> Vec<Vec<i64>> {
+    opening.tensors.iter().take(count).flatten().map(|(values, _)| values.clone()).collect()
+}
+
+fn seal(served: &Served, exchange: &Exchange, answered: &Answered) -> Result<Vec<u8>, Refused> {
+    let opening = answered.opening().map_err(|error| failed(served, &error))?;
+    let inputs = served.loaded.key.graph().inputs.len();
+    let Answered { receipt, receipt_signature, .. } = answered;
+    Answer::seal(exchange, &served.result_key, *receipt, *receipt_signature, &opening, inputs)
+        .map(|answer| answer.to_bytes())
+        .map_err(|error| failed(served, &error))
+}
+
+fn failed(served: &Served, error: &dyn std::fmt::Display) -> Refused {
+    tracing::error!(task = served.task, %error, "a request failed");
+    Refused::Failed
+}

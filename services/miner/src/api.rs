@@ -1,0 +1,268 @@
+//! The HTTP interface. `docs/miner.md` describes the bodies.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /v1/tasks/T/requests/N` | 200: the signed receipt and the sealed output |
+//! | `POST /v1/tasks/T/acknowledgements` | 204: the acknowledgement is kept |
+//! | `GET /v1/tasks/T/log?from=L` | 200: the log's lines, each sealed to the owner |
+//! | `GET /health`, `GET /metrics` | the miner's state |
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use cyborg_chain_client::json::hex;
+use cyborg_primitives::{RequestNumber, TaskId};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::agent::Counters;
+use crate::answer::{Counter, Desk, Job};
+use crate::served::Refused;
+use crate::store::Store;
+use crate::wire::acknowledgement;
+
+/// Longest acknowledgement; it has one length.
+const MAX_ACKNOWLEDGEMENT_BYTES: usize = 256;
+/// Most lines of a log in one answer.
+const MAX_LINES: usize = 1_000;
+
+/// What the interface needs.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) max_body_bytes: usize,
+    /// Longest silence of a client that is sending.
+    pub(crate) silence: Duration,
+    /// Longest that an answer may take.
+    pub(crate) patience: Duration,
+}
+
+/// The routes of a miner.
+pub(crate) fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/tasks/{task}/requests/{number}", post(ask))
+        .route("/v1/tasks/{task}/acknowledgements", post(acknowledge))
+        .route("/v1/tasks/{task}/log", get(log))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .with_state(api)
+}
+
+/// Why a request gets no answer.
+enum Refusal {
+    /// By the rules of the task.
+    Refused(Refused),
+    /// By those of HTTP.
+    Http(StatusCode, String),
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Http(status, _) => *status,
+            Self::Refused(refused) => match refused {
+                Refused::Malformed(_) | Refused::OtherRequest => StatusCode::BAD_REQUEST,
+                Refused::NotAuthorised => StatusCode::UNAUTHORIZED,
+                Refused::PriceCap { .. } | Refused::Exhausted => StatusCode::PAYMENT_REQUIRED,
+                Refused::UnknownTask => StatusCode::NOT_FOUND,
+                Refused::Stopped => StatusCode::GONE,
+                Refused::Used { .. } | Refused::UnderWay { .. } | Refused::Settled { .. } => {
+                    StatusCode::CONFLICT
+                }
+                Refused::Ahead { .. } => StatusCode::TOO_MANY_REQUESTS,
+                Refused::Input(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                Refused::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    /// Whether the same request may be answered soon.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(Refused::Busy | Refused::UnderWay { .. } | Refused::Ahead { .. } | Refused::Failed)
+        )
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, passing) = (self.status(), self.is_passing());
+        let message = match self {
+            Self::Refused(refused) => refused.to_string(),
+            Self::Http(_, message) => message,
+        };
+        let mut response = (status, message + "\n").into_response();
+        if passing {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// Counts a request by what became of it.
+fn counted(api: &Api, path: &'static str, begun: Instant, answer: Result<Response, Refusal>) -> Response {
+    let response = answer.unwrap_or_else(IntoResponse::into_response);
+    api.desk.metrics.request(path, response.status().as_u16(), begun.elapsed());
+    response
+}
+
+async fn ask(
+    State(api): State<Api>,
+    Path((task, number)): Path<(TaskId, RequestNumber)>,
+    request: Request,
+) -> Response {
+    let begun = Instant::now();
+    let answer = answer(&api, task, number, request.into_body()).await;
+    counted(&api, "requests", begun, answer.map(bytes))
+}
+
+async fn answer(api: &Api, task: TaskId, number: RequestNumber, body: Body) -> Result<Vec<u8>, Refusal> {
+    let counter = counter(api, task)?;
+    let sealed = receive(api, body, api.max_body_bytes).await?;
+    let (reply, answered) = oneshot::channel();
+    counter.put(Job { number, sealed, reply })?;
+    match timeout(api.patience, answered).await {
+        Ok(Ok(answer)) => Ok(answer?),
+        // The threads of the task have ended.
+        Ok(Err(_)) => Err(Refused::Stopped.into()),
+        Err(_) => Err(Refused::Busy.into()),
+    }
+}
+
+fn counter(api: &Api, task: TaskId) -> Result<Arc<Counter>, Refusal> {
+    let counters = api.counters.read().unwrap_or_else(PoisonError::into_inner);
+    Ok(counters.get(&task).cloned().ok_or(Refused::UnknownTask)?)
+}
+
+/// A body of bounded length, from a client that does not fall silent.
+async fn receive(api: &Api, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let slow = || Refusal::Http(StatusCode::REQUEST_TIMEOUT, "the request came too slowly".to_owned());
+    let received = timeout(api.silence, Limited::new(body, limit).collect()).await.map_err(|_| slow())?;
+    match received {
+        Ok(received) => Ok(received.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("a request has at most {limit} bytes here");
+            Err(Refusal::Http(StatusCode::PAYLOAD_TOO_LARGE, message))
+        }
+        Err(_) => Err(Refusal::Http(StatusCode::BAD_REQUEST, "the request broke off".to_owned())),
+    }
+}
+
+fn bytes(body: Vec<u8>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, body).into_response()
+}
+
+async fn acknowledge(State(api): State<Api>, Path(task): Path<TaskId>, request: Request) -> Response {
+    let begun = Instant::now();
+    let kept = keep_acknowledgement(&api, task, request.into_body()).await;
+    counted(&api, "acknowledgements", begun, kept.map(|()| StatusCode::NO_CONTENT.into_response()))
+}
+
+async fn keep_acknowledgement(api: &Api, task: TaskId, body: Body) -> Result<(), Refusal> {
+    let counter = counter(api, task)?;
+    let received = receive(api, body, MAX_ACKNOWLEDGEMENT_BYTES).await?;
+    let desk = &api.desk;
+    let (word, _) = acknowledgement(&received, &desk.genesis, &counter.served.signers)
+        .map_err(|error| Refused::Malformed(error.to_string()))?;
+    if (word.task, word.miner) != (task, desk.miner) {
+        return Err(Refused::OtherRequest.into());
+    }
+    let store = desk.store.clone();
+    let kept = tokio::task::spawn_blocking(move || -> Result<(), crate::error::Failure> {
+        let write = store.begin()?;
+        // An earlier word is worth less, and comes late at best.
+        let known = Store::acknowledged_in(&write, task)?;
+        if known.is_none_or(|known| known < word.through) {
+            Store::put_acknowledgement(&write, task, &received)?;
+        }
+        Ok(write.commit()?)
+    });
+    match kept.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::error!(task, %error, "an acknowledgement cannot be kept");
+            Err(Refused::Failed.into())
+        }
+        Err(_) => Err(Refused::Failed.into()),
+    }
+}
+
+async fn log(State(api): State<Api>, Path(task): Path<TaskId>, request: Request) -> Response {
+    let begun = Instant::now();
+    let from = request
+        .uri()
+        .query()
+        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("from=")))
+        .map_or(Ok(0), str::parse::<u64>);
+    let answer = match from {
+        Ok(from) => lines(&api, task, from),
+        Err(_) => Err(Refused::Malformed("`from` is the number of a line".to_owned()).into()),
+    };
+    counted(&api, "log", begun, answer)
+}
+
+fn lines(api: &Api, task: TaskId, from: u64) -> Result<Response, Refusal> {
+    let lines = api.desk.store.logs(task, from).map_err(|error| {
+        tracing::error!(task, %error, "a log cannot be read");
+        Refused::Failed
+    })?;
+    let lines: Vec<_> = lines
+        .into_iter()
+        .take(MAX_LINES)
+        .map(|(number, sealed)| json!({ "line": number, "sealed": hex(&sealed) }))
+        .collect();
+    Ok(json_response(&json!({ "lines": lines })))
+}
+
+async fn health(State(api): State<Api>) -> Response {
+    let begun = Instant::now();
+    let counters = api.counters.read().unwrap_or_else(PoisonError::into_inner);
+    let open: Vec<TaskId> =
+        counters.iter().filter(|(_, counter)| counter.served.books().open).map(|(task, _)| *task).collect();
+    drop(counters);
+    let health = json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "miner": hex(&api.desk.miner),
+        "genesis": hex(&api.desk.genesis),
+        "block": api.desk.metrics.block.get(),
+        "serving": open,
+    });
+    counted(&api, "health", begun, Ok(json_response(&health)))
+}
+
+fn json_response(value: &serde_json::Value) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], value.to_string()).into_response()
+}
+
+async fn metrics(State(api): State<Api>) -> Response {
+    match api.desk.metrics.text() {
+        Ok(text) => {
+            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            ([(CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -1,0 +1,395 @@
+//! The miner: follows the chain, holds models sealed, answers requests, proves, reports.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`bundle`] | the file that a deployment ships to its miners |
+//! | [`wire`] | requests, answers and acknowledgements, as bytes |
+//! | [`log`] | lines of a task's log, sealed to its owner |
+//! | [`step`] | the life of a task at its miner, as a rule |
+//! | [`loaded`] | a model in memory, checked and tried |
+//! | [`meter`] | what the machine consumes |
+//! | [`view`] | what the chain says, in the miner's words |
+//! | `store` | what the miner remembers |
+//! | `agent`, `tasks`, `pay`, `routine`, `events` | the mind: from finalised blocks to what is done |
+//! | `prepare` | from a wrapped key to a sealed model |
+//! | `served`, `answer`, `keeper` | requests: admitted, answered, on the disk before they are sent |
+//! | `prover` | proofs in the background, each verified here first |
+//! | `api`, `serve`, `metrics` | HTTP |
+//!
+//! Takes instructions from the chain only. It can be killed at any moment: whatever it does next is
+//! on the disk before, and transactions are each done once ([`cyborg_chain_client::queue`]). No
+//! model, input or output is ever on the disk in the clear.
+
+mod agent;
+mod answer;
+mod api;
+pub mod bundle;
+mod error;
+mod events;
+mod keeper;
+pub mod loaded;
+pub mod log;
+pub mod meter;
+mod metrics;
+mod pay;
+mod prepare;
+mod prover;
+mod routine;
+mod serve;
+mod served;
+mod step;
+mod store;
+mod tasks;
+pub mod view;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use cyborg_chain_client::queue::Queue;
+use cyborg_chain_client::{Chain, Keypair, keys};
+use cyborg_envelope::hpke::{PublicKey, SecretKey};
+use cyborg_envelope::vault::{Unlock, Vault};
+use cyborg_primitives::{Account, Digest};
+use cyborg_storage_client::coded::Coded;
+use cyborg_storage_client::error::StorageError;
+use cyborg_storage_client::manifest::Code;
+use cyborg_storage_client::node::NodeClient;
+use cyborg_storage_client::owner::Signer;
+use cyborg_storage_client::storage::Storage;
+use cyborg_storage_client::store::Store as Place;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+pub use agent::Settings;
+pub use error::{Failure, StartError};
+pub use serve::{Connections, Tls};
+pub use served::{Limits, Refused};
+pub use step::{Cause, Standing, Step};
+pub use store::Record;
+
+use agent::Agent;
+use answer::Desk;
+use api::Api;
+use metrics::Metrics;
+use prepare::Workshop;
+use prover::Prover;
+use serve::until;
+use store::Store;
+
+/// Folder of the vault, below the miner's.
+const VAULT: &str = "vault";
+/// Entry of the vault with the seed of the key that owners encrypt to.
+const HPKE: &str = "hpke";
+/// Entry whose key seals what the database keeps secret.
+const ANSWERS: &str = "answers";
+/// The database.
+const STATE: &str = "miner.redb";
+/// Folder of encrypted files on their way.
+const FETCHED: &str = "fetched";
+/// Answers that wait for the disk.
+const KEEPER_QUEUE: usize = 1_024;
+
+/// How a miner is run.
+pub struct Config {
+    /// Where everything is kept; made by [`init`].
+    pub folder: PathBuf,
+    /// What unlocks the vault.
+    pub unlock: Unlock,
+    /// The account that is registered.
+    pub signer: Keypair,
+    /// The chain's node.
+    pub chain: String,
+    /// Where models are stored.
+    pub storage: Arc<dyn Storage>,
+    /// Address to listen at; port 0 takes any that is free.
+    pub listen: SocketAddr,
+    /// Certificate and key; plain HTTP without.
+    pub tls: Option<Tls>,
+    /// Longest request.
+    pub max_body_bytes: usize,
+    /// Longest that an answer may take.
+    pub patience: Duration,
+    /// Threads that prove; at least 1.
+    pub proving_threads: usize,
+    /// Limits on clients.
+    pub connections: Connections,
+    /// What the miner is set to do.
+    pub settings: Settings,
+    /// Where the kernel says what is consumed.
+    pub sources: meter::Sources,
+}
+
+impl Config {
+    /// The defaults.
+    #[must_use]
+    pub fn new(folder: &Path, unlock: Unlock, signer: Keypair, storage: Arc<dyn Storage>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            unlock,
+            signer,
+            chain: cyborg_chain_client::DEFAULT_URL.to_owned(),
+            storage,
+            listen: SocketAddr::from(([127, 0, 0, 1], 9800)),
+            tls: None,
+            max_body_bytes: 16 << 20,
+            patience: Duration::from_secs(30),
+            proving_threads: thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            connections: Connections::default(),
+            settings: Settings::default(),
+            sources: meter::Sources::default(),
+        }
+    }
+}
+
+/// An account's key pair, as storage wants it.
+pub struct AccountSigner(pub Keypair);
+
+impl Signer for AccountSigner {
+    fn account(&self) -> Account {
+        keys::account(&self.0)
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).0
+    }
+}
+
+/// Storage over these nodes, as a miner reads it.
+///
+/// # Errors
+/// Where a URL is none, or there are no nodes.
+pub fn storage_nodes(urls: &[String], signer: &Keypair) -> Result<Arc<dyn Storage>, StorageError> {
+    let mut places: Vec<Arc<dyn Place>> = Vec::new();
+    for url in urls {
+        places.push(Arc::new(NodeClient::new(url, None)?));
+    }
+    Ok(Arc::new(Coded::new(places, Arc::new(AccountSigner(signer.clone())), Code::DEFAULT)?))
+}
+
+/// Makes a miner's folder, and the key that owners encrypt to: its public half is to be registered.
+///
+/// # Errors
+/// Where the folder holds a miner already, or cannot be written.
+pub fn init(folder: &Path, unlock: &Unlock) -> Result<PublicKey, StartError> {
+    let vault = open_vault(folder, unlock)?;
+    let failed = |source| StartError::Vault { folder: folder.join(VAULT), source };
+    if vault.get(HPKE).map_err(failed)?.is_some() {
+        return Err(StartError::Exists(folder.to_owned()));
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|_| failed(cyborg_envelope::EnvelopeError::NoRandomness))?;
+    vault.put(HPKE, &*seed).map_err(failed)?;
+    Ok(SecretKey::from_seed(&seed).public())
+}
+
+/// The public key that owners encrypt to.
+///
+/// # Errors
+/// Where the folder holds no miner, or does not unlock.
+pub fn public_key(folder: &Path, unlock: &Unlock) -> Result<PublicKey, StartError> {
+    Ok(secret_key(folder, &open_vault(folder, unlock)?)?.public())
+}
+
+fn open_vault(folder: &Path, unlock: &Unlock) -> Result<Vault, StartError> {
+    let path = folder.join(VAULT);
+    fs::create_dir_all(&path).map_err(|source| StartError::Folder { folder: path.clone(), source })?;
+    Vault::open(&path, unlock).map_err(|source| StartError::Vault { folder: path, source })
+}
+
+fn secret_key(folder: &Path, vault: &Vault) -> Result<SecretKey, StartError> {
+    let failed = |source| StartError::Vault { folder: folder.join(VAULT), source };
+    let seed = vault.get(HPKE).map_err(failed)?.ok_or_else(|| StartError::NoMiner(folder.to_owned()))?;
+    let seed: &[u8; 32] = seed[..].try_into().map_err(|_| StartError::NoMiner(folder.to_owned()))?;
+    Ok(SecretKey::from_seed(seed))
+}
+
+/// A running miner.
+pub struct Miner {
+    address: SocketAddr,
+    account: Account,
+    store: Store,
+    stop: watch::Sender<bool>,
+    parts: Vec<JoinHandle<()>>,
+}
+
+impl Miner {
+    /// Opens the folder, asks the chain who it is, and works.
+    ///
+    /// # Errors
+    /// Where the folder, the vault, the address or the chain cannot be used, or the account is not
+    /// registered with this folder's key.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let account = keys::account(&config.signer);
+        let vault = open_vault(&config.folder, &config.unlock)?;
+        let hpke = secret_key(&config.folder, &vault)?;
+        let vault_failed = |source| StartError::Vault { folder: config.folder.join(VAULT), source };
+        let answers = vault.entry_key(ANSWERS).map_err(vault_failed)?;
+        let path = config.folder.join(STATE);
+        let state = |source| StartError::State { path: path.clone(), source: Box::new(source) };
+        let store = Store::open(&path, answers).map_err(state)?;
+        let queue = Queue::open(store.database()).map_err(|error| state(error.into()))?;
+        let queue = Arc::new(queue);
+        let records: BTreeMap<_, _> = store.tasks().map_err(state)?.into_iter().collect();
+
+        let chain = Chain::connect(&config.chain).await?;
+        let at = chain.at_finalised().await?;
+        match view::registered_key(&at, &account).await? {
+            None => {
+                let account = cyborg_chain_client::subxt::utils::AccountId32(account).to_string();
+                return Err(StartError::NotRegistered { account });
+            }
+            Some(key) if key != hpke.public().0 => return Err(StartError::OtherKey),
+            Some(_) => {}
+        }
+        let genesis = chain.genesis();
+        let tls = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let listener = serve::bind(config.listen).await?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(config.proving_threads.max(1))
+            .thread_name(|index| format!("prover {index}"))
+            .build()
+            .map_err(|error| StartError::System(io::Error::other(error)))?;
+
+        let (stop, stopped) = watch::channel(false);
+        let metrics = Arc::new(Metrics::new());
+        let (proofs_due, proof_made) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (keeper, kept) = sync_channel(KEEPER_QUEUE);
+        {
+            let (store, metrics, due) = (store.clone(), metrics.clone(), proofs_due.clone());
+            thread::Builder::new()
+                .name("keeper".to_owned())
+                .spawn(move || keeper::run(&store, &kept, &metrics, &due))
+                .map_err(StartError::System)?;
+        }
+        let desk = Arc::new(Desk {
+            genesis,
+            miner: account,
+            signer: config.signer.clone(),
+            hpke: hpke.clone(),
+            store: store.clone(),
+            keeper,
+            metrics: metrics.clone(),
+        });
+        let counters = Arc::new(RwLock::default());
+        let tasks = Arc::new(RwLock::default());
+        let (results, finished) = mpsc::unbounded_channel();
+        let storage = config.storage.clone();
+        let folder = config.folder.join(FETCHED);
+        let executable = executable().map_err(StartError::System)?;
+        let agent = Agent {
+            url: config.chain.clone(),
+            genesis,
+            miner: account,
+            settings: config.settings,
+            store: store.clone(),
+            queue: queue.clone(),
+            workshop: Arc::new(Workshop { folder, vault, storage, hpke }),
+            desk: desk.clone(),
+            counters: Arc::clone(&counters),
+            tasks: Arc::clone(&tasks),
+            metrics: metrics.clone(),
+            meter: meter::Meter::new(config.sources.clone()).map_err(StartError::System)?,
+            executable,
+            device: meter::device(&config.sources),
+            proofs_due: proofs_due.clone(),
+            proof_made: proof_made.clone(),
+            records,
+            views: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            at_work: Default::default(),
+            attempts: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            now: 0,
+            heartbeats: None,
+            followed: 0,
+            results,
+        };
+        let prover = Arc::new(Prover {
+            genesis,
+            store: store.clone(),
+            tasks,
+            metrics: metrics.clone(),
+            due: proofs_due,
+            made: proof_made,
+            pool: Arc::new(pool),
+        });
+        let api = Api {
+            counters,
+            desk,
+            max_body_bytes: config.max_body_bytes,
+            silence: config.connections.silence,
+            patience: config.patience,
+        };
+        let parts = vec![
+            tokio::spawn(run_queue(queue, config.chain, config.signer, stopped.clone())),
+            tokio::spawn(agent.run(finished, stopped.clone())),
+            tokio::spawn(prover.run(stopped.clone())),
+            tokio::spawn(serve::run(listener, api::router(api), tls, config.connections, metrics, stopped)),
+        ];
+        tracing::info!(%address, folder = %config.folder.display(), "miner started");
+        Ok(Self { address, account, store, stop, parts })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its account.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
+    /// Its tasks, and how far each is.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn tasks(&self) -> Result<Vec<(cyborg_primitives::TaskId, Record)>, Failure> {
+        self.store.tasks()
+    }
+
+    /// Takes no more connections, lets those under way finish for a while, and ends.
+    pub async fn stop(self) {
+        // Nobody listening means that all have ended.
+        let _ = self.stop.send(true);
+        for part in self.parts {
+            if let Err(error) = part.await {
+                tracing::error!(%error, "a part of the miner failed");
+            }
+        }
+        tracing::info!("miner stopped");
+    }
+}
+
+/// The transactions of the miner, until it is stopped.
+async fn run_queue(queue: Arc<Queue>, url: String, signer: Keypair, mut stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        ended = queue.run(&url, &signer) => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "no transactions are sent any more");
+            }
+        }
+        () = until(&mut stopped) => {}
+    }
+}
+
+/// BLAKE3 of the running program.
+fn executable() -> io::Result<Digest> {
+    let mut file = fs::File::open("/proc/self/exe")?;
+    Ok(cyborg_envelope::blob::digest_of(&mut file)?.0)
+}

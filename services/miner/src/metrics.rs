@@ -1,0 +1,128 @@
+//! Counters for Prometheus, and the time that each task has kept processors busy.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cyborg_primitives::TaskId;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+type Labels = Vec<(&'static str, String)>;
+
+/// What one task has done since it was last asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Activity {
+    /// Time that requests and proofs of it took.
+    pub(crate) busy: Duration,
+    /// Requests that were answered.
+    pub(crate) requests: u32,
+}
+
+/// What is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    answers: Family<Labels, Counter>,
+    proofs: Family<Labels, Counter>,
+    pub(crate) tasks: Family<Labels, Gauge>,
+    pub(crate) proofs_due: Gauge,
+    pub(crate) transactions: Gauge,
+    pub(crate) block: Gauge,
+    pub(crate) connections: Gauge,
+    latency: Histogram,
+    proving: Histogram,
+    activity: Mutex<BTreeMap<TaskId, Activity>>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("cyborg_miner");
+        let requests: Family<Labels, Counter> = Family::default();
+        let answers: Family<Labels, Counter> = Family::default();
+        let proofs: Family<Labels, Counter> = Family::default();
+        let tasks: Family<Labels, Gauge> = Family::default();
+        let gauge = Gauge::<i64, AtomicI64>::default;
+        let (proofs_due, transactions, block, connections) = (gauge(), gauge(), gauge(), gauge());
+        let latency = Histogram::new(exponential_buckets(0.001, 2.0, 14));
+        let proving = Histogram::new(exponential_buckets(0.05, 2.0, 12));
+        registry.register("requests", "HTTP requests, by path and status", requests.clone());
+        registry.register("answers", "Requests answered, by task", answers.clone());
+        registry.register("proofs", "Proofs, by task and what became of them", proofs.clone());
+        registry.register("tasks", "Tasks, by step", tasks.clone());
+        registry.register("proofs_due", "Proofs owed and not made", proofs_due.clone());
+        registry.register("transactions", "Transactions under way", transactions.clone());
+        registry.register("block", "Last finalised block that was handled", block.clone());
+        registry.register("connections", "Connections open", connections.clone());
+        registry.register_with_unit("latency", "From request to answer", Unit::Seconds, latency.clone());
+        registry.register_with_unit("proving", "Time of a proof", Unit::Seconds, proving.clone());
+        Self {
+            registry,
+            requests,
+            answers,
+            proofs,
+            tasks,
+            proofs_due,
+            transactions,
+            block,
+            connections,
+            latency,
+            proving,
+            activity: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn request(&self, path: &'static str, status: u16, took: Duration) {
+        let labels = vec![("path", path.to_owned()), ("status", status.to_string())];
+        self.requests.get_or_create(&labels).inc();
+        if path == "requests" && status == 200 {
+            self.latency.observe(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn answered(&self, task: TaskId) {
+        self.answers.get_or_create(&vec![("task", task.to_string())]).inc();
+        self.change(task, |activity| activity.requests = activity.requests.saturating_add(1));
+    }
+
+    pub(crate) fn busy(&self, task: TaskId, took: Duration) {
+        self.change(task, |activity| activity.busy = activity.busy.saturating_add(took));
+    }
+
+    pub(crate) fn proven(&self, task: TaskId, took: Duration) {
+        self.proving.observe(took.as_secs_f64());
+        self.busy(task, took);
+        self.proof(task, "made");
+    }
+
+    /// What has become of a proof: `made`, `verified`, `refused`, `punished` or `lost`.
+    pub(crate) fn proof(&self, task: TaskId, outcome: &'static str) {
+        let labels = vec![("task", task.to_string()), ("outcome", outcome.to_owned())];
+        self.proofs.get_or_create(&labels).inc();
+    }
+
+    fn change(&self, task: TaskId, change: impl FnOnce(&mut Activity)) {
+        let mut activity = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        change(activity.entry(task).or_default());
+    }
+
+    /// What every task has done since this was last called.
+    pub(crate) fn take_activity(&self) -> BTreeMap<TaskId, Activity> {
+        std::mem::take(&mut *self.activity.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// A count as a gauge takes it.
+pub(crate) fn level(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

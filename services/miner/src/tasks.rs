@@ -1,0 +1,349 @@
+//! A task's life at its miner: each step begun, and begun again after whatever broke it off.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use cyborg_chain_client::queue::Queue;
+use cyborg_chain_client::runtime;
+use cyborg_chain_client::runtime::runtime_types::bounded_collections::bounded_vec::BoundedVec;
+use cyborg_chain_client::runtime::runtime_types::pallet_tasks::types::{
+    Attestation, AttestationKind, Reason,
+};
+use cyborg_chain_client::subxt::utils::H256;
+use cyborg_chain_client::{AtBlock, Chain, ChainError};
+use cyborg_envelope::hpke::PublicKey;
+use cyborg_envelope::wrap::Recipient;
+use cyborg_primitives::{Digest, TaskId};
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use crate::agent::{Agent, Finished};
+use crate::answer::Counter;
+use crate::error::Failure;
+use crate::loaded::Loaded;
+use crate::prepare::Unready;
+use crate::served::{Books, Served};
+use crate::step::{Cause, Standing, Step};
+use crate::store::{Record, Store};
+use crate::view::{self, TaskView};
+
+/// First pause after an attempt that failed; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The intent of a task's attestation.
+pub(crate) fn confirm_id(task: TaskId, attempt: u32) -> String {
+    format!("confirm/{task}/{attempt}")
+}
+
+/// The intent of a task's refusal.
+pub(crate) fn decline_id(task: TaskId) -> String {
+    format!("decline/{task}")
+}
+
+impl Agent {
+    /// Takes in what the chain says of a task.
+    pub(crate) fn absorb(&mut self, task: TaskId, view: Option<TaskView>) -> Result<(), Failure> {
+        let standing = view.as_ref().map_or(Standing::Gone, |view| view.standing);
+        let known = self.records.get(&task).cloned();
+        let record = match (&known, &view) {
+            (Some(record), _) => record.clone(),
+            (None, Some(view)) => Record { model: view.model, step: Step::Assigned, trouble: None },
+            (None, None) => return Ok(()),
+        };
+        let step = record.step.reconciled(standing);
+        match view {
+            Some(view) => drop(self.views.insert(task, view)),
+            None => drop(self.views.remove(&task)),
+        }
+        if known.is_none() || step != record.step {
+            self.step(task, Record { step, ..record })?;
+        }
+        Ok(())
+    }
+
+    /// Goes to a step: on the disk first.
+    fn step(&mut self, task: TaskId, record: Record) -> Result<(), Failure> {
+        tracing::info!(task, step = record.step.name(), trouble = record.trouble, "task");
+        self.log(task, record.step.name(), record.trouble.as_deref())?;
+        self.keep(task, record)
+    }
+
+    /// Remembers what went wrong.
+    pub(crate) fn trouble(&mut self, task: TaskId, trouble: String) -> Result<(), Failure> {
+        let Some(record) = self.records.get(&task) else { return Ok(()) };
+        tracing::warn!(task, trouble, "task");
+        let record = Record { trouble: Some(trouble), ..record.clone() };
+        self.log(task, record.step.name(), record.trouble.as_deref())?;
+        self.keep(task, record)
+    }
+
+    /// Adds a line to the task's log, sealed to its owner where its key is known.
+    fn log(&self, task: TaskId, step: &str, trouble: Option<&str>) -> Result<(), Failure> {
+        let Some((_, result_key)) = self.views.get(&task).and_then(|view| view.files) else { return Ok(()) };
+        let line = match trouble {
+            None => format!("{} {step}", self.now),
+            Some(trouble) => format!("{} {step}: {trouble}", self.now),
+        };
+        let recipient = self.recipient(task);
+        let sealed = match crate::log::seal(&recipient, &PublicKey(result_key), line.as_bytes()) {
+            Ok(sealed) => sealed,
+            // An owner whose key hides nothing gets no log.
+            Err(error) => {
+                tracing::debug!(task, %error, "no log");
+                return Ok(());
+            }
+        };
+        let write = self.store.begin()?;
+        Store::put_log(&write, task, &sealed, self.settings.log_lines)?;
+        Ok(write.commit()?)
+    }
+
+    fn recipient(&self, task: TaskId) -> Recipient {
+        Recipient { genesis: self.genesis, task, miner: self.miner }
+    }
+
+    /// Does what a task's step asks for.
+    pub(crate) async fn advance(&mut self, chain: &Chain, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
+        let Some(record) = self.records.get(&task).cloned() else { return Ok(()) };
+        match record.step {
+            Step::Assigned => {}
+            Step::KeysProvided => {
+                self.step(task, Record { step: Step::Fetching, ..record })?;
+                self.prepare(at, task).await?;
+            }
+            Step::Fetching => self.prepare(at, task).await?,
+            Step::Prepared { test } => self.confirm(chain, at, task, test, 0).await?,
+            // One that the chain did not take: another is made, of a later block.
+            Step::Confirming { test, attempt } => {
+                if self.may_try(task) && !self.queue.knows(&confirm_id(task, attempt))? {
+                    self.confirm(chain, at, task, test, attempt.saturating_add(1)).await?;
+                }
+            }
+            Step::Serving | Step::Settling => {
+                self.serve(at, task).await?;
+                self.obligations(chain, at, task).await?;
+            }
+            Step::Declining { cause } => self.decline(chain, task, cause).await?,
+            Step::Declined { .. } | Step::Failed => self.close(task)?,
+            Step::Ended => {
+                self.close(task)?;
+                let write = self.store.begin()?;
+                Store::remove_task(&write, task)?;
+                write.commit()?;
+                self.records.remove(&task);
+                self.count_tasks();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an attempt may be made now; one that failed has to wait.
+    fn may_try(&self, task: TaskId) -> bool {
+        !self.at_work.contains(&task)
+            && self.attempts.get(&task).is_none_or(|(_, due)| Instant::now() >= *due)
+    }
+
+    /// Counts an attempt that failed; how many there were.
+    pub(crate) fn failed(&mut self, task: TaskId) -> u32 {
+        let count = self.attempts.get(&task).map_or(0, |(count, _)| *count).saturating_add(1);
+        let pause = FIRST_PAUSE.saturating_mul(1 << count.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+        self.attempts.insert(task, (count, Instant::now() + pause));
+        count
+    }
+
+    /// Makes a model ready, apart from this task.
+    async fn prepare(&mut self, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
+        if !self.may_try(task) {
+            return Ok(());
+        }
+        let Some(view) = self.views.get(&task).cloned() else { return Ok(()) };
+        let (Some((manifest, _)), Some(wrap)) = (view.files, view.wrap) else { return Ok(()) };
+        let Some(registered) = view::model(at, view.model).await? else { return Ok(()) };
+        self.at_work.insert(task);
+        let (workshop, results, recipient) =
+            (self.workshop.clone(), self.results.clone(), self.recipient(task));
+        tokio::spawn(async move {
+            let prepared = workshop.prepare(task, wrap, recipient, manifest, registered).await;
+            // Nobody hears it when the miner is being stopped.
+            let _ = results.send(Finished::Prepared(task, prepared));
+        });
+        Ok(())
+    }
+
+    /// Takes in work that was done apart.
+    pub(crate) async fn finished(
+        &mut self,
+        chain: &Chain,
+        at: &AtBlock,
+        finished: Finished,
+    ) -> Result<(), Failure> {
+        let (Finished::Prepared(task, _) | Finished::Loaded(task, _)) = finished;
+        self.at_work.remove(&task);
+        let Some(record) = self.records.get(&task).cloned() else {
+            // It ended meanwhile.
+            return self.workshop.forget(task);
+        };
+        match finished {
+            Finished::Prepared(_, Ok((test, loaded))) => {
+                self.attempts.remove(&task);
+                self.ready.insert(task, loaded);
+                if record.step == Step::Fetching {
+                    let standing = self.views.get(&task).map_or(Standing::Gone, |view| view.standing);
+                    let step = Step::Prepared { test }.reconciled(standing);
+                    self.step(task, Record { step, trouble: None, ..record })?;
+                }
+            }
+            Finished::Prepared(_, Err(Unready::Never(cause, trouble))) => {
+                if record.step == Step::Fetching {
+                    self.step(
+                        task,
+                        Record { step: Step::Declining { cause }, trouble: Some(trouble), ..record },
+                    )?;
+                } else {
+                    self.failed(task);
+                    self.trouble(task, trouble)?;
+                }
+            }
+            Finished::Prepared(_, Err(Unready::Later(error))) => {
+                let (attempts, trouble) = (self.failed(task), Some(error.to_string()));
+                let step = match record.step {
+                    Step::Fetching if attempts >= self.settings.fetches => {
+                        Step::Declining { cause: Cause::Files }
+                    }
+                    step => step,
+                };
+                self.step(task, Record { step, trouble, ..record })?;
+            }
+            Finished::Loaded(_, Ok(Some(loaded))) => drop(self.ready.insert(task, loaded)),
+            Finished::Loaded(_, Ok(None)) => {
+                self.trouble(task, "its model is not in the vault and is fetched again".to_owned())?;
+                return self.prepare(at, task).await;
+            }
+            Finished::Loaded(_, Err(error)) => {
+                self.trouble(task, error.to_string())?;
+                // What the vault has is of no use: the model is fetched once more.
+                self.workshop.forget(task)?;
+                return self.prepare(at, task).await;
+            }
+        }
+        self.advance(chain, at, task).await
+    }
+
+    /// Attests what this machine runs: the step and the intent at once.
+    pub(crate) async fn confirm(
+        &mut self,
+        chain: &Chain,
+        at: &AtBlock,
+        task: TaskId,
+        test: Digest,
+        attempt: u32,
+    ) -> Result<(), Failure> {
+        let Some(record) = self.records.get(&task).cloned() else { return Ok(()) };
+        let Some(registered) = view::model(at, record.model).await? else { return Ok(()) };
+        let odd = || ChainError::Undecodable("the number of a block".to_owned());
+        let attestation = Attestation {
+            kind: AttestationKind::SelfSigned,
+            executable: self.executable,
+            model: registered.key,
+            device: BoundedVec(self.device.clone().into_bytes()),
+            block: u32::try_from(at.block_number()).map_err(|_| odd())?,
+            block_hash: H256(at.block_hash().0),
+            test,
+        };
+        let call = chain.encode(&runtime::transactions().tasks().confirm(task, attestation)).await?;
+        let record = Record { step: Step::Confirming { test, attempt }, ..record };
+        let write = self.store.begin()?;
+        Queue::add(&write, &confirm_id(task, attempt), &call)?;
+        Store::put_task(&write, task, &record)?;
+        write.commit()?;
+        self.queue.wake();
+        tracing::info!(task, step = record.step.name(), attempt, "task");
+        self.records.insert(task, record);
+        self.count_tasks();
+        Ok(())
+    }
+
+    /// Refuses the task. The chain lets a miner do so now and then only: then again later.
+    async fn decline(&mut self, chain: &Chain, task: TaskId, cause: Cause) -> Result<(), Failure> {
+        if !self.may_try(task) || self.queue.knows(&decline_id(task))? {
+            return Ok(());
+        }
+        let reason = match cause {
+            Cause::Key => Reason::Key,
+            Cause::Files => Reason::Files,
+            Cause::Model => Reason::Model,
+        };
+        let call = chain.encode(&runtime::transactions().tasks().decline(task, reason)).await?;
+        let write = self.store.begin()?;
+        Queue::add(&write, &decline_id(task), &call)?;
+        write.commit()?;
+        self.queue.wake();
+        Ok(())
+    }
+
+    /// Brings a task to the counter, or what is known there up to date.
+    async fn serve(&mut self, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
+        let (Some(record), Some(view)) = (self.records.get(&task).cloned(), self.views.get(&task).cloned())
+        else {
+            return Ok(());
+        };
+        let open = record.step == Step::Serving;
+        let Some(terms) = view::terms(at, task, &self.miner).await? else { return Ok(()) };
+        if let Some(served) = crate::prover::served(&self.tasks, task) {
+            served.books().update(open, terms);
+            return Ok(());
+        }
+        let Some(loaded) = self.ready.remove(&task) else { return self.load(at, task, &view).await };
+        let Some((_, result_key)) = view.files else { return Ok(()) };
+        let from = terms.settled.through().saturating_add(1);
+        let answered: BTreeSet<u64> = self.store.answered(task, from)?.into_iter().collect();
+        let signers = std::iter::once(view.owner).chain(view.delegate).collect();
+        let served = Arc::new(Served::new(
+            task,
+            record.model,
+            view.policy,
+            signers,
+            PublicKey(result_key),
+            Arc::new(loaded),
+            self.settings.limits,
+            Books::new(open, terms, answered),
+        ));
+        let counter = Counter::open(&self.desk, served.clone(), self.settings.threads)?;
+        self.tasks.write().unwrap_or_else(PoisonError::into_inner).insert(task, served);
+        self.counters.write().unwrap_or_else(PoisonError::into_inner).insert(task, Arc::new(counter));
+        self.proofs_due.notify_one();
+        tracing::info!(task, open, "task is served");
+        Ok(())
+    }
+
+    /// Reads a model from the vault, apart from this task.
+    async fn load(&mut self, at: &AtBlock, task: TaskId, view: &TaskView) -> Result<(), Failure> {
+        if !self.may_try(task) {
+            return Ok(());
+        }
+        let Some(registered) = view::model(at, view.model).await? else { return Ok(()) };
+        self.at_work.insert(task);
+        let (workshop, results) = (self.workshop.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let read = spawn_blocking(move || workshop.load(task, &registered)).await;
+            let loaded: Result<Option<Loaded>, Failure> = read.unwrap_or(Err(Failure::Ended));
+            // Nobody hears it when the miner is being stopped.
+            let _ = results.send(Finished::Loaded(task, loaded));
+        });
+        Ok(())
+    }
+
+    /// Takes a task from the counter, and its model from the disk.
+    fn close(&mut self, task: TaskId) -> Result<(), Failure> {
+        self.counters.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
+        self.tasks.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
+        self.ready.remove(&task);
+        self.attempts.remove(&task);
+        self.waiting.remove(&task);
+        self.batches.remove(&task);
+        self.committed.remove(&task);
+        self.workshop.forget(task)
+    }
+}
