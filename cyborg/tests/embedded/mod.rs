@@ -110,16 +110,16 @@ impl Rpc {
 
     /// Calls a method.
     pub(crate) fn call(&self, method: &str, params: Value) -> TestResult<Value> {
-        let (status, body) = self.post(method, params, &[])?;
+        let (head, body) = self.post(method, params, &[])?;
         let mut answer: Value =
-            serde_json::from_str(&body).map_err(|error| format!("{method}: {status}: {error}: `{body}`"))?;
+            serde_json::from_str(&body).map_err(|error| format!("{method}: {head}: {error}: `{body}`"))?;
         match answer.get("error") {
             Some(error) => Err(format!("{method}: {error}").into()),
             None => Ok(answer["result"].take()),
         }
     }
 
-    /// The status line and the body of a call, with more headers.
+    /// The head and the body of the answer to a call, with more headers.
     pub(crate) fn post(&self, method: &str, params: Value, headers: &[&str]) -> TestResult<(String, String)> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let mut head = format!("POST / HTTP/1.1\r\nHost: {}\r\n", self.address);
@@ -131,7 +131,7 @@ impl Rpc {
         head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         let answer = exchange(&self.address, &[head, body].concat())?;
         let (head, body) = answer.split_once("\r\n\r\n").ok_or("no end of the headers")?;
-        Ok((head.lines().next().unwrap_or_default().to_owned(), body.to_owned()))
+        Ok((head.to_owned(), body.to_owned()))
     }
 
     /// The last final block.

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use codec::{Decode as _, Encode as _};
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::submit::Finalised;
-use cyborg_chain_client::subxt::utils::{AccountId32, H256, MultiSignature, Static};
+use cyborg_chain_client::subxt::utils::{AccountId32, H256, Static};
 use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -17,6 +16,7 @@ use cyborg_tests::models::{Case, digits};
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
 use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
+use runtime_types::sp_runtime::MultiSignature;
 use zkml_core::transcript::HashTranscript;
 use zkml_prover::{Opening, ProverKey, Request, keygen, prove_opened};
 use zkml_verifier::{PROTOCOL, VerifierKey, Visibility};
@@ -42,7 +42,8 @@ pub(crate) struct Deployed {
 /// An authorised request: what its owner signs and gives to the miner.
 pub(crate) struct Asked {
     pub(crate) authorisation: Authorisation,
-    pub(crate) signature: MultiSignature,
+    /// By sr25519.
+    pub(crate) signature: [u8; 64],
     pub(crate) opening: Opening,
 }
 
@@ -180,8 +181,8 @@ impl Market {
         Ok(Asked { authorisation, signature, opening })
     }
 
-    pub(crate) fn sign(&self, key: &Keypair, authorisation: &Authorisation) -> MultiSignature {
-        MultiSignature::Sr25519(key.sign(&authorisation.payload(&self.chain.genesis())).0)
+    pub(crate) fn sign(&self, key: &Keypair, authorisation: &Authorisation) -> [u8; 64] {
+        key.sign(&authorisation.payload(&self.chain.genesis())).0
     }
 
     /// The miner's proof of an answer, bound to what the context says.
@@ -260,13 +261,7 @@ impl Market {
 pub(crate) fn submission(asked: &Asked, proof: Vec<u8>) -> Submission {
     Submission {
         authorisation: Static(asked.authorisation),
-        signature: signature(&asked.signature),
+        signature: MultiSignature::Sr25519(asked.signature),
         proof: BoundedVec(proof),
     }
-}
-
-/// A signature in the generated type of the runtime.
-pub(crate) fn signature(signature: &MultiSignature) -> runtime_types::sp_runtime::MultiSignature {
-    let bytes = signature.encode();
-    runtime_types::sp_runtime::MultiSignature::decode(&mut &bytes[..]).unwrap_or_else(|_| unreachable!())
 }

@@ -32,11 +32,11 @@ parameter_types! {
     pub const ModelDeposit: Balance = deposit(3, 512);
     /// For a byte of its key.
     pub const ModelByteDeposit: Balance = deposit(0, 1);
-    /// Work of tasks' deadlines in a block: at most a tenth of its time. Of its proof three tenths,
-    /// because a deadline may have to look for a miner through every page that a ranking reads.
+    /// Work of tasks' deadlines in a block: at most a tenth of its time. Of its proof half, because
+    /// a deadline may have to look for a miner through every page that a ranking reads.
     pub AgendaWeight: Weight = Weight::from_parts(
         Perbill::from_percent(10) * MAXIMUM_BLOCK_WEIGHT.ref_time(),
-        Perbill::from_percent(30) * MAXIMUM_BLOCK_WEIGHT.proof_size(),
+        Perbill::from_percent(50) * MAXIMUM_BLOCK_WEIGHT.proof_size(),
     );
 }
 
