@@ -6,7 +6,7 @@ use cyborg_chain_client::runtime;
 use cyborg_primitives::task::ProofPolicy;
 use serde::Serialize;
 
-use crate::market::{Deployed, Engagement, Market, spec};
+use crate::market::{Deployed, Engagement, Market, Wanted, spec};
 use crate::node::size_on_disk;
 use crate::rates;
 use crate::session::Place;
@@ -83,7 +83,7 @@ async fn beat(market: &mut Market) -> Result<usize> {
 /// The life of a wave of tasks. How many transactions it took.
 async fn live(market: &mut Market, model: &Deployed, tasks: usize) -> Result<usize> {
     let mut sent = beat(market).await?;
-    let specs = (0..tasks).map(|_| spec(model.id, ProofPolicy::OnDemand, 1, None));
+    let specs = (0..tasks).map(|_| spec(model.id, ProofPolicy::OnDemand, 1, Wanted::Near(0)));
     let engaged = market.submit(specs).await?;
     ensure!(engaged.len() == tasks, "{} miners for {tasks} tasks", engaged.len());
     sent += beat(market).await?;

@@ -36,14 +36,14 @@ use clap::{Parser, ValueEnum};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_tests::models::digits;
 
-use crate::market::{Fleet, MAX_REPLICAS, Market, spec};
+use crate::market::{Fleet, MAX_REPLICAS, Market, Wanted, spec};
 use crate::report::Report;
 use crate::session::{Place, Session};
 
 /// Miners of the measurement of growth: each takes at most 64 tasks.
 const MINERS_OF_GROWTH: u32 = 128;
 /// Tasks whose miners report, each with sixteen.
-const REPORTED_TASKS: usize = 200;
+const REPORTED_TASKS: u32 = 200;
 /// Block times that rates are measured at.
 const BLOCK_TIMES_MS: [u64; 2] = [1_000, 6_000];
 /// Periods that are reported at each block time.
@@ -171,7 +171,8 @@ async fn market(place: &Place<'_>, arguments: &Arguments, report: &mut Report) -
     report.scale = Some(scale::measure(&mut market, &model).await?);
 
     eprintln!("{REPORTED_TASKS} tasks ...");
-    let specs = (0..REPORTED_TASKS).map(|_| spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, None));
+    let specs = (0..REPORTED_TASKS)
+        .map(|number| spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, Wanted::Near(number)));
     let engaged = market.submit(specs).await?;
     market.start(&engaged, &model).await?;
     // The oldest period that may still be reported is seven ago, and one may pass meanwhile.

@@ -231,16 +231,30 @@ impl Market {
     }
 }
 
-/// A task of an hour with so many replicas; anywhere, near somewhere, where no region is named.
-pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, region: Option<Region>) -> Spec {
+/// Where a task is to run.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted {
+    /// Anywhere, the nearer to one of many places the better: then not all ask for the same miners, who
+    /// take only so many tasks.
+    Near(u32),
+    /// In one of the regions that miners are strewn over.
+    Within(u32),
+}
+
+/// A task of an hour with so many replicas.
+pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, wanted: Wanted) -> Spec {
     let replicas = u8::try_from(replicas).unwrap_or(u8::MAX);
+    let (regions, near) = match wanted {
+        Wanted::Near(number) => (Vec::new(), Some((Static(cell(number * 7_919)), 21_000))),
+        Wanted::Within(number) => (vec![Static(region(number))], None),
+    };
     TaskSpec {
         model,
         placement: runtime_types::cyborg_primitives::task::Placement {
             replicas,
             standbys: 0,
-            regions: BoundedVec(region.into_iter().map(Static).collect()),
-            near: region.is_none().then_some((Static(Cell { latitude: 5252, longitude: 1340 }), 21_000)),
+            regions: BoundedVec(regions),
+            near,
             min_reputation: 50,
         },
         price_cap: UNIT,
@@ -254,9 +268,18 @@ pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, region:
 }
 
 /// One of the regions that miners are strewn over.
-pub(crate) fn region(number: u32) -> Region {
+fn region(number: u32) -> Region {
     let letter = |digit: u32| b'A' + u8::try_from(digit % 26).unwrap_or_default();
     Region([letter(number % REGIONS / 10), letter(number % 10)])
+}
+
+/// One of many places: steps without a common factor go all around the Earth.
+fn cell(number: u32) -> Cell {
+    let degree = |step: i64, span: i64| i16::try_from(i64::from(number) * step % span - span / 2);
+    Cell {
+        latitude: degree(37, 12_000).unwrap_or_default(),
+        longitude: degree(101, 36_000).unwrap_or_default(),
+    }
 }
 
 fn registration(number: u32, fleet: Fleet) -> StaticPayload<runtime::miners::calls::Register> {
@@ -267,14 +290,8 @@ fn registration(number: u32, fleet: Fleet) -> StaticPayload<runtime::miners::cal
     let (location, memory_mib, price) = match fleet {
         Fleet::Alike => (home, 65_536, PRICE),
         Fleet::Strewn => {
-            // Steps without a common factor: all places, sizes and prices come up together.
-            let degree = |step: i64, span: i64| i16::try_from(i64::from(number) * step % span - span / 2);
-            let cell = Cell {
-                latitude: degree(37, 12_000).unwrap_or_default(),
-                longitude: degree(101, 36_000).unwrap_or_default(),
-            };
             let price = PRICE + u128::from(number % 7) * PRICE / 4;
-            (Location { region: region(number / 7), cell }, 8_192 << (2 * (number % 4)), price)
+            (Location { region: region(number / 7), cell: cell(number) }, 8_192 << (2 * (number % 4)), price)
         }
     };
     runtime::transactions().miners().register(

@@ -23,7 +23,7 @@ use zkml_core::transcript::HashTranscript;
 use zkml_prover::{Opening, Request, prove_opened};
 use zkml_verifier::{PROTOCOL, Visibility};
 
-use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, spec};
+use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: u64 = 1_500_000_000_000;
@@ -72,7 +72,7 @@ pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
         eprintln!("{name}: keys ...");
         let case: Case = if name == "dense_4m" { dense(&DENSE, 1) } else { digits(name) }.map_err(error)?;
         let model = market.deploy(case).await?;
-        let terms = spec(model.id, ProofPolicy::Every, MAX_REPLICAS, None);
+        let terms = spec(model.id, ProofPolicy::Every, MAX_REPLICAS, Wanted::Near(0));
         let engaged = market.submit([Spec { max_proofs: 1_000, proof_cap: CAP, ..terms }]).await?;
         market.start(&engaged, &model).await?;
         let task = engaged.first().context("nobody was engaged")?.0;

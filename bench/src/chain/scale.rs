@@ -9,12 +9,12 @@ use cyborg_primitives::task::ProofPolicy;
 use runtime_types::pallet_tasks::types::Reason;
 use serde::Serialize;
 
-use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, region, spec};
+use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// How often a ranking is asked for.
 const RUNS: usize = 5;
 /// Submissions that are more than a block takes.
-const PLENTY: usize = 60;
+const PLENTY: u32 = 600;
 
 /// Blocks of one kind of call.
 #[derive(Serialize)]
@@ -49,13 +49,11 @@ pub(crate) struct Scale {
 /// Where the chain refuses something.
 pub(crate) async fn measure(market: &mut Market, model: &Deployed) -> Result<Scale> {
     let mut rows = Vec::new();
-    let specs = (0..PLENTY).map(|_| spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, None));
+    let specs =
+        (0..PLENTY).map(|number| spec(model.id, ProofPolicy::OnDemand, MAX_REPLICAS, Wanted::Near(number)));
     let (calls, engaged) = submissions(market, "submit, 16 miners anywhere, near a place", specs).await?;
     rows.push(calls);
-    let specs = (0..PLENTY).map(|number| {
-        let place = region(u32::try_from(number).unwrap_or_default());
-        spec(model.id, ProofPolicy::OnDemand, 1, Some(place))
-    });
+    let specs = (0..PLENTY).map(|number| spec(model.id, ProofPolicy::OnDemand, 1, Wanted::Within(number)));
     let (calls, _) = submissions(market, "submit, one miner in one region", specs).await?;
     rows.push(calls);
     rows.push(refusals(market, &engaged).await?);

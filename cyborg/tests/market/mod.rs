@@ -1,4 +1,5 @@
 //! A market in one process: an owner, miners and models on a chain that is reached by RPC alone.
+#![allow(dead_code, reason = "every test file uses another part")]
 
 use std::time::Duration;
 
