@@ -124,8 +124,6 @@ pub(crate) struct Agent {
     pub(crate) committed: BTreeMap<TaskId, Instant>,
     /// Chain time as of the last block.
     pub(crate) now: u64,
-    /// The span of chain time that the last heartbeat was of.
-    pub(crate) heartbeats: Option<u64>,
     /// The last block whose events were taken in.
     pub(crate) followed: u64,
     pub(crate) results: mpsc::UnboundedSender<Finished>,

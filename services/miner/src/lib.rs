@@ -313,7 +313,6 @@ impl Miner {
             waiting: BTreeMap::new(),
             committed: BTreeMap::new(),
             now: 0,
-            heartbeats: None,
             followed: 0,
             results,
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cyborg_chain_client::queue::Queue;
 use cyborg_chain_client::runtime;
 use cyborg_chain_client::runtime::runtime_types::pallet_reports::Report;
 use cyborg_chain_client::{AtBlock, Chain};
@@ -12,7 +13,7 @@ use crate::error::Failure;
 use crate::meter::Consumed;
 use crate::metrics::{Activity, level};
 use crate::step::Step;
-use crate::store::{REPORTED, Store};
+use crate::store::{HEARTBEAT, REPORTED, Store};
 use crate::view;
 
 impl Agent {
@@ -40,12 +41,15 @@ impl Agent {
     /// Says that this miner serves, once in a span of chain time.
     async fn heartbeat(&mut self, chain: &Chain) -> Result<(), Failure> {
         let Some(span) = self.now.checked_div(self.settings.heartbeat_ms) else { return Ok(()) };
-        if self.now == 0 || self.heartbeats == Some(span) {
+        if self.now == 0 || self.store.number(HEARTBEAT)? >= span {
             return Ok(());
         }
         let call = chain.encode(&runtime::transactions().miners().heartbeat()).await?;
-        self.enqueue(&format!("heartbeat/{span}"), &call)?;
-        self.heartbeats = Some(span);
+        let write = self.store.begin()?;
+        Queue::add(&write, &format!("heartbeat/{span}"), &call)?;
+        Store::put_number(&write, HEARTBEAT, span)?;
+        write.commit()?;
+        self.queue.wake();
         Ok(())
     }
 
@@ -80,7 +84,7 @@ impl Agent {
         }
         let write = self.store.begin()?;
         for (id, call) in &calls {
-            cyborg_chain_client::queue::Queue::add(&write, id, call)?;
+            Queue::add(&write, id, call)?;
         }
         Store::put_number(&write, REPORTED, over)?;
         write.commit()?;

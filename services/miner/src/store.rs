@@ -29,6 +29,8 @@ const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers v1
 
 /// The last finalised block that was handled.
 pub(crate) const FOLLOWED: &str = "followed";
+/// The span of chain time that the last heartbeat was of.
+pub(crate) const HEARTBEAT: &str = "heartbeat";
 /// The last period whose resources were reported.
 pub(crate) const REPORTED: &str = "reported";
 
