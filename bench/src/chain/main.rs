@@ -122,29 +122,40 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let cache = work.join("cache");
     fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
 
+    let mut report = Report::of_this_machine();
+    let outcome = measure(arguments, &cyborg, work, &cache, &mut report).await;
+    // What was measured before something failed is worth its time.
+    std::io::stdout().write_all(report.markdown().as_bytes()).context("writing the report")?;
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    outcome
+}
+
+async fn measure(
+    arguments: &Arguments,
+    cyborg: &Path,
+    work: &Path,
+    cache: &Path,
+    report: &mut Report,
+) -> Result<()> {
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let folder = |name: &str| -> Result<PathBuf> {
         let folder = work.join(name);
         ensure!(!folder.exists(), "{} exists: measurements begin with an empty chain", folder.display());
         Ok(folder)
     };
-    let mut report = Report::of_this_machine();
     if wanted(Part::Proofs) {
         let folder = folder("proofs")?;
-        report.proofs = proofs(&Place { cyborg: &cyborg, folder: &folder, cache: &cache }).await?;
+        report.proofs = proofs(&Place { cyborg, folder: &folder, cache }).await?;
     }
     if wanted(Part::Market) {
         let folder = folder("market")?;
-        market(&Place { cyborg: &cyborg, folder: &folder, cache: &cache }, arguments, &mut report).await?;
+        market(&Place { cyborg, folder: &folder, cache }, arguments, report).await?;
     }
     if wanted(Part::Growth) {
         let folder = folder("growth")?;
-        let place = Place { cyborg: &cyborg, folder: &folder, cache: &cache };
-        report.growth = Some(growth(&place, arguments.tasks).await?);
-    }
-    std::io::stdout().write_all(report.markdown().as_bytes()).context("writing the report")?;
-    if let Some(path) = &arguments.json {
-        write_json(path, &report)?;
+        report.growth = Some(growth(&Place { cyborg, folder: &folder, cache }, arguments.tasks).await?);
     }
     Ok(())
 }

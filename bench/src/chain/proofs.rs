@@ -116,7 +116,7 @@ async fn fill(
     }
     let session = &market.session;
     let mut left = transactions.len();
-    session.send(transactions).await?;
+    session.send_all(transactions).await?;
     let mut full = Vec::new();
     while left > 0 {
         let block = session.seal().await?;

@@ -1,6 +1,7 @@
-//! Sustained rates: transactions signed before, sent over WebSocket as fast as the node takes them, and
-//! counted where they are final.
+//! Sustained rates: transactions signed before, sent over WebSocket as fast as the node takes them, so many
+//! that its pool is never empty and never full, and counted where they are final.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,10 +10,11 @@ use cyborg_chain_client::subxt::rpcs::rpc_params;
 use runtime_types::pallet_reports::Report;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::market::{Engagement, Market};
 use crate::node::Logged;
-use crate::session::Session;
+use crate::session::{ROOM, Session};
 
 /// Blocks without any of them, after which those that are left count as lost.
 const EMPTY_BLOCKS: usize = 5;
@@ -31,8 +33,6 @@ pub(crate) struct Rate {
     pub(crate) total_s: f64,
     /// From the first that was sent until the node had taken the last.
     pub(crate) taken_s: f64,
-    /// How often the pool was full.
-    pub(crate) pool_full: usize,
     pub(crate) blocks: usize,
     pub(crate) fullest: Fullest,
 }
@@ -75,10 +75,11 @@ pub(crate) async fn measure(
         .rpc()
         .subscribe::<Value>("chain_subscribeFinalizedHeads", rpc_params![], "chain_unsubscribeFinalizedHeads")
         .await?;
+    let room = Arc::new(Semaphore::new(ROOM));
     let begun = Instant::now();
     let sending = async {
-        let pool_full = session.send(transactions).await?;
-        Ok::<_, anyhow::Error>((pool_full, begun.elapsed()))
+        session.send(transactions, &room).await?;
+        Ok::<_, anyhow::Error>(begun.elapsed())
     };
     let counting = async {
         let (mut blocks, mut left, mut empty) = (Vec::<Seen>::new(), count, 0);
@@ -88,6 +89,7 @@ pub(crate) async fn measure(
             let number = head["number"].as_str().context("a head without a number")?;
             let number = u64::from_str_radix(number.trim_start_matches("0x"), 16)?;
             let found = session.block(&session.hash(number).await?).await?.transactions;
+            room.add_permits(found);
             if found > 0 {
                 left = left.saturating_sub(found);
                 blocks.push(Seen { number, count: found, at });
@@ -99,7 +101,7 @@ pub(crate) async fn measure(
         }
         Ok::<_, anyhow::Error>(blocks)
     };
-    let ((pool_full, taken), blocks) = tokio::try_join!(sending, counting)?;
+    let (taken, blocks) = tokio::try_join!(sending, counting)?;
     let (first, last) = blocks.first().zip(blocks.last()).context("no block")?;
     let between = (last.at - first.at).max(Duration::from_millis(block_time_ms));
     let within = if blocks.len() > 1 { count - first.count } else { count };
@@ -115,7 +117,6 @@ pub(crate) async fn measure(
         per_second: within as f64 / between.as_secs_f64(),
         total_s: total.as_secs_f64(),
         taken_s: taken.as_secs_f64(),
-        pool_full,
         blocks: blocks.len(),
         fullest: describe(session, fullest).await?,
     })

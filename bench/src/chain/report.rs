@@ -85,8 +85,6 @@ impl Report {
                 fullest.end,
             ));
         }
-        let full: usize = self.rates.iter().map(|rate| rate.pool_full).sum();
-        text.line(format!("\nThe pool was full {full} times."));
     }
 
     fn write_proofs(&self, text: &mut Text) {

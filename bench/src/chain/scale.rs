@@ -117,7 +117,7 @@ async fn block(
     let empty = session.seal().await?;
     let idle = session.charged(empty.number).await?;
     let sent = transactions.len();
-    session.send(transactions).await?;
+    session.send_all(transactions).await?;
     let block = session.seal().await?;
     session.check(block.number).await?;
     ensure!(block.transactions > 0, "{what}: the block has none");

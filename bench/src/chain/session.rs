@@ -7,15 +7,14 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cyborg_chain_client::subxt::events::DecodeAsEvent;
-use cyborg_chain_client::subxt::rpcs::{Error as RpcError, RpcClient, rpc_params};
+use cyborg_chain_client::subxt::rpcs::{RpcClient, rpc_params};
 use cyborg_chain_client::{AtBlock, Chain, runtime};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use crate::node::Node;
 
@@ -24,10 +23,9 @@ const QUIET_MS: u64 = 3_600_000;
 /// Connections that transactions are sent over, and how many wait for an answer on each.
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 16;
-/// The pool's word that it is full.
-const POOL_FULL: i32 = 1016;
-/// How long to wait then.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// Transactions that may wait in the pool. It takes a third more; what it has no room for it bans for a
+/// while, so that nobody sends it again.
+pub(crate) const ROOM: usize = 12_000;
 
 /// Where a node is started: the program, the node's folder, and one for compiled wasm.
 pub(crate) struct Place<'a> {
@@ -94,31 +92,44 @@ impl Session {
         &self.connections[0]
     }
 
-    /// Sends transactions in their order, as fast as the node takes them. How often its pool was full.
+    /// Sends transactions in their order, as fast as the node takes them, each with a permit of `room`,
+    /// which whoever sees it in a block gives back.
     ///
     /// # Errors
-    /// Where one is refused for another reason.
-    pub(crate) async fn send(&self, transactions: Vec<String>) -> Result<usize> {
+    /// Where one is refused.
+    pub(crate) async fn send(&self, transactions: Vec<String>, room: &Arc<Semaphore>) -> Result<()> {
         let transactions = Arc::new(transactions);
         let next = Arc::new(AtomicUsize::new(0));
         let mut senders = JoinSet::new();
         for rpc in &self.connections {
             for _ in 0..IN_FLIGHT {
                 let (rpc, transactions, next) = (rpc.clone(), transactions.clone(), next.clone());
+                let room = room.clone();
                 senders.spawn(async move {
-                    let mut full = 0;
                     while let Some(transaction) = transactions.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        full += submit(&rpc, transaction).await?;
+                        room.acquire().await?.forget();
+                        let _hash: String = rpc
+                            .request("author_submitExtrinsic", rpc_params![transaction])
+                            .await
+                            .context("the node refused a transaction")?;
                     }
-                    Ok::<usize, anyhow::Error>(full)
+                    Ok::<(), anyhow::Error>(())
                 });
             }
         }
-        let mut full = 0;
         while let Some(sender) = senders.join_next().await {
-            full += sender??;
+            sender??;
         }
-        Ok(full)
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), no more than the pool has room for.
+    ///
+    /// # Errors
+    /// Where one is refused, or there are too many.
+    pub(crate) async fn send_all(&self, transactions: Vec<String>) -> Result<()> {
+        ensure!(transactions.len() <= ROOM, "{} transactions for a pool of {ROOM}", transactions.len());
+        self.send(transactions, &Arc::new(Semaphore::new(ROOM))).await
     }
 
     /// Has a quiet node seal one block.
@@ -136,16 +147,24 @@ impl Session {
     ///
     /// # Errors
     /// Where one is refused or fails.
-    pub(crate) async fn include(&self, transactions: Vec<String>) -> Result<Vec<u64>> {
-        let mut left = transactions.len();
-        self.send(transactions).await?;
+    pub(crate) async fn include(&self, mut transactions: Vec<String>) -> Result<Vec<u64>> {
         let mut blocks = Vec::new();
-        while left > 0 {
-            let block = self.seal().await?;
-            ensure!(block.transactions > 0, "{left} transactions wait, and block {} has none", block.number);
-            self.check(block.number).await?;
-            left = left.saturating_sub(block.transactions);
-            blocks.push(block.number);
+        while !transactions.is_empty() {
+            let rest = transactions.split_off(transactions.len().min(ROOM));
+            let mut left = transactions.len();
+            self.send_all(transactions).await?;
+            transactions = rest;
+            while left > 0 {
+                let block = self.seal().await?;
+                ensure!(
+                    block.transactions > 0,
+                    "{left} transactions wait, and block {} has none",
+                    block.number
+                );
+                self.check(block.number).await?;
+                left = left.saturating_sub(block.transactions);
+                blocks.push(block.number);
+            }
         }
         Ok(blocks)
     }
@@ -215,23 +234,6 @@ impl Session {
             all_ps,
             normal_proof_bytes: weight.normal.proof_size,
         })
-    }
-}
-
-/// Sends one transaction until the pool has room for it. How often it had not.
-async fn submit(rpc: &RpcClient, transaction: &str) -> Result<usize> {
-    let mut full = 0;
-    loop {
-        let outcome: Result<String, _> =
-            rpc.request("author_submitExtrinsic", rpc_params![transaction]).await;
-        match outcome {
-            Ok(_) => return Ok(full),
-            Err(RpcError::User(error)) if error.code == POOL_FULL => {
-                full += 1;
-                sleep(PATIENCE).await;
-            }
-            Err(error) => return Err(anyhow!("the node refused a transaction: {error}")),
-        }
     }
 }
 
