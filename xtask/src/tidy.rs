@@ -38,6 +38,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("cyborg", 6),
     ("cyborg-bench", 7),
     ("cyborg-tests", 7),
+    ("cyborg-weights", 5),
     ("xtask", 0),
 ];
 

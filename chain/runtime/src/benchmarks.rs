@@ -1,12 +1,12 @@
 //! The benchmarks of every pallet, as `frame-omni-bencher` asks for them.
 
-use crate::{AllPalletsWithSystem, ParachainSystem, Runtime, System};
+use crate::{AccountId, AllPalletsWithSystem, ParachainSystem, Runtime, SessionKeys, System};
 use alloc::string::String;
 use alloc::vec::Vec;
+use codec::Encode;
 use polkadot_sdk::cumulus_pallet_session_benchmarking::Pallet as SessionBench;
 use polkadot_sdk::frame_benchmarking::{
-    BenchmarkBatch, BenchmarkConfig, BenchmarkError, BenchmarkList, Benchmarking, add_benchmark,
-    define_benchmarks, list_benchmark,
+    BenchmarkBatch, BenchmarkConfig, BenchmarkError, BenchmarkList, define_benchmarks,
 };
 use polkadot_sdk::frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 use polkadot_sdk::frame_system_benchmarking::Pallet as SystemBench;
@@ -47,7 +47,14 @@ impl frame_system_benchmarking::Config for Runtime {
     }
 }
 
-impl cumulus_pallet_session_benchmarking::Config for Runtime {}
+impl cumulus_pallet_session_benchmarking::Config for Runtime {
+    fn generate_session_keys_and_proof(owner: AccountId) -> (SessionKeys, Vec<u8>) {
+        let generated = SessionKeys::generate(&owner.encode(), None);
+        (generated.keys, generated.proof.encode())
+    }
+}
+
+impl pallet_transaction_payment::BenchmarkConfig for Runtime {}
 
 /// What can be measured, and the storage it touches.
 pub(crate) fn list(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {

@@ -18,13 +18,15 @@ use polkadot_sdk::frame_system::RawOrigin;
 use polkadot_sdk::pallet_timestamp;
 
 use crate::pallet::*;
-use crate::types::{Bucket, CLASSES, Duty, Endpoint, Miner, PAGE_ENTRIES, Page, Pulse, class};
+use crate::types::{Balance, Bucket, CLASSES, Duty, Endpoint, Miner, PAGE_ENTRIES, Page, Pulse, class};
 
 const HERE: Region = Region(*b"DE");
 const THERE: Region = Region(*b"FR");
 const MEMORY_MIB: u32 = 1024;
 const MORE_MEMORY_MIB: u32 = 65_536;
 const KEY: [u8; 32] = [9; 32];
+/// Of a compute hour, to other pallets.
+const PRICE: Balance = 500_000_000_000;
 
 fn fund<T: Config>(who: &T::AccountId) {
     let amount = T::MinimumBond::get() * 10 + T::Currency::minimum_balance() * 1000;
@@ -56,17 +58,21 @@ fn entry(miner: u32, region: Region, free_mib: u32) -> Entry {
     }
 }
 
-fn registered<T: Config>(who: &T::AccountId, memory_mib: u32) {
+fn registered<T: Config>(who: &T::AccountId, memory_mib: u32, price: Balance) {
     fund::<T>(who);
     let bond = T::MinimumBond::get() * 2;
     let origin = RawOrigin::Signed(who.clone()).into();
-    Pallet::<T>::register(origin, KEY, endpoint(b'a'), location(HERE), capacity(memory_mib), 1, bond)
+    Pallet::<T>::register(origin, KEY, endpoint(b'a'), location(HERE), capacity(memory_mib), price, bond)
         .expect("can register");
 }
 
-/// A serving miner with room for anything.
+/// A serving miner with room for anything, if it is none yet, at a price of which shares are left
+/// for the treasury; and a treasury that can receive.
 pub(crate) fn set_up<T: Config>(who: &T::AccountId) {
-    registered::<T>(who, u32::MAX);
+    fund::<T>(&T::Treasury::get());
+    if !Miners::<T>::contains_key(who) {
+        registered::<T>(who, u32::MAX, PRICE);
+    }
 }
 
 /// Every code of two letters.
@@ -123,7 +129,7 @@ mod benchmarks {
     #[benchmark]
     fn update() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         crowd::<T>(HERE, MEMORY_MIB);
         crowd::<T>(THERE, MORE_MEMORY_MIB);
 
@@ -143,7 +149,7 @@ mod benchmarks {
     #[benchmark]
     fn bond_more() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         let mut miner = miner_of::<T>(&who);
         let amount = T::MinimumBond::get();
         // Too little on record, so that the call brings it back on offer.
@@ -160,7 +166,7 @@ mod benchmarks {
     #[benchmark]
     fn heartbeat() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()));
@@ -171,7 +177,7 @@ mod benchmarks {
     #[benchmark]
     fn heartbeat_regains() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         let mut miner = miner_of::<T>(&who);
         miner.reputation = 29;
         Pallet::<T>::store(&who, &miner, Duty::Serving);
@@ -189,7 +195,7 @@ mod benchmarks {
     #[benchmark]
     fn heartbeat_resumes() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         let miner = miner_of::<T>(&who);
         Pallet::<T>::store(&who, &miner, Duty::Lapsed);
         Pulses::<T>::insert(&who, Pulse { seen: 0, credited: 0, duty: Duty::Lapsed });
@@ -205,7 +211,7 @@ mod benchmarks {
     #[benchmark]
     fn deregister() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         crowd::<T>(HERE, MEMORY_MIB);
 
         #[extrinsic_call]
@@ -217,7 +223,7 @@ mod benchmarks {
     #[benchmark]
     fn withdraw_bond() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         Pallet::<T>::deregister(RawOrigin::Signed(who.clone()).into()).expect("can deregister");
         set_now::<T>(T::Time::now() + T::UnbondingDelay::get());
 
@@ -252,7 +258,7 @@ mod benchmarks {
     #[benchmark]
     fn lapse() {
         let who: T::AccountId = account("miner", 0, 0);
-        registered::<T>(&who, MEMORY_MIB);
+        registered::<T>(&who, MEMORY_MIB, 1);
         fund::<T>(&T::Treasury::get());
         crowd::<T>(HERE, MEMORY_MIB);
         let pulse = pulse_of::<T>(&who);
@@ -265,16 +271,18 @@ mod benchmarks {
         assert_eq!(pulse_of::<T>(&who).duty, Duty::Lapsed);
     }
 
-    /// A ranking by distance over `p` pages of one entry and full ones with `e` entries, with `b`
-    /// buckets more to choose from, that finds `n` miners.
-    #[benchmark]
-    fn rank(p: Linear<0, 384>, e: Linear<128, 16_384>, b: Linear<0, 10_000>, n: Linear<1, 64>) {
+    /// A ranking by distance over `p` pages: full ones with `e` entries, the others with one each; with
+    /// `b` buckets more to choose from, that finds `n` miners. Half of the entries that a ranking may
+    /// read, so that it reads every page.
+    #[benchmark(pov_mode = MaxEncodedLen { Miners::Pages: Measured, Miners::BucketSizes: Measured })]
+    fn rank(p: Linear<64, 384>, e: Linear<128, 8_192>, b: Linear<0, 10_000>, n: Linear<1, 64>) {
         let memory_class = class(MEMORY_MIB);
         let full = e / PAGE_ENTRIES;
+        let sparse = (p - full) as usize;
         let others: Vec<Region> = regions().filter(|region| *region != HERE).collect();
         BucketSizes::<T>::mutate(memory_class, |sizes| {
             sizes.try_insert(HERE, full * PAGE_ENTRIES).expect("as many as there are codes");
-            for region in others.iter().take(p as usize) {
+            for region in others.iter().take(sparse) {
                 sizes.try_insert(*region, 1).expect("as many as there are codes");
             }
         });
@@ -286,7 +294,7 @@ mod benchmarks {
             let bucket = Bucket { region: HERE, class: memory_class };
             Pages::<T>::insert(bucket, page, page_of(page * PAGE_ENTRIES, PAGE_ENTRIES, HERE));
         }
-        for (number, region) in (1 << 30..).zip(others.iter().take(p as usize)) {
+        for (number, region) in (1 << 30..).zip(others.iter().take(sparse)) {
             let bucket = Bucket { region: *region, class: memory_class };
             Pages::<T>::insert(bucket, 0, page_of(number, 1, *region));
         }

@@ -220,7 +220,9 @@ pub mod pallet {
         ) -> DispatchResultWithPostInfo {
             let owner = ensure_signed(origin)?;
             let length = key.len() as u32;
-            let cost = Self::do_register(owner, key, claim, (manifest, model), memory_mib, predecessor)?;
+            let digests = (manifest, model);
+            let check = T::Verifier::check_key;
+            let cost = Self::do_register(owner, key, claim, digests, memory_mib, predecessor, check)?;
             Ok(Some(Self::registration_weight(length, &cost)).into())
         }
 

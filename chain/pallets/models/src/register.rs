@@ -47,6 +47,7 @@ impl<T: Config> Pallet<T> {
         Ok(record)
     }
 
+    /// Registers a model whose key `check` accepts.
     pub(crate) fn do_register(
         owner: T::AccountId,
         key: Key,
@@ -54,6 +55,7 @@ impl<T: Config> Pallet<T> {
         (manifest, model): (Digest, Digest),
         memory_mib: u32,
         predecessor: Option<ModelId>,
+        check: impl FnOnce(&[u8], &Cost) -> Result<KeyFacts, KeyError>,
     ) -> Result<Cost, DispatchError> {
         let version = match predecessor {
             Some(predecessor) => Self::owned(&owner, predecessor)?.version.saturating_add(1),
@@ -66,7 +68,7 @@ impl<T: Config> Pallet<T> {
         T::Currency::hold(&HoldReason::Deposit.into(), &owner, deposit)?;
         ensure!(key.len() as u64 <= u64::from(claim.key_bytes), Error::<T>::Underclaimed);
         let KeyFacts { digest, memory_mib: least_mib, work_macs, proof_macs, cost } =
-            T::Verifier::check_key(&key, &claim).map_err(Error::<T>::from)?;
+            check(&key, &claim).map_err(Error::<T>::from)?;
         ensure!(memory_mib >= least_mib.max(1), Error::<T>::MemoryTooLow);
 
         NextModel::<T>::put(next);

@@ -1,10 +1,11 @@
 //! What the calls and the deadlines cost, with the neighbours of the runtime. The verification of
-//! proofs is not in it: these are false at the first byte, and punished.
+//! proofs is not in it: the verifier says what it takes. Each submission here is punished, for a
+//! request that neither owner nor delegate has signed, and paid as well: it would be one or the other.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up has to stop")]
 
 use crate::*;
 use alloc::vec::Vec;
-use cyborg_interface::{Engagements, Models};
+use cyborg_interface::{Engagements, Escrow, Models, Settled};
 use cyborg_primitives::receipt::{path, root};
 use cyborg_primitives::signed::{Authorisation, Payload, Receipt};
 use cyborg_primitives::task::ProofPolicy;
@@ -51,7 +52,11 @@ struct Setting<T: Config> {
 impl<T: Config> Setting<T> {
     /// An engaged miner with all the offences that are kept.
     fn new(policy: ProofPolicy) -> Self {
-        let (owner, miner) = (Party::<T>::new("//owner"), Party::<T>::new("//miner"));
+        Self::of(Party::new("//owner"), policy)
+    }
+
+    fn of(owner: Party<T>, policy: ProofPolicy) -> Self {
+        let miner = Party::<T>::new("//miner");
         let task = T::Engagements::set_up_task(&owner.id, &miner.id, policy);
         let model = T::Engagements::engagement(task, &miner.id).unwrap().model;
         let cost = T::Models::model(model).unwrap().cost;
@@ -92,9 +97,18 @@ impl<T: Config> Setting<T> {
         SignedReceipt { receipt, signature: self.miner.sign(&receipt) }
     }
 
-    fn submission(&self, number: u64) -> Submission {
+    /// Signed by the miner alone.
+    fn invented(&self, number: u64) -> Submission {
         let authorisation = self.authorise(number);
-        Submission { authorisation, signature: self.owner.sign(&authorisation), proof: BoundedVec::new() }
+        Submission { authorisation, signature: self.miner.sign(&authorisation), proof: BoundedVec::new() }
+    }
+
+    /// What a true proof takes beside its verification.
+    fn pay(&self, requests: Settled) {
+        let model = T::Engagements::engagement(self.task, &self.miner.id).unwrap().model;
+        assert!(T::Models::model(model).is_some());
+        let paid = T::Escrow::settle(self.task, &self.miner.id, requests, u32::MAX.into(), 1);
+        assert!(paid.is_ok());
     }
 
     fn claim(&self, proofs: u32) -> Cost {
@@ -154,16 +168,28 @@ fn no_leaves() -> Draw {
 mod benches {
     use super::*;
 
+    /// Each on a task of its own, with an owner and a model of its own.
     #[benchmark]
-    fn submit(n: Linear<1, MAX_BATCH>) {
-        let setting = Setting::<T>::new(ProofPolicy::Every);
-        let submissions: Vec<_> = (1..=u64::from(n)).map(|number| setting.submission(number)).collect();
-        let claim = setting.claim(n);
+    fn submit(n: Linear<1, MAX_BATCH>) -> Result<(), BenchmarkError> {
+        let owners = (0..n).map(|number| alloc::format!("//owner//{number}"));
+        let settings: Vec<_> =
+            owners.map(|owner| Setting::<T>::of(Party::new(&owner), ProofPolicy::Every)).collect();
+        let last = settings.last().unwrap();
+        let numbered = settings.iter().zip(1..);
+        let submissions: Vec<_> = numbered.map(|(setting, number)| setting.invented(number)).collect();
+        let origin = RawOrigin::Signed(last.miner.id.clone()).into();
 
-        #[extrinsic_call]
-        _(RawOrigin::Signed(setting.miner.id.clone()), claim, submissions.try_into().unwrap());
+        #[block]
+        {
+            Pallet::<T>::submit(origin, last.claim(n), submissions.try_into().unwrap())
+                .map_err(|e| e.error)?;
+            for (setting, number) in settings.iter().zip(1..) {
+                setting.pay(Settled::One(number));
+            }
+        }
 
-        setting.punished(Fault::FalseProof(Falsehood::Proof));
+        last.punished(Fault::InventedRequest);
+        Ok(())
     }
 
     #[benchmark]
@@ -204,7 +230,7 @@ mod benches {
     }
 
     #[benchmark]
-    fn prove_samples(n: Linear<0, MAX_BATCH>) {
+    fn prove_samples(n: Linear<0, MAX_BATCH>) -> Result<(), BenchmarkError> {
         let setting = Setting::<T>::sampled();
         setting.open_period(Some(all_leaves()), None);
         let (receipts, genesis) = (setting.receipts(), Pallet::<T>::genesis());
@@ -212,17 +238,23 @@ mod benches {
             .map(|leaf| Sample {
                 output: [2; 32],
                 path: path(&receipts, leaf as usize, &genesis).unwrap().try_into().unwrap(),
-                submission: setting.submission(u64::from(leaf) + 1),
+                submission: setting.invented(u64::from(leaf) + 1),
             })
             .collect();
         let claim = setting.claim(n);
+        let origin = RawOrigin::Signed(setting.miner.id.clone()).into();
 
-        #[extrinsic_call]
-        _(RawOrigin::Signed(setting.miner.id.clone()), claim, setting.task, samples.try_into().unwrap());
+        #[block]
+        {
+            Pallet::<T>::prove_samples(origin, claim, setting.task, samples.try_into().unwrap())
+                .map_err(|e| e.error)?;
+            setting.pay(Settled::Through(LEAVES.into()));
+        }
 
         if n > 0 {
-            setting.punished(Fault::FalseProof(Falsehood::Proof));
+            setting.punished(Fault::InventedRequest);
         }
+        Ok(())
     }
 
     #[benchmark]
@@ -336,8 +368,8 @@ mod benches {
     fn end_demand() {
         let setting = Setting::<T>::new(ProofPolicy::OnDemand);
         let Challenge { number, input, output, due } = setting.challenge();
-        let demand = Demand { number, input, output, due };
-        setting.insert(|owed| owed.demands = BoundedVec::truncate_from(alloc::vec![demand]));
+        let open = Demand { number, input, output, due };
+        setting.insert(|owed| owed.demands = BoundedVec::truncate_from(alloc::vec![open]));
         setting.schedule(Kind::Demand);
 
         #[block]

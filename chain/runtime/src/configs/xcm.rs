@@ -36,9 +36,9 @@ use polkadot_sdk::staging_xcm::latest::prelude::*;
 use polkadot_sdk::staging_xcm_builder::{
     AccountId32Aliases, AllowKnownQueryResponses, AllowSubscriptionsFrom, AllowTopLevelPaidExecutionFrom,
     EnsureXcmOrigin, FixedWeightBounds, FrameTransactionalProcessor, FungibleAdapter, IsConcrete,
-    ParentIsPreset, ProcessXcmMessage, SendXcmFeeToAccount, SiblingParachainConvertsVia,
-    SignedAccountId32AsNative, SignedToAccountId32, SovereignSignedViaLocation, TakeWeightCredit,
-    TrailingSetTopicAsId, UsingComponents, WithComputedOrigin, WithUniqueTopic, XcmFeeManagerFromComponents,
+    ParentIsPreset, SendXcmFeeToAccount, SiblingParachainConvertsVia, SignedAccountId32AsNative,
+    SignedToAccountId32, SovereignSignedViaLocation, TakeWeightCredit, TrailingSetTopicAsId, UsingComponents,
+    WithComputedOrigin, WithUniqueTopic, XcmFeeManagerFromComponents,
 };
 use polkadot_sdk::staging_xcm_executor::{self, XcmExecutor};
 use polkadot_sdk::{
@@ -249,7 +249,11 @@ impl pallet_message_queue::Config for Runtime {
     #[cfg(feature = "runtime-benchmarks")]
     type MessageProcessor = pallet_message_queue::mock_helpers::NoopMessageProcessor<AggregateMessageOrigin>;
     #[cfg(not(feature = "runtime-benchmarks"))]
-    type MessageProcessor = ProcessXcmMessage<AggregateMessageOrigin, XcmExecutor<XcmConfig>, RuntimeCall>;
+    type MessageProcessor = polkadot_sdk::staging_xcm_builder::ProcessXcmMessage<
+        AggregateMessageOrigin,
+        XcmExecutor<XcmConfig>,
+        RuntimeCall,
+    >;
     type Size = u32;
     type QueueChangeHandler = SiblingsOf<XcmpQueue>;
     type QueuePausedQuery = SiblingsOf<XcmpQueue>;
