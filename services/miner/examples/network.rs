@@ -1,10 +1,12 @@
-//! A whole deployment against a real node of the chain: `network NODE [ANSWERS] [POLICY] [MODEL]`.
+//! A whole deployment against a real node of the chain:
+//! `network NODE [ANSWERS] [POLICY] [MODEL] [CLIENTS]`.
 //!
 //! Starts `NODE node --dev`, three storage nodes and a miner, each of which may die: the miner is a
 //! process of its own, killed at every step of a task's life and started again. The owner encrypts
 //! and stores the model, registers it, submits a task, wraps the key, asks, and checks what it gets.
 //! Ends with status 0 only if every answer was right, signed, proven, paid and decrypted.
-//! `POLICY` is `every`, `sampled` or `demand`.
+//! `POLICY` is `every`, `sampled` or `demand`; with `wrongkey` the owner wraps a key that does not
+//! open the model, and the miner has to decline. `CLIENTS` ask at once.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -25,7 +27,7 @@ use cyborg_envelope::wrap::{Recipient, wrap};
 use cyborg_miner::bundle::{self, Deployment};
 use cyborg_miner::view::{self, Terms};
 use cyborg_miner::wire::{Answer, Request, exchange};
-use cyborg_miner::{AccountSigner, Config, Miner, init, public_key, storage_nodes};
+use cyborg_miner::{AccountSigner, Config, Miner, Standing, init, public_key, storage_nodes};
 use cyborg_primitives::TaskId;
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -143,6 +145,22 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Waits until the miner has declined.
+    async fn until_declined(&self, task: TaskId) -> Outcome {
+        for _ in 0..400 {
+            let at = self.chain.at_finalised().await?;
+            let view = view::task(&at, task, &keys::account(&self.signer)).await?;
+            if view.is_none_or(|view| view.standing == Standing::Left) {
+                say("declined, and the task is not served");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Err("the miner does not decline".into())
+    }
+}
+
 fn say(text: &str) {
     // A closed pipe is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -171,17 +189,26 @@ async fn main() -> Outcome {
     }
     let node = arguments.first().ok_or("network NODE [ANSWERS] [POLICY] [MODEL]")?;
     let count: u64 = arguments.get(1).map_or(Ok(5), |count| count.parse())?;
-    let policy = match arguments.get(2).map_or("every", String::as_str) {
-        "every" => ProofPolicy::Every,
+    let mode = arguments.get(2).map_or("every", String::as_str);
+    let policy = match mode {
+        "every" | "wrongkey" => ProofPolicy::Every,
         "sampled" => ProofPolicy::Sampled { samples: 2 },
         "demand" => ProofPolicy::OnDemand,
         other => return Err(format!("no policy {other}").into()),
     };
     let name = arguments.get(3).map_or("digits_mlp", String::as_str);
-    run(node, count, policy, name).await
+    let clients: u64 = arguments.get(4).map_or(Ok(1), |clients| clients.parse())?;
+    run(node, count, policy, name, clients, mode == "wrongkey").await
 }
 
-async fn run(node: &str, count: u64, policy: ProofPolicy, name: &str) -> Outcome {
+async fn run(
+    node: &str,
+    count: u64,
+    policy: ProofPolicy,
+    name: &str,
+    clients: u64,
+    wrong_key: bool,
+) -> Outcome {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(node);
     command.args(["node", "--dev", "--json", "--rpc-port", "0", "--block-time", BLOCK_MS, "--tmp"]);
@@ -264,7 +291,8 @@ async fn run(node: &str, count: u64, policy: ProofPolicy, name: &str) -> Outcome
     let begun = Instant::now();
     let result_key = SecretKey::generate()?;
     let recipient = Recipient { genesis: chain.genesis(), task, miner: keys::account(&bench.signer) };
-    let wraps = vec![(id(&bench.signer), wrap(&content_key, &hpke, &recipient)?)];
+    let wrapped = if wrong_key { ContentKey::generate()? } else { content_key };
+    let wraps = vec![(id(&bench.signer), wrap(&wrapped, &hpke, &recipient)?)];
     let provide = runtime::transactions().tasks().provide_keys(
         task,
         manifest,
@@ -273,10 +301,16 @@ async fn run(node: &str, count: u64, policy: ProofPolicy, name: &str) -> Outcome
     );
     chain.submit(&provide, &bench.owner).await?;
     say(&format!("task {task} submitted, key wrapped"));
+    if wrong_key {
+        return bench.until_declined(task).await;
+    }
     let miner = bench.until_serving(miner, &[50, 150, 300, 400, 700]).await?;
     say(&format!("serves after {:?}", begun.elapsed()));
 
-    ask(&bench, &deployment, task, count, &hpke, &result_key, policy).await?;
+    let bench = Arc::new(bench);
+    let asked = Arc::new(Asked { deployment, task, hpke, result_key: result_key.clone() });
+    ask(&bench, &asked, count, clients, policy).await?;
+    hostile(&bench, &asked, count).await?;
     drop(miner);
     say("miner killed, started again; every answer is asked for once more");
     let miner = bench.until_serving(bench.miner()?, &[]).await?;
@@ -348,61 +382,141 @@ async fn post(bench: &Bench, path: &str, body: Vec<u8>) -> Outcome<(u16, Vec<u8>
     Ok((answer.status().as_u16(), answer.bytes().await?.to_vec()))
 }
 
-/// Asks for answers one after another, and checks each.
-async fn ask(
-    bench: &Bench,
-    deployment: &Deployment,
+/// What is asked of whom.
+struct Asked {
+    deployment: Deployment,
     task: TaskId,
+    hpke: PublicKey,
+    result_key: SecretKey,
+}
+
+impl Asked {
+    /// A request of a number, and its authorisation.
+    fn request(&self, bench: &Bench, number: u64) -> Outcome<(Request, Authorisation)> {
+        let graph = self.deployment.key.graph();
+        let opening = Opening::of_inputs(graph, self.deployment.key.digest(), &self.deployment.test)?;
+        let (task, miner) = (self.task, keys::account(&bench.signer));
+        let input = opening.input_digest(graph)?;
+        let authorisation = Authorisation { task, miner, number, input, price_cap: UNIT };
+        let signature = bench.owner.sign(&authorisation.payload(&bench.chain.genesis())).0;
+        Ok((Request { authorisation, signature, opening }, authorisation))
+    }
+
+    fn path(&self, number: u64) -> String {
+        format!("/v1/tasks/{}/requests/{number}", self.task)
+    }
+}
+
+/// Asks from several clients at once, each for one answer after another, and checks each.
+async fn ask(
+    bench: &Arc<Bench>,
+    asked: &Arc<Asked>,
     count: u64,
-    hpke: &PublicKey,
-    result_key: &SecretKey,
+    clients: u64,
     policy: ProofPolicy,
 ) -> Outcome {
-    let (genesis, graph) = (bench.chain.genesis(), deployment.key.graph());
-    let outputs = zkml_engine::run(graph, deployment.key.weights(), &deployment.test)?;
-    let mut times = Vec::new();
-    let mut number = 1;
-    while number <= count {
-        let opening = Opening::of_inputs(graph, deployment.key.digest(), &deployment.test)?;
-        let input = opening.input_digest(graph)?;
-        let miner = keys::account(&bench.signer);
-        let authorisation = Authorisation { task, miner, number, input, price_cap: UNIT };
-        let signature = bench.owner.sign(&authorisation.payload(&genesis)).0;
-        let sealed = Request { authorisation, signature, opening }.seal(genesis, hpke)?;
-        let path = format!("/v1/tasks/{task}/requests/{number}");
-        let begun = Instant::now();
-        let (status, body) = post(bench, &path, sealed.clone()).await?;
-        if status == 503 || status == 429 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            continue;
-        }
-        if status != 200 {
-            return Err(format!("{number}: {status} {}", String::from_utf8_lossy(&body)).into());
-        }
-        times.push(begun.elapsed());
-        let answer = Answer::from_bytes(&body, &genesis, &authorisation)?;
-        let opened = answer.open(&exchange(genesis, &authorisation), result_key)?;
+    let genesis = bench.chain.genesis();
+    let graph = asked.deployment.key.graph();
+    let outputs = zkml_engine::run(graph, asked.deployment.key.weights(), &asked.deployment.test)?;
+    let mut requests = Vec::new();
+    for number in 1..=count {
+        let (request, authorisation) = asked.request(bench, number)?;
+        requests.push((number, request.seal(genesis, &asked.hpke)?, authorisation));
+    }
+    let requests = Arc::new(requests);
+    let begun = Instant::now();
+    let mut running = tokio::task::JoinSet::new();
+    for client in 0..clients {
+        let (bench, asked, requests) = (bench.clone(), asked.clone(), requests.clone());
+        running.spawn(async move {
+            let (mut times, mut busy, mut answers) = (Vec::new(), 0_u64, Vec::new());
+            for (number, sealed, _) in requests.iter().filter(|(number, ..)| number % clients == client) {
+                loop {
+                    let sent = Instant::now();
+                    let posted = post(&bench, &asked.path(*number), sealed.clone()).await;
+                    let (status, body) = posted.map_err(|error| error.to_string())?;
+                    if status == 503 || status == 429 {
+                        busy += 1;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                    if status != 200 {
+                        return Err(format!("{number}: {status} {}", String::from_utf8_lossy(&body)));
+                    }
+                    times.push(sent.elapsed());
+                    answers.push((*number, body));
+                    break;
+                }
+            }
+            Ok((times, busy, answers))
+        });
+    }
+    let (mut times, mut busy, mut answers) = (Vec::new(), 0, Vec::new());
+    while let Some(done) = running.join_next().await {
+        let (more, refused, given) = done??;
+        times.extend(more);
+        busy += refused;
+        answers.extend(given);
+    }
+    let elapsed = begun.elapsed();
+    for (number, body) in &answers {
+        let index = usize::try_from(number - 1)?;
+        let (_, sealed, authorisation) = &requests[index];
+        let answer = Answer::from_bytes(body, &genesis, authorisation)?;
+        let opened = answer.open(&exchange(genesis, authorisation), &asked.result_key)?;
         let values = opened.tensors.iter().flatten().map(|(values, _)| values.clone());
         if values.collect::<Vec<_>>() != outputs {
             return Err("a wrong answer".into());
         }
-        // The same number again is the same receipt, never a second one.
-        let (status, again) = post(bench, &path, sealed.clone()).await?;
-        let again = Answer::from_bytes(&again, &genesis, &authorisation)?;
-        if status != 200 || again.receipt != answer.receipt {
-            return Err("two answers to one request".into());
+        if *number == 1 {
+            let first = (sealed.clone(), authorisation.encode(), body.clone());
+            std::fs::write(bench.folder.join("first"), first.encode())?;
         }
-        if number == 1 {
-            std::fs::write(bench.folder.join("first"), (sealed, authorisation.encode(), body).encode())?;
-        }
-        number += 1;
     }
     times.sort_unstable();
+    let rate = count as f64 / elapsed.as_secs_f64();
     say(&format!(
-        "{count} answers, {policy:?}: median {:?}, longest {:?}",
+        "{count} answers, {policy:?}, {clients} clients: {rate:.0} a second, median {:?}, longest {:?}, {busy} told to wait",
         times[times.len() / 2],
         times[times.len() - 1]
     ));
+    Ok(())
+}
+
+/// Whoever asks what is not theirs is refused, each with its own status.
+async fn hostile(bench: &Bench, asked: &Asked, count: u64) -> Outcome {
+    let genesis = bench.chain.genesis();
+    let next = count + 1;
+    let mut cases: Vec<(&str, String, Vec<u8>, u16)> = Vec::new();
+    let (request, _) = asked.request(bench, next)?;
+    cases.push(("another number", asked.path(next + 1), request.seal(genesis, &asked.hpke)?, 400));
+    cases.push(("another key", asked.path(next), request.seal(genesis, &asked.result_key.public())?, 400));
+    cases.push(("noise", asked.path(next), vec![7; 1_000], 400));
+    cases.push(("nothing", asked.path(next), Vec::new(), 400));
+    cases.push(("another task", "/v1/tasks/9999/requests/1".to_owned(), vec![7; 100], 404));
+    cases.push(("too much", asked.path(next), vec![7; (16 << 20) + 1], 413));
+    let (mut request, _) = asked.request(bench, next)?;
+    request.signature = bench.signer.sign(&request.authorisation.payload(&genesis)).0;
+    cases.push(("not the owner", asked.path(next), request.seal(genesis, &asked.hpke)?, 401));
+    let (mut request, authorisation) = asked.request(bench, next)?;
+    request.authorisation = Authorisation { price_cap: 1, ..authorisation };
+    request.signature = bench.owner.sign(&request.authorisation.payload(&genesis)).0;
+    cases.push(("too cheap", asked.path(next), request.seal(genesis, &asked.hpke)?, 402));
+    let (mut request, _) = asked.request(bench, next)?;
+    request.opening = asked.request(bench, next)?.0.opening;
+    cases.push(("another input than authorised", asked.path(next), request.seal(genesis, &asked.hpke)?, 422));
+    let (request, _) = asked.request(bench, 1)?;
+    cases.push(("a used number", asked.path(1), request.seal(genesis, &asked.hpke)?, 409));
+    let (request, _) = asked.request(bench, 1 << 40)?;
+    cases.push(("a far number", asked.path(1 << 40), request.seal(genesis, &asked.hpke)?, 429));
+    for (what, path, body, expected) in cases {
+        let (status, text) = post(bench, &path, body).await?;
+        if status != expected {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            return Err(format!("{what}: {status}, expected {expected}: {text}").into());
+        }
+    }
+    say("hostile requests are refused");
     Ok(())
 }
 

@@ -120,7 +120,7 @@ pub(crate) struct Agent {
     pub(crate) batches: BTreeMap<TaskId, usize>,
     /// Since when proofs of a task wait to be submitted.
     pub(crate) waiting: BTreeMap<TaskId, Instant>,
-    /// When a period of a task was last committed to.
+    /// When the answers of a sampled task were last looked at for a period.
     pub(crate) committed: BTreeMap<TaskId, Instant>,
     /// Chain time as of the last block.
     pub(crate) now: u64,

@@ -90,7 +90,7 @@ fn work(desk: &Desk, served: &Arc<Served>, waiting: &Mutex<Receiver<Job>>) {
         match answer(desk, served, &engine, &job) {
             Ok(Made::New(kept)) => {
                 desk.metrics.busy(served.task, begun.elapsed());
-                let kept = Kept { reply: job.reply, ..kept };
+                let kept = Kept { reply: job.reply, ..*kept };
                 // The keeper ends after the threads.
                 if desk.keeper.send(kept).is_err() {
                     return;
@@ -104,7 +104,7 @@ fn work(desk: &Desk, served: &Arc<Served>, waiting: &Mutex<Receiver<Job>>) {
 
 enum Made {
     /// To be put on the disk before it is sent.
-    New(Kept),
+    New(Box<Kept>),
     /// On the disk already.
     Again(Vec<u8>),
 }
@@ -141,7 +141,7 @@ fn answer(desk: &Desk, served: &Arc<Served>, engine: &Engine<'_>, job: &Job) -> 
     let answered = run(desk, served, engine, request)?;
     let bytes = seal(served, &exchange, &answered)?;
     let (reply, _) = oneshot::channel();
-    Ok(Made::New(Kept { answered, bytes, reply, under_way }))
+    Ok(Made::New(Box::new(Kept { answered, bytes, reply, under_way })))
 }
 
 /// Runs the model on the authorised input, and signs for what comes out.

@@ -23,7 +23,7 @@ use crate::error::Failure;
 use crate::prover::served;
 use crate::step::Step;
 use crate::store::{Answered, Duty, Proof, ProofStage, Store};
-use crate::view::{self, Owed, Period, signature};
+use crate::view::{self, Owed, Period, TaskView, signature};
 use crate::wire::SIGNATURE_BYTES;
 
 /// So often is a proof submitted before it is given up.
@@ -109,7 +109,25 @@ impl Agent {
         {
             self.answer_challenge(chain, task, period, number).await?;
         }
-        if matches!(view.policy, ProofPolicy::Sampled { .. }) {
+        let over = self.records.get(&task).is_some_and(|record| record.step == Step::Settling);
+        if over && matches!(view.policy, ProofPolicy::Sampled { .. }) {
+            self.commit_period(chain, task, &owed).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits to what each sampled task has answered, once in a period.
+    pub(crate) async fn commit_periods(&mut self, chain: &Chain, at: &AtBlock) -> Result<(), Failure> {
+        let sampled = |view: &TaskView| matches!(view.policy, ProofPolicy::Sampled { .. });
+        let tasks: Vec<TaskId> =
+            self.views.iter().filter(|(_, view)| sampled(view)).map(|(task, _)| *task).collect();
+        for task in tasks {
+            let since = *self.committed.entry(task).or_insert_with(Instant::now);
+            if since.elapsed() < self.settings.period || served(&self.tasks, task).is_none() {
+                continue;
+            }
+            self.committed.insert(task, Instant::now());
+            let owed = view::owed(at, task, &self.miner).await?;
             self.commit_period(chain, task, &owed).await?;
         }
         Ok(())
@@ -227,16 +245,11 @@ impl Agent {
         receipts.collect()
     }
 
-    /// Commits to the receipts that have come together, when a period is over or the task is.
+    /// Commits to the receipts that have come together since the last period, unless one is open.
     async fn commit_period(&mut self, chain: &Chain, task: TaskId, owed: &Owed) -> Result<(), Failure> {
-        let over = self.records.get(&task).is_some_and(|record| record.step == Step::Settling);
-        let since = *self.committed.entry(task).or_insert_with(Instant::now);
         let first = owed.next;
         let id = format!("commit/{task}/{first}");
-        if owed.period.is_some()
-            || !over && since.elapsed() < self.settings.period
-            || self.queue.knows(&id)?
-        {
+        if owed.period.is_some() || self.queue.knows(&id)? {
             return Ok(());
         }
         // Without gaps, because a tree has none.
@@ -264,7 +277,6 @@ impl Agent {
         Queue::add(&write, &id, &call)?;
         Store::put_period(&write, task, first, count)?;
         write.commit()?;
-        self.committed.insert(task, Instant::now());
         self.queue.wake();
         Ok(())
     }

@@ -35,6 +35,7 @@ impl Agent {
         self.heartbeat(chain).await?;
         self.report(chain, at).await?;
         self.claim(chain).await?;
+        self.commit_periods(chain, at).await?;
         self.submit_proofs(chain).await
     }
 

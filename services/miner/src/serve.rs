@@ -166,3 +166,93 @@ pub(crate) async fn until(stopped: &mut watch::Receiver<bool>) {
 pub(crate) async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source: io::Error| StartError::Listen { address, source })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use axum::routing::get;
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+    use std::time::Instant;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::TlsConnector;
+
+    fn data(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+    }
+
+    fn tls() -> Tls {
+        Tls { certificate: data("localhost.pem"), key: data("localhost.key.pem") }
+    }
+
+    /// A server that answers `GET /`, and what stops it.
+    async fn server(
+        tls: Option<TlsAcceptor>,
+        limits: Connections,
+    ) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let served = run(listener, router, tls, limits, Arc::new(Metrics::new()), stopped);
+        (address, stop, tokio::spawn(served))
+    }
+
+    #[tokio::test]
+    async fn a_certificate_encrypts() {
+        let (address, stop, served) =
+            server(Some(tls().acceptor().unwrap()), Connections::default()).await;
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(data("localhost.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Whether the peer closes TLS before TCP does not matter here.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(String::from_utf8_lossy(&answer).ends_with("here"), "{answer:?}");
+        // Plain HTTP gets no answer.
+        let mut plain = TcpStream::connect(address).await.unwrap();
+        plain.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = plain.read_to_end(&mut answer).await;
+        assert!(!String::from_utf8_lossy(&answer).contains("here"));
+        stop.send(true).unwrap();
+        served.await.unwrap();
+    }
+
+    #[test]
+    fn files_that_are_no_certificate_are_named() {
+        for (certificate, key) in [
+            (data("missing.pem"), data("localhost.key.pem")),
+            (data("localhost.pem"), data("localhost.pem")),
+            (data("localhost.key.pem"), data("localhost.key.pem")),
+            (data("localhost.pem"), data("README.md")),
+        ] {
+            assert!(matches!(Tls { certificate, key }.acceptor(), Err(StartError::Tls { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_client_is_not_waited_for() {
+        let limits = Connections { silence: Duration::from_millis(200), ..Connections::default() };
+        let (address, stop, served) = server(None, limits).await;
+        let begun = Instant::now();
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(b"GET / HT").await.unwrap();
+        let mut answer = Vec::new();
+        let _ = silent.read_to_end(&mut answer).await;
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        stop.send(true).unwrap();
+        served.await.unwrap();
+    }
+}

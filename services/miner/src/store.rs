@@ -3,6 +3,8 @@
 //! What users sent and what was answered is sealed under the vault's key; of models there is
 //! nothing here.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -141,6 +143,7 @@ impl Store {
     /// Where it cannot be opened.
     pub(crate) fn open(path: &Path, key: ContentKey) -> Result<Self, Failure> {
         let store = Self { database: Arc::new(Database::create(path)?), key };
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
         let write = store.begin()?;
         write.open_table(TASKS)?;
         write.open_table(ANSWERS)?;
