@@ -76,12 +76,22 @@ impl Sealer {
         }
     }
 
-    /// Seals one block.
+    /// How many transactions the next block may hold.
+    async fn ready(&self) -> usize {
+        self.pool.ready_at(self.client.info().best_hash).await.count()
+    }
+
+    /// Seals one block; without transactions only where that is asked for.
     async fn seal(&mut self, create_empty: bool) -> Result<CreatedBlock<Hash>, SealError> {
         let begun = Instant::now();
+        if !create_empty && self.ready().await == 0 {
+            return Err(SealError::EmptyTransactionPool);
+        }
         let (sender, outcome) = oneshot::channel();
         seal_block(SealBlockParams {
-            create_empty,
+            // Asked here: it takes a block of one transaction for an empty one, because the relay
+            // chain's part is two entries of the inherent data and one inherent.
+            create_empty: true,
             finalize: true,
             parent_hash: None,
             sender: Some(sender),
@@ -99,17 +109,17 @@ impl Sealer {
         Ok(created)
     }
 
-    /// Seals blocks until no transaction is ready.
+    /// Seals blocks until no transaction is ready, or those that are cannot be included.
     async fn seal_all(&mut self) -> Result<(), SealError> {
-        while self.pool.status().ready > 0 {
-            match self.seal(false).await {
-                Ok(_) => {}
-                // What the pool has cannot be included, or has just been.
-                Err(SealError::EmptyTransactionPool) => break,
-                Err(error) => return Err(error),
+        let mut left = usize::MAX;
+        loop {
+            let ready = self.ready().await;
+            if ready == 0 || ready >= left {
+                return Ok(());
             }
+            left = ready;
+            self.seal(true).await?;
         }
-        Ok(())
     }
 
     /// Does what the RPC asks, as far as a chain without forks allows.

@@ -32,6 +32,9 @@ const PRICE: u128 = 10 * UNIT;
 /// What a miner stakes.
 pub(crate) const BOND: u128 = 1_000 * UNIT;
 
+/// From one heartbeat to the next: chain time flies in a test.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
 /// A model with real keys, and one real input.
 pub(crate) struct Deployed {
     pub(crate) id: ModelId,
@@ -75,7 +78,7 @@ impl Market {
         Ok(Self { chain: Chain::connect(url).await?, owner: keys::load(owner)? })
     }
 
-    /// A funded, registered miner.
+    /// A funded, registered miner, whose heart beats until the test ends.
     pub(crate) async fn miner(&self, name: &str, endpoint: u8) -> TestResult<Keypair> {
         let miner = keys::load(name)?;
         let to = id(&miner).into();
@@ -94,6 +97,14 @@ impl Market {
             BOND,
         );
         self.chain.submit(&register, &miner).await?;
+        let (chain, key) = (self.chain.clone(), miner.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(HEARTBEAT).await;
+                // Refused where the miner is suspended.
+                let _ = chain.submit(&runtime::transactions().miners().heartbeat(), &key).await;
+            }
+        });
         Ok(miner)
     }
 
