@@ -18,12 +18,16 @@ use polkadot_sdk::frame_system::RawOrigin;
 use polkadot_sdk::pallet_timestamp;
 
 use crate::pallet::*;
-use crate::types::{Balance, Bucket, CLASSES, Duty, Endpoint, Miner, PAGE_ENTRIES, Page, Pulse, class};
+use crate::types::{
+    Balance, Bucket, CLASSES, Duty, Endpoint, MAX_REGIONS, Miner, PAGE_ENTRIES, Page, Pulse, class,
+};
 
 const HERE: Region = Region(*b"DE");
 const THERE: Region = Region(*b"FR");
 const MEMORY_MIB: u32 = 1024;
 const MORE_MEMORY_MIB: u32 = 65_536;
+/// At the least of a class.
+const ROOMY_MIB: u32 = 1 << 30;
 const KEY: [u8; 32] = [9; 32];
 /// Of a compute hour, to other pallets.
 const PRICE: Balance = 500_000_000_000;
@@ -58,21 +62,51 @@ fn entry(miner: u32, region: Region, free_mib: u32) -> Entry {
     }
 }
 
-fn registered<T: Config>(who: &T::AccountId, memory_mib: u32, price: Balance) {
+fn registered<T: Config>(who: &T::AccountId, region: Region, memory_mib: u32, price: Balance) {
     fund::<T>(who);
     let bond = T::MinimumBond::get() * 2;
     let origin = RawOrigin::Signed(who.clone()).into();
-    Pallet::<T>::register(origin, KEY, endpoint(b'a'), location(HERE), capacity(memory_mib), price, bond)
+    Pallet::<T>::register(origin, KEY, endpoint(b'a'), location(region), capacity(memory_mib), price, bond)
         .expect("can register");
 }
 
 /// A serving miner with room for anything, if it is none yet, at a price of which shares are left
-/// for the treasury; and a treasury that can receive.
+/// for the treasury; and a treasury that can receive. The miner has a region of its own, whose pages
+/// are full of others that nobody can afford, and so much memory that any use of it moves it to
+/// another bucket: from a page that another has to fill up, to one that it fills itself.
 pub(crate) fn set_up<T: Config>(who: &T::AccountId) {
     fund::<T>(&T::Treasury::get());
-    if !Miners::<T>::contains_key(who) {
-        registered::<T>(who, u32::MAX, PRICE);
+    if Miners::<T>::contains_key(who) {
+        return;
     }
+    let number = NextNumber::<T>::get() % MAX_REGIONS;
+    let region = regions().nth(number as usize).expect("a region for each number");
+    registered::<T>(who, region, ROOMY_MIB, PRICE);
+    fill::<T>(region, ROOMY_MIB, PAGE_ENTRIES + 1);
+    fill::<T>(region, ROOMY_MIB - 1, PAGE_ENTRIES - 1);
+}
+
+/// Fills a bucket up to so many entries, and its class with buckets of all regions.
+fn fill<T: Config>(region: Region, memory_mib: u32, until: u32) {
+    let bucket = Bucket { region, class: class(memory_mib) };
+    let number = 1 << 31 | u32::from(u16::from_be_bytes(region.0));
+    let dear = Entry { price: Balance::MAX, ..entry(number, region, memory_mib) };
+    for page in 0..until.div_ceil(PAGE_ENTRIES) {
+        Pages::<T>::mutate(bucket, page, |entries| {
+            let missing = (until - page * PAGE_ENTRIES).min(PAGE_ENTRIES) as usize - entries.len();
+            for _ in 0..missing {
+                entries.try_push(dear).expect("the page has room");
+            }
+        });
+    }
+    BucketSizes::<T>::mutate(bucket.class, |sizes| {
+        for region in regions() {
+            if !sizes.contains_key(&region) {
+                sizes.try_insert(region, 0).expect("as many as there are codes");
+            }
+        }
+        sizes.try_insert(region, until).expect("as many as there are codes");
+    });
 }
 
 /// Every code of two letters.
@@ -129,7 +163,7 @@ mod benchmarks {
     #[benchmark]
     fn update() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         crowd::<T>(HERE, MEMORY_MIB);
         crowd::<T>(THERE, MORE_MEMORY_MIB);
 
@@ -149,7 +183,7 @@ mod benchmarks {
     #[benchmark]
     fn bond_more() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         let mut miner = miner_of::<T>(&who);
         let amount = T::MinimumBond::get();
         // Too little on record, so that the call brings it back on offer.
@@ -166,7 +200,7 @@ mod benchmarks {
     #[benchmark]
     fn heartbeat() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()));
@@ -177,7 +211,7 @@ mod benchmarks {
     #[benchmark]
     fn heartbeat_regains() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         let mut miner = miner_of::<T>(&who);
         miner.reputation = 29;
         Pallet::<T>::store(&who, &miner, Duty::Serving);
@@ -195,7 +229,7 @@ mod benchmarks {
     #[benchmark]
     fn heartbeat_resumes() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         let miner = miner_of::<T>(&who);
         Pallet::<T>::store(&who, &miner, Duty::Lapsed);
         Pulses::<T>::insert(&who, Pulse { seen: 0, credited: 0, duty: Duty::Lapsed });
@@ -211,7 +245,7 @@ mod benchmarks {
     #[benchmark]
     fn deregister() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         crowd::<T>(HERE, MEMORY_MIB);
 
         #[extrinsic_call]
@@ -223,7 +257,7 @@ mod benchmarks {
     #[benchmark]
     fn withdraw_bond() {
         let who: T::AccountId = whitelisted_caller();
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         Pallet::<T>::deregister(RawOrigin::Signed(who.clone()).into()).expect("can deregister");
         set_now::<T>(T::Time::now() + T::UnbondingDelay::get());
 
@@ -258,7 +292,7 @@ mod benchmarks {
     #[benchmark]
     fn lapse() {
         let who: T::AccountId = account("miner", 0, 0);
-        registered::<T>(&who, MEMORY_MIB, 1);
+        registered::<T>(&who, HERE, MEMORY_MIB, 1);
         fund::<T>(&T::Treasury::get());
         crowd::<T>(HERE, MEMORY_MIB);
         let pulse = pulse_of::<T>(&who);

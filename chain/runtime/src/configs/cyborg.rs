@@ -32,11 +32,12 @@ parameter_types! {
     pub const ModelDeposit: Balance = deposit(3, 512);
     /// For a byte of its key.
     pub const ModelByteDeposit: Balance = deposit(0, 1);
-    /// Work of tasks' deadlines in a block: at most a tenth of its time. Of its proof half, because
-    /// a deadline may have to look for a miner through every page that a ranking reads.
+    /// Work of tasks' deadlines in a block: at most a tenth of its time. Of its proof six tenths,
+    /// because a deadline may have to look for a miner through every page that a ranking reads, and
+    /// engage sixteen of them.
     pub AgendaWeight: Weight = Weight::from_parts(
         Perbill::from_percent(10) * MAXIMUM_BLOCK_WEIGHT.ref_time(),
-        Perbill::from_percent(50) * MAXIMUM_BLOCK_WEIGHT.proof_size(),
+        Perbill::from_percent(60) * MAXIMUM_BLOCK_WEIGHT.proof_size(),
     );
 }
 
