@@ -6,7 +6,8 @@
 //! and stores the model, registers it, submits a task, wraps the key, asks, and checks what it gets.
 //! Ends with status 0 only if every answer was right, signed, proven, paid and decrypted.
 //! `POLICY` is `every`, `sampled` or `demand`; with `wrongkey` the owner wraps a key that does not
-//! open the model, and the miner has to decline. `CLIENTS` ask at once.
+//! open the model, and the miner has to decline. `CLIENTS` ask at once. `NODE` is a program, or the
+//! URL of a development node that runs already.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -117,9 +118,10 @@ impl Bench {
         Ok(started(command.args(&self.storage))?.0)
     }
 
-    async fn terms(&self, task: TaskId) -> Outcome<Option<Terms>> {
-        let at = self.chain.at_finalised().await?;
-        Ok(view::terms(&at, task, &keys::account(&self.signer)).await?)
+    /// The task's money, by a connection of its own; `None` while the node is away.
+    async fn terms(&self, task: TaskId) -> Option<Terms> {
+        let at = Chain::connect(&self.url).await.ok()?.at_finalised().await.ok()?;
+        view::terms(&at, task, &keys::account(&self.signer)).await.ok()?
     }
 
     /// Kills the miner whenever a step is over, as its log on the disk says, until it serves.
@@ -212,8 +214,13 @@ async fn run(
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(node);
     command.args(["node", "--dev", "--json", "--rpc-port", "0", "--block-time", BLOCK_MS, "--tmp"]);
-    let (_node, ready) = started(&mut command)?;
-    let url = ready["rpc"].as_str().ok_or_else(|| ready.to_string())?.to_owned();
+    // A node that runs already is used as it is: its user may kill it and start it again.
+    let (_node, url) = if node.starts_with("ws://") {
+        (None, node.to_owned())
+    } else {
+        let (process, ready) = started(&mut command)?;
+        (Some(process), ready["rpc"].as_str().ok_or_else(|| ready.to_string())?.to_owned())
+    };
     let chain = Chain::connect(&url).await?;
     let (owner, signer) = (keys::load("//Alice")?, keys::load("//Bob")?);
     say(&format!("node at {url}"));
@@ -320,8 +327,10 @@ async fn run(
     }
     let begun = Instant::now();
     loop {
-        let terms = bench.terms(task).await?.ok_or("no terms")?;
-        if terms.settled.through() >= count {
+        let terms = bench.terms(task).await;
+        if let Some(terms) = terms
+            && terms.settled.through() >= count
+        {
             say(&format!("all {count} answers settled after {:?}: {terms:?}", begun.elapsed()));
             break;
         }

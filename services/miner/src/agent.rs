@@ -216,7 +216,7 @@ impl Agent {
             self.absorb(*task, view)?;
             self.advance(chain, at, *task).await?;
         }
-        if followed && (!idle || number % REMEMBER_BLOCKS == 0) {
+        if followed && (!idle || number.is_multiple_of(REMEMBER_BLOCKS)) {
             let write = self.store.begin()?;
             for (task, number, verdict) in &seen.verdicts {
                 self.judge(&write, *task, *number, verdict)?;

@@ -201,8 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_certificate_encrypts() {
-        let (address, stop, served) =
-            server(Some(tls().acceptor().unwrap()), Connections::default()).await;
+        let (address, stop, served) = server(Some(tls().acceptor().unwrap()), Connections::default()).await;
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(data("localhost.pem")).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());

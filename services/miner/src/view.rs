@@ -95,7 +95,7 @@ pub async fn task(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Ta
     let task = found.decode()?;
     let own = |part: &&runtime_types::pallet_tasks::types::Part<AccountId32>| part.miner.0 == *miner;
     // A miner that left may be engaged once more: its last part counts.
-    let Some(part) = task.parts.0.iter().filter(own).next_back() else { return Ok(None) };
+    let Some(part) = task.parts.0.iter().rfind(own) else { return Ok(None) };
     let stopped = task.state.0 == TaskState::Stopped;
     let standing = match part.status {
         Status::Waiting | Status::Keyless { .. } => Standing::Keyless,
