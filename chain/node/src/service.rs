@@ -32,7 +32,7 @@ use polkadot_sdk::sp_blockchain::HeaderBackend;
 use polkadot_sdk::sp_consensus_aura::AuraApi;
 use polkadot_sdk::sp_consensus_aura::sr25519::AuthorityId;
 use polkadot_sdk::sp_runtime::traits::BlakeTwo256;
-use polkadot_sdk::sp_runtime::{OpaqueExtrinsic, generic};
+use polkadot_sdk::sp_runtime::{OpaqueExtrinsic, Percent, generic};
 use polkadot_sdk::substrate_prometheus_endpoint::{Registry, init_prometheus};
 use polkadot_sdk::{sc_rpc_server, sp_io};
 use tokio::runtime::{Builder, Handle};
@@ -264,10 +264,14 @@ fn sealer(
     let slot_duration =
         AuraApi::<Block, AuthorityId>::slot_duration(&*client.runtime_api(), best).map_err(runtime)?;
     let para_id = client.runtime_api().parachain_id(best).map_err(runtime)?;
+    let mut proposers =
+        ProposerFactory::new(tasks.spawn_handle(), client.clone(), pool.clone(), registry, None);
+    // A block that is full is sealed: looking on for a transaction that still fits takes seconds.
+    proposers.set_soft_deadline(Percent::zero());
     Ok(Sealer {
         client: client.clone(),
         pool: pool.clone(),
-        proposers: ProposerFactory::new(tasks.spawn_handle(), client.clone(), pool.clone(), registry, None),
+        proposers,
         select_chain: LongestChain::new(backend.clone()),
         slots: AuraConsensusDataProvider::new_with_slot_duration(slot_duration),
         inherents: Inherents { client: client.clone(), para_id, slot_duration },
