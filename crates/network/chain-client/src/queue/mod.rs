@@ -239,3 +239,81 @@ impl Queue {
 fn decode(id: &str, mut bytes: &[u8]) -> Result<Intent, QueueError> {
     Intent::decode(&mut bytes).map_err(|_| QueueError::Damaged { id: id.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use record::Signed;
+
+    fn call(byte: u8) -> Call {
+        Call { pallet: "Tasks".into(), name: "confirm".into(), fields: vec![byte] }
+    }
+
+    fn queue(folder: &std::path::Path) -> Queue {
+        Queue::open(Arc::new(Database::create(folder.join("db")).unwrap())).unwrap()
+    }
+
+    fn set(queue: &Queue, id: &str, stage: Stage) {
+        let write = queue.database.begin_write().unwrap();
+        let record = Intent { number: 0, lives: 0, stage }.encode();
+        write.open_table(INTENTS).unwrap().insert(id, &record[..]).unwrap();
+        write.commit().unwrap();
+    }
+
+    #[test]
+    fn an_intent_is_one_however_often_it_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue(folder.path());
+        let write = queue.database.begin_write().unwrap();
+        assert!(Queue::add(&write, "confirm/1", &call(1)).unwrap());
+        assert!(!Queue::add(&write, "confirm/1", &call(2)).unwrap());
+        for id in [String::new(), "x".repeat(MAX_ID_BYTES + 1)] {
+            assert!(matches!(Queue::add(&write, &id, &call(1)), Err(QueueError::Id { .. })));
+        }
+        write.commit().unwrap();
+        // One whose maker's transaction does not come about does not either.
+        let write = queue.database.begin_write().unwrap();
+        assert!(Queue::add(&write, "confirm/2", &call(1)).unwrap());
+        drop(write);
+        drop(queue);
+        let queue = self::queue(folder.path());
+        assert!(queue.knows("confirm/1").unwrap() && !queue.knows("confirm/2").unwrap());
+        assert_eq!(queue.pending().unwrap(), 1);
+        assert_eq!(queue.outcome("confirm/1").unwrap(), None);
+        let stored = queue.database.begin_read().unwrap().open_table(CALLS).unwrap();
+        assert_eq!(Call::decode(&mut stored.get(0).unwrap().unwrap().value()).unwrap(), call(1));
+    }
+
+    #[test]
+    fn only_what_is_done_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue(folder.path());
+        let forget = || {
+            let write = queue.database.begin_write().unwrap();
+            Queue::forget(&write, "a").unwrap();
+            write.commit().unwrap();
+            queue.knows("a").unwrap()
+        };
+        set(&queue, "a", Stage::Waiting);
+        assert!(forget());
+        set(&queue, "a", Stage::Signed(Signed { hash: [1; 32], nonce: 2, born: 3, dies: 67 }));
+        assert!(forget());
+        assert!(queue.outcomes().unwrap().is_empty());
+        let outcome = Outcome::Refused { reason: "no money".into() };
+        set(&queue, "a", Stage::Done(outcome.clone()));
+        assert_eq!(queue.outcomes().unwrap(), [("a".to_owned(), outcome)]);
+        assert_eq!(queue.pending().unwrap(), 0);
+        assert!(!forget());
+    }
+
+    #[test]
+    fn a_damaged_record_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue(folder.path());
+        let write = queue.database.begin_write().unwrap();
+        write.open_table(INTENTS).unwrap().insert("a", &[9_u8; 3][..]).unwrap();
+        write.commit().unwrap();
+        assert!(matches!(queue.outcome("a"), Err(QueueError::Damaged { id }) if id == "a"));
+    }
+}
