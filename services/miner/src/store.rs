@@ -459,3 +459,6 @@ impl Store {
 fn decode<T: Decode>(mut bytes: &[u8], what: &'static str) -> Result<T, Failure> {
     T::decode(&mut bytes).map_err(|_| Failure::Damaged(what))
 }
+
+#[cfg(test)]
+mod tests;
