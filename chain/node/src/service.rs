@@ -109,14 +109,21 @@ pub fn run(config: &Config, ready: impl FnOnce(&Started)) -> Result<(), Error> {
         let mut end = Signals::new()?;
         let (mut tasks, started) = start(config, runtime.handle().clone())?;
         ready(&started);
-        tokio::select! {
+        let outcome = tokio::select! {
             name = end.next() => {
                 tracing::info!("{name}: ending");
                 Ok(())
             }
             failed = tasks.future() => failed.map_err(|error| Error::Service(error.to_string())),
+        };
+        // The tasks' manager goes here, and with it the RPC. The tasks see it and end, each where
+        // it waits; while one still works, what it works with stays.
+        let registry = tasks.into_task_registry();
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while !registry.running_tasks().is_empty() && tokio::time::Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        // The tasks' manager goes here, and with it the RPC; the tasks see it and end.
+        outcome
     });
     runtime.shutdown_timeout(PATIENCE);
     ended
