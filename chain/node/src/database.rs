@@ -147,10 +147,7 @@ impl Drop for Durable {
 
 impl Shared {
     /// Writes one record to the log and the log to the disk.
-    fn commit(
-        &self,
-        changes: impl IntoIterator<Item = (u8, Operation<Vec<u8>, Vec<u8>>)>,
-    ) -> Result<(), DatabaseError> {
+    fn commit(&self, changes: impl IntoIterator<Item = (u8, Write)>) -> Result<(), DatabaseError> {
         let _writer = lock(&self.writer);
         {
             let mut progress = lock(&self.progress);
@@ -217,8 +214,11 @@ impl Shared {
     }
 }
 
+/// What parity-db does with one key.
+type Write = Operation<Vec<u8>, Vec<u8>>;
+
 /// parity-db's form of a change; none where the column does not count references.
-fn operation(change: Change<H256>) -> Option<(u8, Operation<Vec<u8>, Vec<u8>>)> {
+fn operation(change: Change<H256>) -> Option<(u8, Write)> {
     let counted = |column: ColumnId| {
         let column = u8::try_from(column).ok()?;
         columns::COUNTED.contains(&column).then_some(column)

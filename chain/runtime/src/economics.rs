@@ -122,16 +122,14 @@ pub const fn penalty(offence: Offence) -> (Perbill, u8) {
     }
 }
 
+// Settlement covers every deadline of proofs, and a bond outlives it.
+const _: () = assert!(SETTLEMENT_MS > REVEAL_MS + PROVE_MS + ANSWER_MS);
+const _: () = assert!(UNBONDING_MS > SETTLEMENT_MS);
+const _: () = assert!(HEARTBEAT_TIMEOUT_MS > CHECK_INTERVAL_MS);
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn settlement_covers_every_deadline_of_proofs() {
-        assert!(SETTLEMENT_MS > REVEAL_MS + PROVE_MS + ANSWER_MS);
-        assert!(UNBONDING_MS > SETTLEMENT_MS);
-        assert!(HEARTBEAT_TIMEOUT_MS > CHECK_INTERVAL_MS);
-    }
 
     #[test]
     fn worse_costs_more() {

@@ -14,7 +14,7 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
     let account = account::named(&arguments.account)?;
     let at = chain.at_finalised().await?;
     let storage = at.storage();
-    let info = storage.try_fetch(runtime::storage().system().account(), (account.clone(),)).await;
+    let info = storage.try_fetch(runtime::storage().system().account(), (account,)).await;
     let (nonce, money) = match info.map_err(ChainError::from)? {
         Some(info) => {
             let info = info.decode().map_err(ChainError::from)?;
@@ -22,7 +22,7 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
         }
         None => (0, None),
     };
-    let holds = storage.try_fetch(runtime::storage().balances().holds(), (account.clone(),)).await;
+    let holds = storage.try_fetch(runtime::storage().balances().holds(), (account,)).await;
     let holds = match holds.map_err(ChainError::from)? {
         Some(holds) => chain_json::stored(holds.bytes(), holds.type_id(), at.metadata_ref())?,
         None => json!([]),
@@ -30,7 +30,7 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
     let (free, held, frozen) = money.map_or((0, 0, 0), |money| (money.free, money.reserved, money.frozen));
 
     let mut report = Report::default();
-    report.field("account", account.to_string(), "account", &account);
+    report.field("account", account.to_string(), "account", account);
     report.field("free", free.to_string(), "free", Amount(free));
     report.field("held", held.to_string(), "held", Amount(held));
     for hold in holds.as_array().into_iter().flatten() {
@@ -58,7 +58,7 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Repo
     let signer = keys::load(&arguments.from)?;
     let to = account::named(&arguments.to)?;
     let Amount(amount) = arguments.amount;
-    let call = runtime::tx().balances().transfer_keep_alive(to.clone().into(), amount);
+    let call = runtime::tx().balances().transfer_keep_alive(to.into(), amount);
     let done = chain.submit(&call, &signer).await?;
     let fee: u128 = done
         .events::<runtime::transaction_payment::events::TransactionFeePaid>()?
@@ -68,8 +68,8 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Repo
     let mut report = Report::default();
     let from = signer.public_key().to_account_id();
     let hash = format!("0x{}", hex(&done.hash));
-    report.field("from", from.to_string(), "from", &from);
-    report.field("to", to.to_string(), "to", &to);
+    report.field("from", from.to_string(), "from", from);
+    report.field("to", to.to_string(), "to", to);
     report.field("amount", amount.to_string(), "amount", Amount(amount));
     report.field("fee", fee.to_string(), "fee", Amount(fee));
     report.field("block", done.block, "final in block", done.block);
