@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Installs what a fresh Debian or Ubuntu needs beside rustup: a C linker, git, and protoc for the
-# chain's network crates. Then the pinned
-# toolchain's targets.
+# Installs what a fresh Debian or Ubuntu needs beside rustup: compilers of C and C++, git, and protoc
+# for the chain's network crates. Then the pinned toolchain's targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
-command -v cc >/dev/null || missing+=(build-essential)
+{ command -v cc && command -v c++; } >/dev/null || missing+=(build-essential)
 command -v git >/dev/null || missing+=(git)
 command -v protoc >/dev/null || missing+=(protobuf-compiler)
 if [ ${#missing[@]} -gt 0 ]; then
