@@ -36,7 +36,24 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "rustdoc",
-        arguments: &["doc", "--locked", "--release", "--workspace", "--no-deps", "--quiet"],
+        // With examples, dev-dependencies count: features are then those of the steps around this one,
+        // and Substrate is not checked a second time.
+        arguments: &[
+            "doc",
+            "--locked",
+            "--release",
+            "--workspace",
+            "--no-deps",
+            "--quiet",
+            "--lib",
+            "--examples",
+            "--bin",
+            "xtask",
+            "--bin",
+            "cyborg-bench",
+            "--bin",
+            "cyborg-bench-chain",
+        ],
         environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
     Step {

@@ -5,7 +5,7 @@
 //! | [`bundle`] | the file that a deployment ships to its miners |
 //! | [`wire`] | requests, answers and acknowledgements, as bytes |
 //! | [`log`] | lines of a task's log, sealed to its owner |
-//! | [`step`] | the life of a task at its miner, as a rule |
+//! | `step` | the life of a task at its miner, as a rule |
 //! | [`loaded`] | a model in memory, checked and tried |
 //! | [`meter`] | what the machine consumes |
 //! | [`view`] | what the chain says, in the miner's words |
