@@ -122,7 +122,8 @@ fn ports_in_use_are_named() -> TestResult {
 #[test]
 fn a_temporary_node_leaves_nothing_and_shows_its_metrics() -> TestResult {
     let folder = Folder::new()?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    // Below the ports that the system gives to the other tests' nodes.
+    let port = (20_000 + std::process::id() % 10_000).to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
     command.args(["node", "--dev", "--tmp", "--json", "--rpc-port", "0", "--block-time", "100"]);
     command.args(["--prometheus-port", &port]).env("TMPDIR", folder.path("."));
