@@ -130,9 +130,18 @@ fn a_temporary_node_leaves_nothing_and_shows_its_metrics() -> TestResult {
     let mut node = Node::run(&mut command)?;
     let ready = node.ready()?;
     assert_eq!(folder.listing()?.len(), 1);
-    let page = get(ready["prometheus"].as_str().ok_or("no metrics")?)?;
-    for name in ["substrate_block_height", "substrate_ready_transactions_number", "substrate_proposer"] {
-        assert!(page.contains(name), "no {name} in {page}");
+    // Some appear with the first block.
+    let address = ready["prometheus"].as_str().ok_or("no metrics")?;
+    let names = ["substrate_block_height", "substrate_ready_transactions_number", "substrate_proposer"];
+    let begun = Instant::now();
+    loop {
+        let page = get(address)?;
+        let missing: Vec<_> = names.iter().filter(|name| !page.contains(*name)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "no {missing:?} in {page}");
+        thread::sleep(Duration::from_millis(50));
     }
     assert!(node.stop()?.success());
     assert_eq!(folder.listing()?, Vec::<String>::new());
