@@ -15,6 +15,7 @@ mod measure;
 mod npz;
 mod plot;
 mod process;
+mod program;
 mod report;
 mod sweep;
 
@@ -123,15 +124,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
 
 fn measured(arguments: &Arguments) -> Result<report::Report> {
     let own = std::env::current_exe().context("the path of this program")?;
-    let cyborg = match &arguments.cyborg {
-        Some(path) => path.clone(),
-        None => own.with_file_name(format!("cyborg{}", std::env::consts::EXE_SUFFIX)),
-    };
-    ensure!(
-        cyborg.is_file(),
-        "{} does not exist: cargo build --release -p cyborg, or --cyborg PATH",
-        cyborg.display()
-    );
+    let cyborg = program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(work).with_context(|| format!("making {}", work.display()))?;

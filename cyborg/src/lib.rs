@@ -10,6 +10,7 @@
 //! | `account` | `cyborg account …`: keys of accounts |
 //! | `storage` | `cyborg storage …`: the storage node |
 //! | `files` | bounded reading, atomic writing |
+//! | `folders` | where a user's things are |
 //! | `report` | results as text for people and as JSON for programs |
 //! | `progress` | bars, on a terminal only |
 //! | `error` | failures and their exit status |
@@ -22,6 +23,7 @@ mod chain;
 mod cli;
 mod error;
 mod files;
+mod folders;
 mod model;
 #[cfg(feature = "node")]
 mod node;

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, Preset};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
+use crate::folders;
 use crate::report::{Report, bytes, hex};
 
 /// What is logged where `RUST_LOG` says nothing.
@@ -40,7 +41,7 @@ fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
     let folder = Folder::new(arguments)?;
     let config = Config {
         base_path: folder.path().to_owned(),
-        cache_path: user_folder("XDG_CACHE_HOME", ".cache")
+        cache_path: folders::of_user("XDG_CACHE_HOME", ".cache")
             .map_or_else(|| folder.path().join("wasm-cache"), |cache| cache.join("wasm")),
         sealing: if arguments.instant {
             Sealing::OnTransaction
@@ -95,7 +96,7 @@ impl Folder {
         }
         let path = match &arguments.base_path {
             Some(path) => path.clone(),
-            None => user_folder("XDG_DATA_HOME", ".local/share")
+            None => folders::of_user("XDG_DATA_HOME", ".local/share")
                 .ok_or_else(|| Failure::Usage {
                     flag: "--base-path",
                     problem: "there is no home folder: say where the node is to keep its data, or --tmp"
@@ -112,21 +113,6 @@ impl Folder {
             Self::Temporary(folder) => folder.path(),
         }
     }
-}
-
-/// A folder of this program's by the XDG base directory specification.
-fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
-    xdg(env::var_os(variable).map(PathBuf::from), env::home_dir(), below_home)
-}
-
-/// The folder that a variable names, else one below the home folder. Relative ones are ignored, as
-/// the specification has it.
-fn xdg(named: Option<PathBuf>, home: Option<PathBuf>, below_home: &str) -> Option<PathBuf> {
-    let absolute = |path: &PathBuf| path.is_absolute();
-    named
-        .filter(absolute)
-        .or_else(|| home.filter(absolute).map(|home| home.join(below_home)))
-        .map(|folder| folder.join("cyborg"))
 }
 
 /// Writes the specification.
@@ -148,19 +134,4 @@ fn export(arguments: &ExportChainSpec) -> Result<Report, Failure> {
     report.field("specification", path.as_str(), "specification", format!("{path}  {}", bytes(size)));
     report.json("bytes", size);
     Ok(report)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_follow_the_environment() {
-        let path = |text: &str| Some(PathBuf::from(text));
-        let chosen = |named, home| xdg(named, home, ".cache");
-        assert_eq!(chosen(path("/data"), path("/home/a")), path("/data/cyborg"));
-        assert_eq!(chosen(None, path("/home/a")), path("/home/a/.cache/cyborg"));
-        assert_eq!(chosen(path("relative"), path("/home/a")), path("/home/a/.cache/cyborg"));
-        assert_eq!(chosen(None, None), None);
-    }
 }

@@ -3,9 +3,7 @@
 //! What clients need to reach the node goes to standard output as soon as it answers; the log goes
 //! to standard error, as `RUST_LOG` says.
 
-use std::env;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use cyborg_storage::{Config, Node, NodeStatus};
@@ -13,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{StorageCommand, StorageStart};
 use crate::error::Failure;
+use crate::folders;
 use crate::report::{Report, bytes, hex};
 
 /// What is logged where `RUST_LOG` says nothing.
@@ -33,7 +32,12 @@ pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<Report, Failur
 fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     let folder = match &arguments.dir {
         Some(folder) => folder.clone(),
-        None => data_folder(env::var_os("XDG_DATA_HOME").map(PathBuf::from), env::home_dir())?,
+        None => folders::of_user("XDG_DATA_HOME", ".local/share")
+            .ok_or_else(|| Failure::Usage {
+                flag: "--dir",
+                problem: "there is no home folder: say where the node is to keep its data".to_owned(),
+            })?
+            .join("storage"),
     };
     let mut config = Config::new(&folder);
     config.listen = arguments.listen;
@@ -55,18 +59,6 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     };
     cyborg_storage::run(config, ready).map_err(|error| Failure::Storage(error.to_string()))?;
     Ok(Report::default())
-}
-
-/// The node's folder by the XDG base directory specification, which has relative paths ignored.
-fn data_folder(data: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let absolute = |path: &PathBuf| path.is_absolute();
-    data.filter(absolute)
-        .or_else(|| home.filter(absolute).map(|home| home.join(".local/share")))
-        .map(|folder| folder.join("cyborg/storage"))
-        .ok_or_else(|| Failure::Usage {
-            flag: "--dir",
-            problem: "there is no home folder: say where the node is to keep its data".to_owned(),
-        })
 }
 
 fn show(status: &NodeStatus) -> Report {

@@ -12,6 +12,7 @@
 //! | [`mod@rates`] | sustained heartbeats and reports |
 //! | [`mod@growth`] | the database after many tasks |
 //! | [`mod@report`] | Markdown tables and the JSON document |
+//! | [`mod@program`] | the program that is measured |
 //! | [`mod@machine`] | the machine that measures |
 
 mod growth;
@@ -20,6 +21,8 @@ mod machine;
 mod market;
 mod node;
 mod people;
+#[path = "../program.rs"]
+mod program;
 mod proofs;
 mod rates;
 mod report;
@@ -107,16 +110,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let own = std::env::current_exe().context("the path of this program")?;
-    let cyborg = match &arguments.cyborg {
-        Some(path) => path.clone(),
-        None => own.with_file_name(format!("cyborg{}", std::env::consts::EXE_SUFFIX)),
-    };
-    ensure!(
-        cyborg.is_file(),
-        "{} does not exist: cargo build --release -p cyborg, or --cyborg PATH",
-        cyborg.display()
-    );
+    let cyborg = program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     let cache = work.join("cache");
