@@ -66,7 +66,8 @@ impl<T: Config> Pallet<T> {
         ensure!(paged == entries.len() as u64, "4: an entry past its bucket's size");
         for (who, miner) in Miners::<T>::iter() {
             let duty = Pulses::<T>::get(&who).map_or(Duty::Over, |pulse| pulse.duty);
-            let due = miner.is_on_offer(duty, T::MinimumBond::get()).then(|| miner.entry());
+            let on_offer = miner.is_on_offer(duty, T::MinimumBond::get(), T::MaxLoad::get());
+            let due = on_offer.then(|| miner.entry());
             ensure!(entries.remove(&miner.number) == due, "4: an entry that is not its miner's");
         }
         ensure!(entries.is_empty(), "4: an entry of nobody");

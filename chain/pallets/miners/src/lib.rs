@@ -12,7 +12,8 @@
 //!
 //! # Terms
 //! *Serving*: registered, sending heartbeats, with a reputation of at least 30. *On offer*: serving,
-//! not leaving, and with at least the minimum bond; exactly these are in the index. *Load*: tasks
+//! not leaving, with at least the minimum bond and room for one more task; exactly these are in the
+//! index. *Load*: tasks
 //! that have memory of it. *Liabilities*: tasks for which it may still be found guilty; the load is
 //! part of them.
 //!
@@ -113,6 +114,8 @@ pub mod pallet {
         /// Least bond of a miner on offer.
         #[pallet::constant]
         type MinimumBond: Get<Balance>;
+        /// Most tasks that have memory of a miner; with so many it is not on offer.
+        type MaxLoad: Get<u32>;
         /// How long a bond stays after deregistration, at least, in milliseconds. Longer than any
         /// offence of a task that has ended takes to come to light.
         #[pallet::constant]

@@ -55,6 +55,7 @@ pub(crate) const START: Moment = 1_700_000_000_000;
 parameter_types! {
     pub const Treasury: AccountId = TREASURY;
     pub static Gone: Vec<AccountId> = Vec::new();
+    pub static MaxLoad: u32 = 64;
     pub static MaxPages: u32 = 96;
     pub static MaxChecks: u32 = 200;
     pub static MaxLapses: u32 = 20;
@@ -101,6 +102,7 @@ impl pallet_miners::Config for Test {
     type HeartbeatTimeout = ConstU64<TIMEOUT>;
     type MaxChecks = MaxChecks;
     type MaxLapses = MaxLapses;
+    type MaxLoad = MaxLoad;
     type MaxPages = MaxPages;
     type MaxRanked = ConstU32<64>;
     type MinimumBond = ConstU128<BOND>;

@@ -69,7 +69,8 @@ impl<T: Config> Registry<T::AccountId, Balance> for Pallet<T> {
     fn engage(miner: &T::AccountId, memory_mib: u32) -> Option<Terms<Balance>> {
         let who = miner;
         let (mut miner, pulse) = Miners::<T>::get(who).zip(Pulses::<T>::get(who))?;
-        if !miner.is_on_offer(pulse.duty, T::MinimumBond::get()) || miner.free_mib() < memory_mib {
+        let on_offer = miner.is_on_offer(pulse.duty, T::MinimumBond::get(), T::MaxLoad::get());
+        if !on_offer || miner.free_mib() < memory_mib {
             return None;
         }
         miner.used_mib = miner.used_mib.checked_add(memory_mib)?;

@@ -18,7 +18,7 @@ impl<T: Config> Pallet<T> {
     /// Writes a record and brings the index in line with it.
     pub(crate) fn store(who: &T::AccountId, miner: &Miner, duty: Duty) {
         Miners::<T>::insert(who, miner);
-        let on_offer = miner.is_on_offer(duty, T::MinimumBond::get());
+        let on_offer = miner.is_on_offer(duty, T::MinimumBond::get(), T::MaxLoad::get());
         Self::reindex(miner.number, on_offer.then(|| miner.entry()));
     }
 

@@ -75,10 +75,15 @@ impl Miner {
         self.reputation < SUSPENDED_BELOW
     }
 
-    /// Whether it may be given tasks.
+    /// Whether it may be given tasks: one that has as many as it may is not ranked, so that it takes
+    /// nobody's place in a ranking.
     #[must_use]
-    pub fn is_on_offer(&self, duty: Duty, minimum_bond: Balance) -> bool {
-        duty == Duty::Serving && !self.is_suspended() && self.leaves_at.is_none() && self.bond >= minimum_bond
+    pub fn is_on_offer(&self, duty: Duty, minimum_bond: Balance, max_load: u32) -> bool {
+        duty == Duty::Serving
+            && !self.is_suspended()
+            && self.leaves_at.is_none()
+            && self.bond >= minimum_bond
+            && self.load < max_load
     }
 
     /// As the scheduler sees it.

@@ -61,6 +61,9 @@ impl Convert<Cost, Balance> for VerificationFee {
     }
 }
 
+/// Tasks that a miner may have at once.
+type MaxTasksPerMiner = ConstU32<64>;
+
 impl pallet_miners::Config for Runtime {
     type Currency = Balances;
     type RuntimeHoldReason = RuntimeHoldReason;
@@ -69,6 +72,7 @@ impl pallet_miners::Config for Runtime {
     type Treasury = Treasury;
     type Penalties = Penalties;
     type MinimumBond = ConstU128<MINIMUM_BOND>;
+    type MaxLoad = MaxTasksPerMiner;
     type UnbondingDelay = ConstU64<UNBONDING_MS>;
     type HeartbeatTimeout = ConstU64<HEARTBEAT_TIMEOUT_MS>;
     type CheckInterval = ConstU64<CHECK_INTERVAL_MS>;
@@ -109,7 +113,7 @@ impl pallet_tasks::Config for Runtime {
     type VerificationFee = VerificationFee;
     type MaxAssigned = ConstU32<16>;
     type MaxMiners = ConstU32<32>;
-    type MaxTasksPerMiner = ConstU32<64>;
+    type MaxTasksPerMiner = MaxTasksPerMiner;
     type KeysPeriod = ConstU64<KEYS_MS>;
     type ConfirmationPeriod = ConstU64<CONFIRMATION_MS>;
     type SettlementPeriod = ConstU64<SETTLEMENT_MS>;

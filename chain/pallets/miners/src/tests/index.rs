@@ -76,6 +76,22 @@ fn memory_is_given_once_and_comes_back() {
 }
 
 #[test]
+fn who_has_all_the_tasks_it_may_have_takes_nobodys_place() {
+    new_test_ext().execute_with(|| {
+        MaxLoad::set(2);
+        assert_ok!(register_in(1, b"DE", 1024, 10));
+        assert_ok!(register_in(2, b"DE", 1024, 20));
+        assert!(Miners::engage(&1, 1).is_some() && Miners::engage(&1, 1).is_some());
+        assert_eq!(Miners::engage(&1, 1), None, "memory is left, but no place");
+        assert_eq!(Miners::rank(&demand(1), &[], 1).miners, vec![2]);
+        check();
+        Miners::release(&1, 1);
+        assert_eq!(Miners::rank(&demand(1), &[], 1).miners, vec![1]);
+        check();
+    });
+}
+
+#[test]
 fn equals_share_the_work() {
     new_test_ext().execute_with(|| {
         register(1);

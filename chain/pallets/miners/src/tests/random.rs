@@ -142,7 +142,7 @@ fn rank_all(demand: &Demand<u128>) -> Vec<u64> {
     let mut selection = Selection::new(crate::registry::request(demand), u32::MAX);
     for (who, miner) in crate::Miners::<Test>::iter() {
         let duty = crate::Pulses::<Test>::get(who).map_or(Duty::Over, |pulse| pulse.duty);
-        if miner.is_on_offer(duty, BOND) {
+        if miner.is_on_offer(duty, BOND, MaxLoad::get()) {
             selection.offer(&miner.entry());
         }
     }
