@@ -25,10 +25,10 @@ use cyborg_envelope::ContentKey;
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::vault::{Unlock, make_key_file};
 use cyborg_envelope::wrap::{Recipient, wrap};
-use cyborg_miner::bundle::{self, Deployment};
 use cyborg_miner::view::{self, Terms};
-use cyborg_miner::wire::{Answer, Request, exchange};
 use cyborg_miner::{AccountSigner, Config, Miner, Standing, init, public_key, storage_nodes};
+use cyborg_miner_client::bundle::{self, Deployment};
+use cyborg_miner_client::wire::{Answer, Request, exchange};
 use cyborg_primitives::TaskId;
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -346,7 +346,7 @@ async fn run(
         let sealed: Vec<u8> = (0..sealed.len() / 2)
             .map(|index| u8::from_str_radix(&sealed[2 * index..2 * index + 2], 16))
             .collect::<Result<_, _>>()?;
-        let line = cyborg_miner::log::open(&recipient, &result_key, &sealed)?;
+        let line = cyborg_miner_client::log::open(&recipient, &result_key, &sealed)?;
         say(&format!("  log: {}", String::from_utf8_lossy(&line)));
     }
     let plain = scan(&bench.folder, &bytes[100..164])?;

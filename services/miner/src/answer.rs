@@ -21,7 +21,7 @@ use crate::keeper::Kept;
 use crate::metrics::Metrics;
 use crate::served::{Refused, Served};
 use crate::store::{Answered, Store};
-use crate::wire::{Answer, Request};
+use cyborg_miner_client::wire::{Answer, Request};
 
 /// A request that waits for a thread.
 pub(crate) struct Job {

@@ -28,7 +28,7 @@ use crate::agent::Counters;
 use crate::answer::{Counter, Desk, Job};
 use crate::served::Refused;
 use crate::store::Store;
-use crate::wire::acknowledgement;
+use cyborg_miner_client::wire::acknowledgement;
 
 /// Longest acknowledgement; it has one length.
 const MAX_ACKNOWLEDGEMENT_BYTES: usize = 256;

@@ -2,9 +2,6 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`bundle`] | the file that a deployment ships to its miners |
-//! | [`wire`] | requests, answers and acknowledgements, as bytes |
-//! | [`log`] | lines of a task's log, sealed to its owner |
 //! | `step` | the life of a task at its miner, as a rule |
 //! | [`loaded`] | a model in memory, checked and tried |
 //! | [`meter`] | what the machine consumes |
@@ -23,12 +20,10 @@
 mod agent;
 mod answer;
 mod api;
-pub mod bundle;
 mod error;
 mod events;
 mod keeper;
 pub mod loaded;
-pub mod log;
 pub mod meter;
 mod metrics;
 mod pay;
@@ -41,7 +36,6 @@ mod step;
 mod store;
 mod tasks;
 pub mod view;
-pub mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;

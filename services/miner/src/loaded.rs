@@ -9,7 +9,7 @@ use zkml_prover::{Opening, ProveError, ProverKey, Request, prove_opened};
 use zkml_verifier::statement::part_digest;
 use zkml_verifier::{FormatError, PROTOCOL, Shown, VerifierKey, VerifyError, Visibility, verify};
 
-use crate::bundle::{self, BundleError, Deployment};
+use cyborg_miner_client::bundle::{self, BundleError, Deployment};
 
 /// What the test proof is bound to: no request of any chain.
 const TEST_CONTEXT: &[u8] = b"cyborg deployment test v1";

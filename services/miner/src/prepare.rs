@@ -16,10 +16,10 @@ use cyborg_storage_client::error::StorageError;
 use cyborg_storage_client::storage::{Storage, download};
 use tokio::task::spawn_blocking;
 
-use crate::bundle::CONTEXT;
 use crate::error::Failure;
 use crate::loaded::{Loaded, Registered};
 use crate::step::Cause;
+use cyborg_miner_client::bundle::CONTEXT;
 
 /// A wrapped content key.
 pub(crate) type Wrap = [u8; WRAPPED_KEY_BYTES as usize];

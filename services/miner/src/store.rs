@@ -18,7 +18,7 @@ use zkml_prover::Opening;
 
 use crate::error::Failure;
 use crate::step::Step;
-use crate::wire::SIGNATURE_BYTES;
+use cyborg_miner_client::wire::SIGNATURE_BYTES;
 
 const TASKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tasks v1");
 const ANSWERS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("answers v1");

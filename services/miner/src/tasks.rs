@@ -87,7 +87,8 @@ impl Agent {
             Some(trouble) => format!("{} {step}: {trouble}", self.now),
         };
         let recipient = self.recipient(task);
-        let sealed = match crate::log::seal(&recipient, &PublicKey(result_key), line.as_bytes()) {
+        let sealed = match cyborg_miner_client::log::seal(&recipient, &PublicKey(result_key), line.as_bytes())
+        {
             Ok(sealed) => sealed,
             // An owner whose key hides nothing gets no log.
             Err(error) => {
