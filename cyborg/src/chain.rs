@@ -1,12 +1,12 @@
 //! `cyborg chain …`: what the chain holds and says, and a transfer. Everything shown is finalised.
 
-mod account;
-mod amount;
+pub(crate) mod account;
+pub(crate) mod amount;
 pub(crate) mod arguments;
-mod events;
+pub(crate) mod events;
 mod money;
-mod table;
-mod tasks;
+pub(crate) mod table;
+pub(crate) mod tasks;
 mod view;
 
 use cyborg_chain_client::Chain;
@@ -26,11 +26,17 @@ pub(crate) fn run(command: &ChainCommand, json: bool) -> Result<Report, Failure>
             Action::Status => view::status(&chain, &command.node).await,
             Action::Miners(arguments) => view::miners(&chain, arguments).await,
             Action::Models => view::models(&chain).await,
-            Action::Tasks(arguments) => tasks::list(&chain, arguments).await,
+            Action::Tasks(arguments) => {
+                let owner = arguments.owner.as_deref().map(account::named).transpose()?;
+                tasks::list(&chain, owner).await
+            }
             Action::Task(TaskAction::Show { task }) => tasks::show(&chain, *task).await,
             Action::Balance(arguments) => money::balance(&chain, arguments).await,
             Action::Transfer(arguments) => money::transfer(&chain, arguments).await,
-            Action::Events(arguments) => events::run(&chain, arguments, json).await,
+            Action::Events(arguments) => {
+                let wanted = events::Wanted { pallet: arguments.pallet.as_deref(), task: None };
+                events::run(&chain, arguments.from, arguments.follow, &wanted, json).await
+            }
         }
     })
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::chain::arguments::ChainCommand;
+use crate::miner::arguments::MinerCommand;
+use crate::network::arguments::{Demo, Up};
+use crate::task::arguments::{Deploy, Infer, TaskCommand};
 
 /// Verifiable AI inference: import a model, quantise it, prove an inference of it, verify.
 #[derive(Debug, Parser)]
@@ -50,6 +53,27 @@ pub(crate) enum Command {
     /// Keep encrypted fragments of models for others, or ask a storage node how it is
     #[command(subcommand, arg_required_else_help = true)]
     Storage(StorageCommand),
+    /// Give a model to miners: encrypt, store, register, submit, wrap keys, wait until it runs
+    #[command(
+        after_help = "Example:\n  cyborg deploy digits.cyb --keys keys --account hospital --region CH --replicas 2 \\\n    \
+                      --storage https://storage-1.example:9700 --storage https://storage-2.example:9700"
+    )]
+    Deploy(Box<Deploy>),
+    /// Ask the miners of a task, check and decrypt the answer
+    #[command(after_help = "Example:\n  cyborg infer 0 --account hospital --input samples.npz --index 3 --wait-proof")]
+    Infer(Box<Infer>),
+    /// Look after tasks: list, show, stop, logs, events
+    #[command(subcommand, arg_required_else_help = true)]
+    Task(TaskCommand),
+    /// Run models for others: register, serve, prove, and find out what is wrong
+    #[command(subcommand, arg_required_else_help = true)]
+    Miner(MinerCommand),
+    /// Run a whole network on this machine: chain, storage nodes, miners; Ctrl-C ends it
+    #[command(after_help = "Example:\n  cyborg up --dir network --block-time 500")]
+    Up(Up),
+    /// Show a deployment, start to end, on a network of its own; exit status 1 where something does not hold
+    #[command(after_help = "Example:\n  cyborg demo\n  cyborg demo --keep --answers 10")]
+    Demo(Demo),
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,6 +138,12 @@ pub(crate) struct StorageStart {
     /// How long what no manifest lists is kept, in hours
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=87_600))]
     pub(crate) grace: u64,
+    /// Certificate chain for https, as PEM; plain HTTP without
+    #[arg(long, value_name = "PEM", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate, as PEM
+    #[arg(long, value_name = "PEM", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -468,7 +498,7 @@ fn hex_bytes(text: &str) -> Result<Context, String> {
 }
 
 /// A number of bytes, with a decimal or binary unit.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor: u64 = match unit.trim() {

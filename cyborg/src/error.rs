@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::report::print_json;
 
-/// Exit status of a well-formed proof or key that is false.
+/// Exit status of a well-formed proof or key that is false, and of a doctor that found a problem.
 pub(crate) const FALSE: u8 = 1;
 /// Exit status of bad usage or input.
 pub(crate) const BAD_INPUT: u8 = 2;
@@ -47,6 +47,27 @@ pub(crate) enum Failure {
     /// The storage node does not start, or does not answer.
     #[error("{0}")]
     Storage(String),
+    /// An owner's work does not go on.
+    #[error(transparent)]
+    Owner(Box<cyborg_miner_client::OwnerError>),
+    /// Something in the network does not answer, or not as it should.
+    #[error("{0}")]
+    Network(String),
+    /// The miner cannot be made, registered or started.
+    #[error("{0}")]
+    Miner(String),
+    /// The demo has said what does not hold.
+    #[error("the demo failed: {0}")]
+    Unmet(String),
+    /// The doctor has said what is wrong.
+    #[error("the doctor found problems: {0}")]
+    Problems(String),
+}
+
+impl From<cyborg_miner_client::OwnerError> for Failure {
+    fn from(error: cyborg_miner_client::OwnerError) -> Self {
+        Self::Owner(Box::new(error))
+    }
 }
 
 impl Failure {
@@ -68,7 +89,7 @@ impl Failure {
     /// The program's exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::False { .. } => FALSE,
+            Self::False { .. } | Self::Problems(_) | Self::Unmet(_) => FALSE,
             _ => BAD_INPUT,
         }
     }
@@ -76,7 +97,8 @@ impl Failure {
     /// One line on standard error, and with `--json` an object on standard output.
     pub(crate) fn print(&self, json: bool) {
         let message = self.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        if json {
+        // What doctor and demo found is on standard output already.
+        if json && !matches!(self, Self::Problems(_) | Self::Unmet(_)) {
             let mut object = json!({ "error": message });
             if matches!(self, Self::False { .. }) {
                 object["valid"] = false.into();

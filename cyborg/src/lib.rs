@@ -9,13 +9,18 @@
 //! | `chain` | `cyborg chain …`: what the chain holds and says |
 //! | `account` | `cyborg account …`: keys of accounts |
 //! | `storage` | `cyborg storage …`: the storage node |
+//! | `task` | `cyborg deploy`, `infer`, `task …`: the owner's side |
+//! | `miner` | `cyborg miner …`: a miner, from its registration to its doctor |
+//! | `network` | `cyborg up` and `cyborg demo`: a whole network on this machine |
+//! | `sample` | the model that comes with the program |
 //! | `files` | bounded reading, atomic writing |
 //! | `folders` | where a user's things are |
 //! | `report` | results as text for people and as JSON for programs |
 //! | `progress` | bars, on a terminal only |
 //! | `error` | failures and their exit status |
 //!
-//! Exit status: 0 done or valid, 1 a well-formed proof or key that is false, 2 bad usage or input.
+//! Exit status: 0 done or valid, 1 a well-formed proof or key that is false, or a problem that the
+//! doctor found, 2 bad usage or input.
 //! Results go to standard output, everything else to standard error.
 
 mod account;
@@ -24,12 +29,16 @@ mod cli;
 mod error;
 mod files;
 mod folders;
+mod miner;
 mod model;
+mod network;
 #[cfg(feature = "node")]
 mod node;
 mod progress;
 mod report;
+mod sample;
 mod storage;
+mod task;
 mod zk;
 
 use std::ffi::OsString;
@@ -49,6 +58,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { error::BAD_INPUT } else { 0 });
         }
     };
+    // Before anything that takes time: what a network has started ends with it.
+    if let Err(orphaned) = network::obey() {
+        orphaned.print(cli.json);
+        return ExitCode::from(orphaned.status());
+    }
     let outcome = match &cli.command {
         Command::Model(command) => model::run(command),
         Command::Zk(command) => zk::run(command),
@@ -57,6 +71,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "node")]
         Command::Node(command) => node::run(command, cli.json),
         Command::Storage(command) => storage::run(command, cli.json),
+        Command::Deploy(arguments) => task::deploy(arguments),
+        Command::Infer(arguments) => task::infer(arguments),
+        Command::Task(command) => task::run(command, cli.json),
+        Command::Miner(command) => miner::run(command, cli.json),
+        Command::Up(arguments) => network::up(arguments, cli.json),
+        Command::Demo(arguments) => network::demo(arguments, cli.json),
     };
     match outcome {
         Ok(report) => {

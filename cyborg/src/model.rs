@@ -21,8 +21,9 @@ use std::path::Path;
 use zkml_graph::codec::decode_model;
 use zkml_graph::{Graph, Weights};
 
+pub(crate) use compile::samples_for;
 pub(crate) use inspect::describe_graph;
-pub(crate) use values::{Ports, shown};
+pub(crate) use values::{Ports, integers_as_json, shown};
 
 use crate::cli::ModelCommand;
 use crate::error::Failure;

@@ -50,6 +50,13 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// A line that stays: above the bar, and on standard error too where that is no terminal.
+    pub(crate) fn say(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use cyborg_storage::{Config, Node, NodeStatus};
+use cyborg_storage::{Config, Node, NodeStatus, Tls};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{StorageCommand, StorageStart};
@@ -44,11 +44,14 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     config.quota_bytes = arguments.quota;
     config.owners.clone_from(&arguments.owner);
     config.grace = Duration::from_secs(arguments.grace * 3600);
+    let pair = arguments.tls_certificate.clone().zip(arguments.tls_key.clone());
+    config.tls = pair.map(|(certificate, key)| Tls { certificate, key });
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     let ready = |node: &Node| {
         let mut report = Report::default();
-        let url = format!("http://{}", node.address());
+        let url = format!("{scheme}://{}", node.address());
         let key = format!("0x{}", hex(&node.account()));
         report.field("url", url.as_str(), "URL", &url);
         report.field("node", key.as_str(), "node's key", &key);

@@ -26,7 +26,7 @@ use crate::files;
 use crate::report::Report;
 
 /// Largest key read, in bytes.
-const MAX_KEY_BYTES: u64 = 1 << 32;
+pub(crate) const MAX_KEY_BYTES: u64 = 1 << 32;
 /// Largest proof or opening read, in bytes. Public inputs and outputs are part of a proof.
 const MAX_PROOF_BYTES: u64 = 1 << 28;
 
@@ -42,6 +42,6 @@ pub(crate) fn run(command: &ZkCommand) -> Result<Report, Failure> {
 }
 
 /// Reads a verifier's key. That its proof about itself holds is not checked.
-fn verifier_key(path: &Path) -> Result<VerifierKey, Failure> {
+pub(crate) fn verifier_key(path: &Path) -> Result<VerifierKey, Failure> {
     VerifierKey::from_bytes(&files::read(path, MAX_KEY_BYTES)?).map_err(|error| Failure::input(path, error))
 }

@@ -108,6 +108,30 @@ fn a_node_keeps_what_it_took_from_run_to_run() {
 }
 
 #[test]
+fn a_node_with_a_certificate_says_https() {
+    let folder = Folder::new("tls");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/network/serving/tests/data");
+    let file = |name: &str| data.join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (file("localhost.pem"), file("localhost.key.pem"));
+    let node = start(&folder.0, &["--tls-certificate", &certificate, "--tls-key", &key]);
+    assert!(node.url.starts_with("https://"), "{}", node.url);
+    // It speaks TLS; its certificate is nobody's.
+    let status = run(&["storage", "status", &node.url]);
+    assert_eq!(status.status.code(), Some(2));
+    let problem = String::from_utf8(status.stderr).unwrap();
+    assert!(problem.contains("certificate"), "{problem}");
+    node.terminate();
+    let other =
+        arguments(&folder.0).args(["--tls-certificate", &certificate, "--tls-key", &certificate]).output();
+    let other = other.unwrap();
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8(other.stderr).unwrap().contains("localhost.pem: "));
+    for alone in ["--tls-certificate", "--tls-key"] {
+        assert_eq!(arguments(&folder.0).args([alone, &key]).output().unwrap().status.code(), Some(2));
+    }
+}
+
+#[test]
 fn bad_flags_are_refused() {
     for flags in [
         ["--quota", "lots"],

@@ -81,6 +81,21 @@ impl Payload for Receipt {
     const NAME: &'static [u8] = b"cyborg receipt v1";
 }
 
+/// What whoever may watch a task signs of a miner's challenge. It allows nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StatusChallenge {
+    /// The task.
+    pub task: TaskId,
+    /// The miner that is asked.
+    pub miner: Account,
+    /// Of the miner: fresh, and good once.
+    pub nonce: [u8; 32],
+}
+
+impl Payload for StatusChallenge {
+    const NAME: &'static [u8] = b"cyborg task status v1";
+}
+
 /// What a proof is bound to beside key, input and output: the context of its transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
 pub struct ProofContext {
@@ -115,11 +130,25 @@ mod tests {
         expected.extend([4; 32]);
         expected.extend(5_u128.to_le_bytes());
         assert_eq!(authorisation.payload(&[9; 32]), expected);
+
+        let challenge = StatusChallenge { task: 1, miner: [2; 32], nonce: [3; 32] };
+        let mut expected = b"cyborg task status v1".to_vec();
+        expected.extend([9; 32]);
+        expected.extend(1_u64.to_le_bytes());
+        expected.extend([2; 32]);
+        expected.extend([3; 32]);
+        assert_eq!(challenge.payload(&[9; 32]), expected);
     }
 
     #[test]
     fn no_payload_is_another() {
-        let names = [Authorisation::NAME, Acknowledgement::NAME, Receipt::NAME, ProofContext::NAME];
+        let names = [
+            Authorisation::NAME,
+            Acknowledgement::NAME,
+            Receipt::NAME,
+            StatusChallenge::NAME,
+            ProofContext::NAME,
+        ];
         for (index, name) in names.iter().enumerate() {
             for other in &names[index + 1..] {
                 assert!(!name.starts_with(other) && !other.starts_with(name));

@@ -8,7 +8,7 @@ use cyborg_chain_client::subxt::utils::AccountId32;
 use crate::error::Failure;
 
 /// The account of an address in SS58, or of a key: a file, a name in the keyring, `//Alice`.
-pub(super) fn named(text: &str) -> Result<AccountId32, Failure> {
+pub(crate) fn named(text: &str) -> Result<AccountId32, Failure> {
     match AccountId32::from_str(text) {
         Ok(account) => Ok(account),
         Err(_) => Ok(AccountId32(keys::account(&keys::load(text)?))),

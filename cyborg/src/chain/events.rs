@@ -3,36 +3,57 @@
 use cyborg_chain_client::{AtBlock, Chain, json as chain_json};
 use serde_json::{Value, json};
 
-use super::arguments::Events;
 use crate::error::Failure;
 use crate::report::{Report, print_json, print_line};
 
+/// Which events are shown.
+pub(crate) struct Wanted<'a> {
+    /// Only those of this pallet.
+    pub(crate) pallet: Option<&'a str>,
+    /// Only those that name this task.
+    pub(crate) task: Option<u64>,
+}
+
+impl Wanted<'_> {
+    fn has(&self, pallet: &str, fields: &Value) -> bool {
+        // Evidence names its task one level down.
+        let names = |task: u64| fields["task"] == task || fields["evidence"]["task"] == task;
+        self.pallet.is_none_or(|wanted| wanted.eq_ignore_ascii_case(pallet)) && self.task.is_none_or(names)
+    }
+}
+
 /// Prints events as they are found; nothing is left for a report.
-pub(super) async fn run(chain: &Chain, arguments: &Events, json: bool) -> Result<Report, Failure> {
+pub(crate) async fn run(
+    chain: &Chain,
+    from: Option<u64>,
+    follow: bool,
+    wanted: &Wanted<'_>,
+    json: bool,
+) -> Result<Report, Failure> {
     let latest = chain.at_finalised().await?.block_number();
-    let first = arguments.from.unwrap_or(latest);
-    if first > latest && !arguments.follow {
+    let first = from.unwrap_or(latest);
+    if first > latest && !follow {
         let problem =
             format!("block {first} is not final yet, the latest is {latest}; --follow waits for it");
         return Err(Failure::Usage { flag: "--from", problem });
     }
     let mut blocks = chain.follow(Some(first)).await?;
-    while arguments.follow || blocks.upcoming() <= latest {
-        print(&blocks.next().await?, arguments.pallet.as_deref(), json).await?;
+    while follow || blocks.upcoming() <= latest {
+        print(&blocks.next().await?, wanted, json).await?;
     }
     Ok(Report::default())
 }
 
-async fn print(at: &AtBlock, pallet: Option<&str>, json: bool) -> Result<(), Failure> {
+async fn print(at: &AtBlock, wanted: &Wanted<'_>, json: bool) -> Result<(), Failure> {
     let block = at.block_number();
     let events = at.events().fetch().await.map_err(cyborg_chain_client::ChainError::from)?;
     for event in events.iter() {
         let event = event.map_err(cyborg_chain_client::ChainError::from)?;
-        if pallet.is_some_and(|pallet| !pallet.eq_ignore_ascii_case(event.pallet_name())) {
-            continue;
-        }
         let fields = chain_json::fields(&event, at.metadata_ref())?;
         let (pallet, name) = (event.pallet_name(), event.event_name());
+        if !wanted.has(pallet, &fields) {
+            continue;
+        }
         if json {
             print_json(&json!({
                 "block": block,
@@ -65,6 +86,16 @@ fn words(fields: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_are_chosen_by_pallet_and_task() {
+        let of_task = Wanted { pallet: None, task: Some(3) };
+        assert!(of_task.has("Tasks", &json!({ "task": 3 })));
+        assert!(of_task.has("Proofs", &json!({ "evidence": { "task": 3 } })));
+        assert!(!of_task.has("Tasks", &json!({ "task": 4 })) && !of_task.has("System", &json!([])));
+        let of_pallet = Wanted { pallet: Some("tasks"), task: None };
+        assert!(of_pallet.has("Tasks", &json!({})) && !of_pallet.has("Proofs", &json!({})));
+    }
 
     #[test]
     fn fields_are_words() {

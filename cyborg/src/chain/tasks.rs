@@ -4,8 +4,6 @@ use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{Chain, json as chain_json, runtime};
 use serde_json::{Map, Value, json};
 
-use super::account;
-use super::arguments::Tasks;
 use super::money::units;
 use super::table;
 use super::view::{listing, number, word};
@@ -13,8 +11,8 @@ use crate::error::Failure;
 use crate::report::Report;
 
 /// Tasks that are not vacated, and those vacated lately.
-pub(super) async fn list(chain: &Chain, arguments: &Tasks) -> Result<Report, Failure> {
-    let owner = arguments.owner.as_deref().map(account::named).transpose()?.map(|owner| owner.to_string());
+pub(crate) async fn list(chain: &Chain, owner: Option<AccountId32>) -> Result<Report, Failure> {
+    let owner = owner.map(|owner| owner.to_string());
     let at = chain.at_finalised().await?;
     let storage = runtime::storage();
     let mut tasks: Vec<(u64, Value)> = Vec::new();
@@ -50,7 +48,7 @@ pub(super) async fn list(chain: &Chain, arguments: &Tasks) -> Result<Report, Fai
 }
 
 /// One task: who is on it, its money, its proofs, its reports.
-pub(super) async fn show(chain: &Chain, task: u64) -> Result<Report, Failure> {
+pub(crate) async fn show(chain: &Chain, task: u64) -> Result<Report, Failure> {
     let at = chain.at_finalised().await?;
     let storage = runtime::storage();
     let mut report = Report::default();

@@ -1,10 +1,9 @@
 //! `cyborg model compile`: an ONNX model to an exact integer model.
 
-use std::path::Path;
 use std::time::Instant;
 
 use zkml_graph::codec::encode_model;
-use zkml_import::data::{Row, Samples};
+use zkml_import::data::{DataError, Row, Samples};
 use zkml_import::{AccuracyReport, Model, Options, ReluProof, Sample, ValueInfo};
 
 use super::read;
@@ -20,7 +19,7 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
         .apart_from(&[&arguments.model, &arguments.calibrate])?;
     let failed = |error| Failure::input(&arguments.model, error);
     let model = Model::read(&read(&arguments.model)?).map_err(failed)?;
-    let samples = samples_for(&model, &arguments.calibrate)?;
+    let samples = samples_for(&model, &Samples::open(&arguments.calibrate)?)?;
     let defaults = Options::default();
     let fraction = |percent: Option<f64>, default| percent.map_or(default, |value| value / 100.0);
     let options = Options {
@@ -119,8 +118,7 @@ fn missed(accuracy: &AccuracyReport) -> String {
 }
 
 /// Every sample of a file, in the form that the importer takes.
-fn samples_for(model: &Model, path: &Path) -> Result<Vec<Sample>, Failure> {
-    let samples = Samples::open(path)?;
+pub(crate) fn samples_for(model: &Model, samples: &Samples) -> Result<Vec<Sample>, DataError> {
     let (names, sizes) = ports(model.inputs());
     let (output_names, output_sizes) = ports(model.outputs());
     (0..samples.count(&names, &sizes)?)

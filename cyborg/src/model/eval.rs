@@ -3,12 +3,11 @@
 use std::time::Instant;
 
 use rayon::prelude::*;
-use serde_json::{Map, Value, json};
 use zkml_engine::Engine;
 use zkml_import::data::{Row, Samples};
 
 use super::score::{Score, percent};
-use super::{Ports, load, shown};
+use super::{Ports, integers_as_json, load, shown};
 use crate::cli::{Eval, Run};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
@@ -34,12 +33,7 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
 
     let ports = Ports::outputs(&graph);
     if let Some(out) = &out {
-        let named: Map<String, Value> = if let [output] = &outputs[..] {
-            Map::from_iter([("outputs".to_owned(), json!([output]))])
-        } else {
-            ports.names.iter().cloned().zip(outputs.iter().map(|output| json!([output]))).collect()
-        };
-        files::write(&[(out, Value::Object(named).to_string().as_bytes())])?;
+        files::write(&[(out, integers_as_json(&ports, &outputs).to_string().as_bytes())])?;
     }
     let (lines, values) = shown(&ports, &outputs);
     let mut report = Report::default();

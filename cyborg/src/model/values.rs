@@ -65,6 +65,17 @@ fn size(tensor: &Tensor) -> usize {
     tensor.shape.iter().map(|&extent| extent as usize).product()
 }
 
+/// One sample's outputs as a file of samples has them: in the form that `--output` reads.
+pub(crate) fn integers_as_json(ports: &Ports<'_>, outputs: &[Vec<i64>]) -> Value {
+    match outputs {
+        [output] => json!({ "outputs": [output] }),
+        _ => {
+            let arrays = outputs.iter().map(|output| json!([output]));
+            Value::Object(ports.names.iter().cloned().zip(arrays).collect())
+        }
+    }
+}
+
 /// Values of tensors for people and for programs.
 pub(crate) fn shown(ports: &Ports<'_>, integers: &[Vec<i64>]) -> (Vec<String>, Value) {
     const SHOWN: usize = 16;

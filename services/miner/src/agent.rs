@@ -6,12 +6,13 @@
 //! task; the keeper adds answers, and the prover proofs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use cyborg_chain_client::queue::Queue;
 use cyborg_chain_client::{AtBlock, Chain, ChainError};
 use cyborg_primitives::{Account, Digest, TaskId};
+use cyborg_serving::until;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -23,8 +24,8 @@ use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::prepare::{Unready, Workshop};
 use crate::prover::Tasks;
-use crate::serve::until;
 use crate::served::Limits;
+use crate::status::Board;
 use crate::store::{FOLLOWED, Record, Store};
 use crate::view::{self, TaskView};
 
@@ -98,7 +99,8 @@ pub(crate) struct Agent {
     pub(crate) counters: Arc<Counters>,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) meter: Meter,
+    pub(crate) board: Arc<Board>,
+    pub(crate) meter: Arc<Mutex<Meter>>,
     /// Digest of the running executable.
     pub(crate) executable: Digest,
     pub(crate) device: String,
@@ -266,6 +268,7 @@ impl Agent {
         write.commit()?;
         self.records.insert(task, record);
         self.count_tasks();
+        self.show(task);
         Ok(())
     }
 

@@ -5,6 +5,8 @@
 //! | `POST /v1/tasks/T/requests/N` | 200: the signed receipt and the sealed output |
 //! | `POST /v1/tasks/T/acknowledgements` | 204: the acknowledgement is kept |
 //! | `GET /v1/tasks/T/log?from=L` | 200: the log's lines, each sealed to the owner |
+//! | `GET /v1/tasks/T/challenge` | 200: a challenge, to be signed by whoever wants to watch |
+//! | `GET /v1/tasks/T/status` | 200: the task's live status, as a stream of events |
 //! | `GET /health`, `GET /metrics` | the miner's state |
 
 use std::sync::{Arc, PoisonError};
@@ -14,11 +16,14 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use cyborg_chain_client::json::hex;
 use cyborg_primitives::{RequestNumber, TaskId};
+use futures::StreamExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -26,8 +31,11 @@ use tokio::time::timeout;
 
 use crate::agent::Counters;
 use crate::answer::{Counter, Desk, Job};
+use crate::challenge::Bad;
 use crate::served::Refused;
+use crate::status::{Denied, Gallery};
 use crate::store::Store;
+use cyborg_miner_client::status::{Leave, Status};
 use cyborg_miner_client::wire::acknowledgement;
 
 /// Longest acknowledgement; it has one length.
@@ -40,6 +48,9 @@ const MAX_LINES: usize = 1_000;
 pub(crate) struct Api {
     pub(crate) counters: Arc<Counters>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) gallery: Arc<Gallery>,
+    /// What measures energy.
+    pub(crate) energy: Vec<&'static str>,
     pub(crate) max_body_bytes: usize,
     /// Longest silence of a client that is sending.
     pub(crate) silence: Duration,
@@ -53,6 +64,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v1/tasks/{task}/requests/{number}", post(ask))
         .route("/v1/tasks/{task}/acknowledgements", post(acknowledge))
         .route("/v1/tasks/{task}/log", get(log))
+        .route("/v1/tasks/{task}/challenge", get(challenge))
+        .route("/v1/tasks/{task}/status", get(status))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .with_state(api)
@@ -62,6 +75,8 @@ pub(crate) fn router(api: Api) -> Router {
 enum Refusal {
     /// By the rules of the task.
     Refused(Refused),
+    /// By those of watching it.
+    Denied(Denied),
     /// By those of HTTP.
     Http(StatusCode, String),
 }
@@ -72,10 +87,24 @@ impl From<Refused> for Refusal {
     }
 }
 
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Http(status, _) => *status,
+            Self::Denied(denied) => match denied {
+                Denied::UnknownTask => StatusCode::NOT_FOUND,
+                Denied::Crowded | Denied::Challenge(Bad::TooMany) => StatusCode::SERVICE_UNAVAILABLE,
+                Denied::NoLeave | Denied::NotEntitled | Denied::Signature | Denied::Challenge(_) => {
+                    StatusCode::UNAUTHORIZED
+                }
+                Denied::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+            },
             Self::Refused(refused) => match refused {
                 Refused::Malformed(_) | Refused::OtherRequest => StatusCode::BAD_REQUEST,
                 Refused::NotAuthorised => StatusCode::UNAUTHORIZED,
@@ -98,6 +127,7 @@ impl Refusal {
         matches!(
             self,
             Self::Refused(Refused::Busy | Refused::UnderWay { .. } | Refused::Ahead { .. } | Refused::Failed)
+                | Self::Denied(Denied::Crowded | Denied::Challenge(Bad::TooMany) | Denied::Failed)
         )
     }
 }
@@ -107,11 +137,15 @@ impl IntoResponse for Refusal {
         let (status, passing) = (self.status(), self.is_passing());
         let message = match self {
             Self::Refused(refused) => refused.to_string(),
+            Self::Denied(denied) => denied.to_string(),
             Self::Http(_, message) => message,
         };
         let mut response = (status, message + "\n").into_response();
         if passing {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cyborg"));
         }
         response
     }
@@ -236,6 +270,37 @@ fn lines(api: &Api, task: TaskId, from: u64) -> Result<Response, Refusal> {
     Ok(json_response(&json!({ "lines": lines })))
 }
 
+async fn challenge(State(api): State<Api>, Path(task): Path<TaskId>) -> Response {
+    let begun = Instant::now();
+    let challenge = api.gallery.challenge(task).map_err(Refusal::from);
+    let answer = challenge.map(|challenge| {
+        let mut response = json_response(&json!(challenge));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    });
+    counted(&api, "challenge", begun, answer)
+}
+
+async fn status(State(api): State<Api>, Path(task): Path<TaskId>, request: Request) -> Response {
+    let begun = Instant::now();
+    let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    let statuses = api.gallery.watch(task, header.and_then(Leave::from_header)).map_err(Refusal::from);
+    let answer = statuses.map(|statuses| {
+        let headers = [
+            (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        (headers, Body::from_stream(statuses.map(|status| event(&status)))).into_response()
+    });
+    counted(&api, "status", begun, answer)
+}
+
+/// A status as an event of a stream.
+fn event(status: &Status) -> Result<Bytes, serde_json::Error> {
+    // JSON has no line ends of its own.
+    Ok(format!("event: status\ndata: {}\n\n", serde_json::to_string(status)?).into())
+}
+
 async fn health(State(api): State<Api>) -> Response {
     let begun = Instant::now();
     let counters = api.counters.read().unwrap_or_else(PoisonError::into_inner);
@@ -249,6 +314,7 @@ async fn health(State(api): State<Api>) -> Response {
         "genesis": hex(&api.desk.genesis),
         "block": api.desk.metrics.block.get(),
         "serving": open,
+        "energy": api.energy,
     });
     counted(&api, "health", begun, Ok(json_response(&health)))
 }

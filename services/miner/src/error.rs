@@ -1,12 +1,12 @@
 //! What can stop a miner, or a part of its work.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cyborg_chain_client::ChainError;
 use cyborg_chain_client::queue::QueueError;
 use cyborg_envelope::EnvelopeError;
+use cyborg_serving::ServingError;
 use cyborg_storage_client::error::StorageError;
 use thiserror::Error;
 
@@ -45,22 +45,9 @@ pub enum StartError {
         /// Why.
         source: Box<Failure>,
     },
-    /// Nobody can listen there.
-    #[error("cannot listen at {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// Certificate and key for TLS cannot be used.
-    #[error("{path}: {reason}")]
-    Tls {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// Nobody can listen there, or certificate and key cannot be used.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
     /// The account is no miner on this chain.
     #[error("the account {account} is not registered as a miner on this chain; register it first")]
     NotRegistered {

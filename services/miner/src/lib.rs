@@ -11,7 +11,8 @@
 //! | `prepare` | from a wrapped key to a sealed model |
 //! | `served`, `answer`, `keeper` | requests: admitted, answered, on the disk before they are sent |
 //! | `prover` | proofs in the background, each verified here first |
-//! | `api`, `serve`, `metrics` | HTTP |
+//! | `challenge`, `status` | the live status of tasks, for whoever may watch them |
+//! | `api`, `metrics` | HTTP |
 //!
 //! Takes instructions from the chain only. It can be killed at any moment: whatever it does next is
 //! on the disk before, and transactions are each done once ([`cyborg_chain_client::queue`]). No
@@ -20,6 +21,7 @@
 mod agent;
 mod answer;
 mod api;
+mod challenge;
 mod error;
 mod events;
 mod keeper;
@@ -30,8 +32,8 @@ mod pay;
 mod prepare;
 mod prover;
 mod routine;
-mod serve;
 mod served;
+mod status;
 mod step;
 mod store;
 mod tasks;
@@ -43,7 +45,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -52,6 +54,7 @@ use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::vault::{Unlock, Vault};
 use cyborg_primitives::{Account, Digest};
+use cyborg_serving::{Service, bind, serve, until};
 use cyborg_storage_client::coded::Coded;
 use cyborg_storage_client::error::StorageError;
 use cyborg_storage_client::manifest::Code;
@@ -64,19 +67,21 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 pub use agent::Settings;
+pub use cyborg_serving::{Connections, Tls};
 pub use error::{Failure, StartError};
-pub use serve::{Connections, Tls};
 pub use served::{Limits, Refused};
+pub use status::Streams;
 pub use step::{Cause, Standing, Step};
 pub use store::Record;
 
 use agent::Agent;
 use answer::Desk;
 use api::Api;
+use challenge::Challenges;
 use metrics::Metrics;
 use prepare::Workshop;
 use prover::Prover;
-use serve::until;
+use status::{Board, Gallery};
 use store::Store;
 
 /// Folder of the vault, below the miner's.
@@ -116,6 +121,8 @@ pub struct Config {
     pub proving_threads: usize,
     /// Limits on clients.
     pub connections: Connections,
+    /// Limits on streams of live status.
+    pub streams: Streams,
     /// What the miner is set to do.
     pub settings: Settings,
     /// Where the kernel says what is consumed.
@@ -138,6 +145,7 @@ impl Config {
             patience: Duration::from_secs(30),
             proving_threads: thread::available_parallelism().map_or(1, std::num::NonZero::get),
             connections: Connections::default(),
+            streams: Streams::default(),
             settings: Settings::default(),
             sources: meter::Sources::default(),
         }
@@ -246,9 +254,7 @@ impl Miner {
         }
         let genesis = chain.genesis();
         let tls = config.tls.as_ref().map(Tls::acceptor).transpose()?;
-        let listener = serve::bind(config.listen).await?;
-        let address =
-            listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let (listener, address) = bind(config.listen).await?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(config.proving_threads.max(1))
             .thread_name(|index| format!("prover {index}"))
@@ -275,8 +281,28 @@ impl Miner {
             keeper,
             metrics: metrics.clone(),
         });
+        let meter = meter::Meter::new(config.sources.clone()).map_err(StartError::System)?;
+        let (energy, every) = (meter.energy_sources(), meter.interval());
+        let meter = Arc::new(Mutex::new(meter));
+        if let Some(every) = every {
+            let meter = Arc::downgrade(&meter);
+            let watcher = thread::Builder::new().name("meter".to_owned());
+            watcher.spawn(move || meter::watch(&meter, every)).map_err(StartError::System)?;
+        }
         let counters = Arc::new(RwLock::default());
         let tasks = Arc::new(RwLock::default());
+        let board = Arc::new(Board::default());
+        let gallery = Arc::new(Gallery {
+            genesis,
+            miner: account,
+            limits: config.streams,
+            board: board.clone(),
+            tasks: Arc::clone(&tasks),
+            metrics: metrics.clone(),
+            challenges: Challenges::new().map_err(|error| StartError::System(io::Error::other(error)))?,
+            seats: Default::default(),
+            stopped: stopped.clone(),
+        });
         let (results, finished) = mpsc::unbounded_channel();
         let storage = config.storage.clone();
         let folder = config.folder.join(FETCHED);
@@ -293,7 +319,8 @@ impl Miner {
             counters: Arc::clone(&counters),
             tasks: Arc::clone(&tasks),
             metrics: metrics.clone(),
-            meter: meter::Meter::new(config.sources.clone()).map_err(StartError::System)?,
+            board,
+            meter,
             executable,
             device: meter::device(&config.sources),
             proofs_due: proofs_due.clone(),
@@ -322,17 +349,21 @@ impl Miner {
         let api = Api {
             counters,
             desk,
+            gallery,
+            energy: energy.iter().map(|source| source.name()).collect(),
             max_body_bytes: config.max_body_bytes,
             silence: config.connections.silence,
             patience: config.patience,
         };
+        let service =
+            Service { router: api::router(api), tls, limits: config.connections, gauge: metrics.clone() };
         let parts = vec![
             tokio::spawn(run_queue(queue, config.chain, config.signer, stopped.clone())),
             tokio::spawn(agent.run(finished, stopped.clone())),
             tokio::spawn(prover.run(stopped.clone())),
-            tokio::spawn(serve::run(listener, api::router(api), tls, config.connections, metrics, stopped)),
+            tokio::spawn(serve(listener, service, stopped)),
         ];
-        tracing::info!(%address, folder = %config.folder.display(), "miner started");
+        tracing::info!(%address, folder = %config.folder.display(), ?energy, "miner started");
         Ok(Self { address, account, store, stop, parts })
     }
 

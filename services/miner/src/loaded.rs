@@ -6,10 +6,9 @@ use thiserror::Error;
 use zkml_core::transcript::HashTranscript;
 use zkml_engine::{Engine, EngineError};
 use zkml_prover::{Opening, ProveError, ProverKey, Request, prove_opened};
-use zkml_verifier::statement::part_digest;
-use zkml_verifier::{FormatError, PROTOCOL, Shown, VerifierKey, VerifyError, Visibility, verify};
+use zkml_verifier::{FormatError, PROTOCOL, VerifierKey, VerifyError, Visibility, verify};
 
-use cyborg_miner_client::bundle::{self, BundleError, Deployment};
+use cyborg_miner_client::bundle::{self, BundleError, Deployment, test_digest};
 
 /// What the test proof is bound to: no request of any chain.
 const TEST_CONTEXT: &[u8] = b"cyborg deployment test v1";
@@ -118,21 +117,6 @@ impl Loaded {
         let proved = prove_opened(&self.key, &request, opening, &mut HashTranscript::new(PROTOCOL))?;
         Ok(proved.proof)
     }
-}
-
-/// Names an inference on a test input: BLAKE3's key derivation over the digests of the statement's
-/// parts, both shown in public.
-#[must_use]
-pub fn test_digest(graph: &zkml_graph::Graph, inputs: &[Vec<i64>], outputs: &[Vec<i64>]) -> Digest {
-    let part = |ids: &[u32], values: &[Vec<i64>]| {
-        let shown: Vec<Shown> = values.iter().map(|values| Shown::Public(values.clone())).collect();
-        part_digest(graph, ids, &shown)
-    };
-    *blake3::Hasher::new_derive_key("cyborg test inference v1")
-        .update(&part(&graph.inputs, inputs))
-        .update(&part(&graph.outputs, outputs))
-        .finalize()
-        .as_bytes()
 }
 
 #[cfg(test)]

@@ -1,16 +1,38 @@
-//! What the machine consumes: memory and processor time of this process from the kernel, energy
-//! from the processor's own counters (RAPL) where there are any.
+//! What the machine consumes: memory and processor time of this process from the kernel, energy of
+//! the whole machine from whatever measures it.
+//!
+//! | module | content |
+//! |---|---|
+//! | `energy` | energy from counters that are read, and from power that is read often |
+//! | `rapl` | the processors' own counters |
+//! | `ina3221` | the sensors of NVIDIA's Jetson boards, as `tegrastats` shows them |
+//! | `nvidia` | graphics cards, by NVIDIA's library |
 //!
 //! The folders of the kernel are parameters, so that a tree of files stands in for them in tests.
 
+mod energy;
+mod ina3221;
+mod nvidia;
+mod rapl;
+
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use energy::Source;
 
 /// Ticks of a second in `stat`: what every Linux has had since 2.6.
 const TICKS_PER_SECOND: u64 = 100;
-/// Most counters that are read.
-const MAX_ZONES: usize = 64;
+/// Most counters or sensors of a kind that are read.
+const MAX_SOURCES: usize = 64;
+/// How often power is read: what happens between two readings is taken for the mean of both.
+const POWER_EVERY: Duration = Duration::from_millis(250);
+/// How often counters are read: the fastest begin again after some minutes.
+const COUNTERS_EVERY: Duration = Duration::from_secs(30);
 
 /// Where the kernel says what is consumed.
 #[derive(Clone, Debug)]
@@ -34,24 +56,45 @@ pub struct Consumed {
     pub memory_peak_bytes: u64,
     /// Processor time of the process, in milliseconds.
     pub cpu_ms: u64,
-    /// Energy of the machine's processors, in millijoules; `None` where it cannot be measured.
+    /// Energy of the machine, as far as its sources go, in millijoules; `None` where it cannot be
+    /// measured, or was not for a while.
     pub energy_mj: Option<u64>,
 }
 
+/// What measures energy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EnergySource {
+    /// Counters of processors (`/sys/class/powercap`).
+    Rapl,
+    /// Sensors of a Jetson board (`/sys/bus/i2c/drivers/ina3221`).
+    Ina3221,
+    /// NVIDIA graphics cards, by `libnvidia-ml`.
+    Nvml,
+}
+
+impl EnergySource {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rapl => "RAPL",
+            Self::Ina3221 => "INA3221",
+            Self::Nvml => "NVML",
+        }
+    }
+}
+
+impl fmt::Display for EnergySource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
 /// Reads what is consumed.
-#[derive(Debug)]
 pub struct Meter {
     sources: Sources,
     cpu_ms: u64,
-    zones: Vec<Zone>,
-}
-
-/// An energy counter: counts up to a greatest value and begins again.
-#[derive(Debug)]
-struct Zone {
-    counter: PathBuf,
-    most_uj: u64,
-    last_uj: u64,
+    energy: Vec<Box<dyn Source>>,
 }
 
 impl Meter {
@@ -60,15 +103,49 @@ impl Meter {
     /// # Errors
     /// Where the kernel does not say what this process consumes.
     pub fn new(sources: Sources) -> io::Result<Self> {
+        Self::new_at(sources, Instant::now())
+    }
+
+    fn new_at(sources: Sources, now: Instant) -> io::Result<Self> {
         let cpu_ms = cpu_ms(&sources.proc)?;
-        let zones = zones(&sources.sys);
-        Ok(Self { sources, cpu_ms, zones })
+        let mut energy = rapl::zones(&sources.sys);
+        let rails = ina3221::rails(&sources.sys, now);
+        // A board that measures itself has its graphics processor in it.
+        energy.extend(if rails.is_empty() { nvidia::cards(&sources.proc, now) } else { rails });
+        Ok(Self { sources, cpu_ms, energy })
     }
 
     /// Whether energy can be measured.
     #[must_use]
     pub fn measures_energy(&self) -> bool {
-        !self.zones.is_empty()
+        !self.energy.is_empty()
+    }
+
+    /// What measures it.
+    #[must_use]
+    pub fn energy_sources(&self) -> Vec<EnergySource> {
+        let mut sources: Vec<EnergySource> = self.energy.iter().map(|source| source.kind()).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// How often [`Meter::tick`] is to be called; `None` where it need not be.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        let summed = self.energy.iter().any(|source| source.is_summed());
+        self.measures_energy().then_some(if summed { POWER_EVERY } else { COUNTERS_EVERY })
+    }
+
+    /// Reads power and counters, between two readings of what was consumed.
+    pub fn tick(&mut self) {
+        self.tick_at(Instant::now());
+    }
+
+    fn tick_at(&mut self, now: Instant) {
+        for source in &mut self.energy {
+            source.tick(now);
+        }
     }
 
     /// What was consumed since the last reading.
@@ -76,49 +153,33 @@ impl Meter {
     /// # Errors
     /// Where the kernel does not say what this process consumes.
     pub fn read(&mut self) -> io::Result<Consumed> {
+        self.read_at(Instant::now())
+    }
+
+    fn read_at(&mut self, now: Instant) -> io::Result<Consumed> {
+        self.tick_at(now);
+        let mut energy_uj = self.measures_energy().then_some(0_u64);
+        for source in &mut self.energy {
+            // One that was not read all the time makes the sum meaningless.
+            let consumed = source.take();
+            energy_uj = energy_uj.zip(consumed).and_then(|(sum, more)| sum.checked_add(more));
+        }
         let cpu_ms = cpu_ms(&self.sources.proc)?;
         let since = cpu_ms.saturating_sub(self.cpu_ms);
         self.cpu_ms = cpu_ms;
-        let mut energy_uj = (!self.zones.is_empty()).then_some(0_u64);
-        for zone in &mut self.zones {
-            // One that cannot be read any more makes the sum meaningless.
-            let consumed = zone.read();
-            energy_uj = energy_uj.zip(consumed).and_then(|(sum, more)| sum.checked_add(more));
-        }
         let memory_peak_bytes = memory_peak_bytes(&self.sources.proc)?;
         Ok(Consumed { memory_peak_bytes, cpu_ms: since, energy_mj: energy_uj.map(|energy| energy / 1_000) })
     }
 }
 
-impl Zone {
-    fn read(&mut self) -> Option<u64> {
-        let now = number(&self.counter)?;
-        let consumed = match now.checked_sub(self.last_uj) {
-            Some(consumed) => consumed,
-            None => self.most_uj.checked_sub(self.last_uj)?.checked_add(now)?,
-        };
-        self.last_uj = now;
-        Some(consumed)
+/// Reads power and counters as often as they want, as long as there is the meter.
+pub(crate) fn watch(meter: &Weak<Mutex<Meter>>, every: Duration) {
+    loop {
+        thread::sleep(every);
+        let Some(meter) = meter.upgrade() else { return };
+        // Whoever panicked left readings, each of them whole.
+        meter.lock().unwrap_or_else(PoisonError::into_inner).tick();
     }
-}
-
-/// The packages' counters. Their parts (`intel-rapl:0:0`) are in them already.
-fn zones(sys: &Path) -> Vec<Zone> {
-    let Ok(entries) = fs::read_dir(sys.join("class/powercap")) else { return Vec::new() };
-    let mut zones = Vec::new();
-    for entry in entries.flatten().take(MAX_ZONES) {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if !name.starts_with("intel-rapl:") || name.matches(':').count() != 1 {
-            continue;
-        }
-        let counter = entry.path().join("energy_uj");
-        let most_uj = number(&entry.path().join("max_energy_range_uj"));
-        if let (Some(last_uj), Some(most_uj)) = (number(&counter), most_uj) {
-            zones.push(Zone { counter, most_uj, last_uj });
-        }
-    }
-    zones
 }
 
 fn number(path: &Path) -> Option<u64> {
@@ -169,64 +230,4 @@ pub fn device(sources: &Sources) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
-
-    fn tree() -> (tempfile::TempDir, Sources) {
-        let folder = tempfile::tempdir().unwrap();
-        let sources = Sources { proc: folder.path().join("proc"), sys: folder.path().join("sys") };
-        fs::create_dir_all(sources.proc.join("self")).unwrap();
-        let stat = "7 (a (strange) name) S 1 7 7 0 -1 0 1 2 3 4 150 50 9 9 20 0 4 0 5";
-        fs::write(sources.proc.join("self/stat"), stat).unwrap();
-        fs::write(sources.proc.join("self/status"), "Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t 1 kB\n").unwrap();
-        fs::write(sources.proc.join("cpuinfo"), "processor\t: 0\nmodel name\t: A Processor\n").unwrap();
-        (folder, sources)
-    }
-
-    fn zone(sources: &Sources, name: &str, energy: u64, most: u64) -> PathBuf {
-        let folder = sources.sys.join("class/powercap").join(name);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("max_energy_range_uj"), format!("{most}\n")).unwrap();
-        fs::write(folder.join("energy_uj"), format!("{energy}\n")).unwrap();
-        folder.join("energy_uj")
-    }
-
-    #[test]
-    fn without_counters_energy_is_unavailable() {
-        let (_folder, sources) = tree();
-        let mut meter = Meter::new(sources.clone()).unwrap();
-        assert!(!meter.measures_energy());
-        let stat = "7 (a (strange) name) S 1 7 7 0 -1 0 1 2 3 4 160 55 9 9 20 0 4 0 5";
-        fs::write(sources.proc.join("self/stat"), stat).unwrap();
-        let expected = Consumed { memory_peak_bytes: 2 << 20, cpu_ms: 150, energy_mj: None };
-        assert_eq!(meter.read().unwrap(), expected);
-        assert_eq!(meter.read().unwrap(), Consumed { cpu_ms: 0, ..expected });
-        assert_eq!(device(&sources), "A Processor");
-        fs::write(sources.proc.join("self/stat"), "7 (x) S").unwrap();
-        assert!(meter.read().is_err());
-    }
-
-    #[test]
-    fn counters_are_summed_and_wrap_around() {
-        let (_folder, sources) = tree();
-        let first = zone(&sources, "intel-rapl:0", 900_000, 1_000_000);
-        let second = zone(&sources, "intel-rapl:1", 0, 1_000_000);
-        zone(&sources, "intel-rapl:0:0", 5, 1_000_000);
-        zone(&sources, "dtpm", 5, 1_000_000);
-        let mut meter = Meter::new(sources).unwrap();
-        assert!(meter.measures_energy());
-        fs::write(&first, "100000\n").unwrap();
-        fs::write(&second, "7000\n").unwrap();
-        assert_eq!(meter.read().unwrap().energy_mj, Some(207));
-        assert_eq!(meter.read().unwrap().energy_mj, Some(0));
-        fs::remove_file(&first).unwrap();
-        assert_eq!(meter.read().unwrap().energy_mj, None);
-    }
-
-    #[test]
-    fn this_machine_is_measured() {
-        let mut meter = Meter::new(Sources::default()).unwrap();
-        assert!(meter.read().unwrap().memory_peak_bytes > 0);
-    }
-}
+mod tests;

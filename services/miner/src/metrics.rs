@@ -1,7 +1,7 @@
 //! Counters for Prometheus, and the time that each task has kept processors busy.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,17 +23,30 @@ pub(crate) struct Activity {
     pub(crate) requests: u32,
 }
 
+/// What one task has done since the miner was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Proofs made.
+    pub(crate) made: u64,
+    /// Proofs that the chain has verified.
+    pub(crate) verified: u64,
+    /// How long requests and proofs of it took, in milliseconds.
+    pub(crate) busy_ms: u64,
+}
+
 /// What is counted.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     answers: Family<Labels, Counter>,
     proofs: Family<Labels, Counter>,
+    busy: Family<Labels, Counter<f64, AtomicU64>>,
     pub(crate) tasks: Family<Labels, Gauge>,
     pub(crate) proofs_due: Gauge,
     pub(crate) transactions: Gauge,
     pub(crate) block: Gauge,
-    pub(crate) connections: Gauge,
+    connections: Gauge,
+    pub(crate) streams: Gauge,
     latency: Histogram,
     proving: Histogram,
     activity: Mutex<BTreeMap<TaskId, Activity>>,
@@ -45,9 +58,11 @@ impl Metrics {
         let requests: Family<Labels, Counter> = Family::default();
         let answers: Family<Labels, Counter> = Family::default();
         let proofs: Family<Labels, Counter> = Family::default();
+        let busy: Family<Labels, Counter<f64, AtomicU64>> = Family::default();
         let tasks: Family<Labels, Gauge> = Family::default();
         let gauge = Gauge::<i64, AtomicI64>::default;
-        let (proofs_due, transactions, block, connections) = (gauge(), gauge(), gauge(), gauge());
+        let (proofs_due, transactions, block) = (gauge(), gauge(), gauge());
+        let (connections, streams) = (gauge(), gauge());
         let latency = Histogram::new(exponential_buckets(0.001, 2.0, 14));
         let proving = Histogram::new(exponential_buckets(0.05, 2.0, 12));
         registry.register("requests", "HTTP requests, by path and status", requests.clone());
@@ -58,6 +73,8 @@ impl Metrics {
         registry.register("transactions", "Transactions under way", transactions.clone());
         registry.register("block", "Last finalised block that was handled", block.clone());
         registry.register("connections", "Connections open", connections.clone());
+        registry.register("streams", "Streams of live status open", streams.clone());
+        registry.register_with_unit("busy", "Processors kept busy, by task", Unit::Seconds, busy.clone());
         registry.register_with_unit("latency", "From request to answer", Unit::Seconds, latency.clone());
         registry.register_with_unit("proving", "Time of a proof", Unit::Seconds, proving.clone());
         Self {
@@ -65,11 +82,13 @@ impl Metrics {
             requests,
             answers,
             proofs,
+            busy,
             tasks,
             proofs_due,
             transactions,
             block,
             connections,
+            streams,
             latency,
             proving,
             activity: Mutex::default(),
@@ -90,7 +109,24 @@ impl Metrics {
     }
 
     pub(crate) fn busy(&self, task: TaskId, took: Duration) {
+        self.busy.get_or_create(&vec![("task", task.to_string())]).inc_by(took.as_secs_f64());
         self.change(task, |activity| activity.busy = activity.busy.saturating_add(took));
+    }
+
+    /// What a task has done since the miner was started.
+    pub(crate) fn counts(&self, task: TaskId) -> Counts {
+        let label = ("task", task.to_string());
+        let proofs = |outcome: &str| {
+            let labels = vec![label.clone(), ("outcome", outcome.to_owned())];
+            self.proofs.get(&labels).map_or(0, |count| count.get())
+        };
+        let busy_s = self.busy.get(&vec![label.clone()]).map_or(0.0, |busy| busy.get());
+        let busy_ms = Duration::try_from_secs_f64(busy_s).map_or(0, |busy| busy.as_millis());
+        Counts {
+            made: proofs("made"),
+            verified: proofs("verified"),
+            busy_ms: u64::try_from(busy_ms).unwrap_or(u64::MAX),
+        }
     }
 
     pub(crate) fn proven(&self, task: TaskId, took: Duration) {
@@ -119,6 +155,16 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl cyborg_serving::Gauge for Metrics {
+    fn opened(&self) {
+        self.connections.inc();
+    }
+
+    fn closed(&self) {
+        self.connections.dec();
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use cyborg_primitives::signed::{Payload as _, ProofContext};
 use cyborg_primitives::{Digest, RequestNumber, TaskId};
+use cyborg_serving::until;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use zkml_verifier::verify;
@@ -14,7 +15,6 @@ use zkml_verifier::verify;
 use crate::answer::inputs_of;
 use crate::error::Failure;
 use crate::metrics::{Metrics, level};
-use crate::serve::until;
 use crate::served::Served;
 use crate::store::{Duty, Proof, ProofStage, Store};
 

@@ -1,6 +1,7 @@
 //! What time alone brings: attempts that are due again, heartbeats, reports of what was consumed.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use cyborg_chain_client::queue::Queue;
 use cyborg_chain_client::runtime;
@@ -66,7 +67,8 @@ impl Agent {
         if current == 0 || reported >= over {
             return Ok(());
         }
-        let consumed = self.meter.read()?;
+        // Whoever panicked left readings, each of them whole.
+        let consumed = self.meter.lock().unwrap_or_else(PoisonError::into_inner).read()?;
         let activity = self.metrics.take_activity();
         let mut calls = Vec::new();
         if reported > 0

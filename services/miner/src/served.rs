@@ -114,11 +114,15 @@ pub(crate) struct Books {
     under_way: BTreeSet<RequestNumber>,
     /// Proofs that are owed and not made.
     pub(crate) unproven: usize,
+    /// Answered in all.
+    pub(crate) total: u64,
 }
 
 impl Books {
+    /// Begins with what was answered before, settled or not.
     pub(crate) fn new(open: bool, terms: Terms, answered: BTreeSet<RequestNumber>) -> Self {
-        let mut books = Self { open, terms, answered, under_way: BTreeSet::new(), unproven: 0 };
+        let total = answered.len() as u64;
+        let mut books = Self { open, terms, answered, under_way: BTreeSet::new(), unproven: 0, total };
         books.update(open, terms);
         books
     }
@@ -252,6 +256,7 @@ impl UnderWay {
     /// The answer is on the disk.
     pub(crate) fn answered(&self) {
         let mut books = self.served.books();
+        books.total += 1;
         if !books.terms.settled.contains(self.number) {
             books.answered.insert(self.number);
         }

@@ -60,7 +60,15 @@ impl Agent {
         if known.is_none() || step != record.step {
             self.step(task, Record { step, ..record })?;
         }
+        self.show(task);
         Ok(())
+    }
+
+    /// Shows how far a task is to those who watch it.
+    pub(crate) fn show(&self, task: TaskId) {
+        let Some(record) = self.records.get(&task) else { return self.board.remove(task) };
+        let signers = self.views.get(&task).map(TaskView::signers);
+        self.board.put(task, signers, record.step.name(), record.trouble.clone());
     }
 
     /// Goes to a step: on the disk first.
@@ -135,6 +143,7 @@ impl Agent {
                 write.commit()?;
                 self.records.remove(&task);
                 self.count_tasks();
+                self.show(task);
             }
         }
         Ok(())
@@ -263,6 +272,7 @@ impl Agent {
         tracing::info!(task, step = record.step.name(), attempt, "task");
         self.records.insert(task, record);
         self.count_tasks();
+        self.show(task);
         Ok(())
     }
 
@@ -298,14 +308,12 @@ impl Agent {
         }
         let Some(loaded) = self.ready.remove(&task) else { return self.load(at, task, &view).await };
         let Some((_, result_key)) = view.files else { return Ok(()) };
-        let from = terms.settled.through().saturating_add(1);
-        let answered: BTreeSet<u64> = self.store.answered(task, from)?.into_iter().collect();
-        let signers = std::iter::once(view.owner).chain(view.delegate).collect();
+        let answered: BTreeSet<u64> = self.store.answered(task, 0)?.into_iter().collect();
         let served = Arc::new(Served::new(
             task,
             record.model,
             view.policy,
-            signers,
+            view.signers(),
             PublicKey(result_key),
             Arc::new(loaded),
             self.settings.limits,

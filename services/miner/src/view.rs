@@ -30,6 +30,14 @@ pub struct TaskView {
     pub wrap: Option<[u8; WRAPPED_KEY_BYTES as usize]>,
 }
 
+impl TaskView {
+    /// Who may ask, and who may watch: owner and delegate.
+    #[must_use]
+    pub fn signers(&self) -> Vec<Account> {
+        std::iter::once(self.owner).chain(self.delegate).collect()
+    }
+}
+
 /// What a miner is paid on a task, and what is left to pay it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms {

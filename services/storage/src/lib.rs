@@ -5,7 +5,6 @@
 //! | `disk` | the folder: what is kept, the quota, what survives a crash |
 //! | `receive` | uploads, whole or in parts, checked while they come |
 //! | `api` | the HTTP interface |
-//! | `serve` | connections: limits, and an orderly end |
 //! | `upkeep` | collecting what no manifest lists; finding rot |
 //! | `metrics` | counters for Prometheus |
 //! | `run` | a node as a program of its own |
@@ -20,7 +19,6 @@ mod disk;
 mod metrics;
 mod receive;
 mod run;
-mod serve;
 mod upkeep;
 
 use std::io;
@@ -31,18 +29,22 @@ use std::time::Duration;
 
 use cyborg_envelope::{ContentKey, files};
 use cyborg_primitives::Account;
+use cyborg_serving::{Connections, Gauge, Service, ServingError, bind, serve};
 use cyborg_storage_client::owner::{OwnerKey, Signer};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+pub use cyborg_serving::Tls;
 pub use cyborg_storage_client::node::NodeStatus;
 pub use run::{run, status};
 pub use upkeep::{Collected, Scrubbed};
 
 use disk::Disk;
 use metrics::Metrics;
+
+/// Read from a connection at a time: uploads come in fewer pieces.
+const BUFFER_BYTES: usize = 512 * 1024;
 
 /// How a node is run.
 #[derive(Clone, Debug)]
@@ -63,6 +65,8 @@ pub struct Config {
     pub scrub_every: Duration,
     /// How fast rot is searched for.
     pub scrub_bytes_per_second: u64,
+    /// Certificate and key; plain HTTP without.
+    pub tls: Option<Tls>,
     /// Limits on clients.
     pub limits: Limits,
 }
@@ -107,6 +111,7 @@ impl Config {
             collect_every: Duration::from_secs(600),
             scrub_every: Duration::from_secs(24 * 3600),
             scrub_bytes_per_second: 20 << 20,
+            tls: None,
             limits: Limits::default(),
         }
     }
@@ -137,14 +142,9 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
-    /// Nobody can listen there.
-    #[error("cannot listen at {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    /// Nobody can listen there, or certificate and key cannot be used.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
 }
 
 /// What every part of the node shares.
@@ -154,6 +154,16 @@ struct Shared {
     account: Account,
     disk: Disk,
     metrics: Metrics,
+}
+
+impl Gauge for Shared {
+    fn opened(&self) {
+        self.metrics.connections.inc();
+    }
+
+    fn closed(&self) {
+        self.metrics.connections.dec();
+    }
 }
 
 /// A running node.
@@ -179,14 +189,16 @@ impl Node {
             Err(source) => return Err(StartError::Folder { folder, source }),
         };
         let account = node_key(&folder)?.account();
-        let listen = |source| StartError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let tls = config.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let (listener, address) = bind(config.listen).await?;
+        let Limits { connections: most, silence, shutdown, .. } = config.limits;
+        let limits = Connections { most, silence, shutdown, buffer_bytes: BUFFER_BYTES };
         let metrics = Metrics::new(&disk.usage, quota);
         let shared = Arc::new(Shared { config, account, disk, metrics });
+        let service = Service { router: api::router(shared.clone()), tls, limits, gauge: shared.clone() };
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
-            tokio::spawn(serve::run(listener, shared.clone(), stopped.clone())),
+            tokio::spawn(serve(listener, service, stopped.clone())),
             tokio::spawn(upkeep::collect_for_ever(shared.clone(), stopped.clone())),
             tokio::spawn(upkeep::scrub_for_ever(shared.clone(), stopped)),
         ];

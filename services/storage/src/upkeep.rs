@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use cyborg_primitives::Digest;
+use cyborg_serving::until;
 use cyborg_storage_client::manifest::SignedManifest;
 use cyborg_storage_client::store::Kind;
 use tokio::sync::watch;
@@ -13,7 +14,6 @@ use tokio::task::spawn_blocking;
 
 use crate::Shared;
 use crate::disk::KINDS;
-use crate::serve::until;
 
 /// What a collection did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Net, bytes, config, key, owner, rot};
 use cyborg_primitives::Digest;
-use cyborg_storage::{Node, StartError};
+use cyborg_storage::{Node, StartError, Tls};
 use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::node::NodeClient;
+use cyborg_storage_client::node::{NodeClient, NodeStatus};
 use cyborg_storage_client::storage::upload;
 use cyborg_storage_client::store::{Kind, Store};
 
@@ -34,12 +34,13 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     net.restart(0).await;
     assert_eq!(client(&net).get(Kind::Fragment, &id).await.unwrap(), content);
     let after = client(&net).status().await.unwrap();
-    assert_eq!(after, before);
+    let still = |status: NodeStatus| NodeStatus { now_ms: None, ..status };
+    assert_eq!(still(after.clone()), still(before));
     assert_eq!((after.used_bytes, after.fragments), (100_000, 1));
     assert_eq!(client(&net).range(Kind::Fragment, &id, 5..10).await.unwrap(), content.slice(5..10));
     // The same again fills nothing.
     client(&net).put(Kind::Fragment, &id, content).await.unwrap();
-    assert_eq!(client(&net).status().await.unwrap(), after);
+    assert_eq!(still(client(&net).status().await.unwrap()), still(after));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +124,79 @@ async fn a_restricted_node_stores_for_its_owners_only() {
     // Reading is free: an id is known to those who were told it.
     let reader = NodeClient::new(&net.urls[0], None).unwrap();
     assert_eq!(reader.get(Kind::Fragment, &id).await.unwrap(), content);
+}
+
+fn machine_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+/// A leave expires by the node's clock, and is made by the node's clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_does_not_matter() {
+    const HOUR_MS: u64 = 3_600_000;
+    let owners = vec![owner(1).account()];
+    let net = Net::start_with(1, |_, config| config.owners = owners.clone()).await;
+    let clocks: [fn() -> u64; 5] = [
+        || machine_ms() - HOUR_MS,
+        || machine_ms() + HOUR_MS,
+        || machine_ms() - 20 * HOUR_MS,
+        || machine_ms() + 20 * HOUR_MS,
+        || machine_ms() + 1_000 * HOUR_MS,
+    ];
+    for (seed, clock) in clocks.into_iter().enumerate() {
+        let (id, content) = fragment(6 << 20, seed as u8);
+        let client = NodeClient::new(&net.urls[0], Some(owner(1))).unwrap().with_clock(clock);
+        client.put(Kind::Fragment, &id, content).await.unwrap();
+        let absent = client.delete(Kind::Manifest, &id).await;
+        assert!(absent.is_ok(), "{absent:?}");
+    }
+    // Far behind, the node's word would make a leave that lasts for ever: it is not taken.
+    let (id, content) = fragment(1000, 9);
+    let client = NodeClient::new(&net.urls[0], Some(owner(1))).unwrap().with_clock(|| 0);
+    let refused = client.put(Kind::Fragment, &id, content).await.unwrap_err();
+    assert!(refused.to_string().contains("has expired by this node's clock"), "{refused}");
+}
+
+/// A leave that was good is given once more where the node has become another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_new_key_gets_a_new_leave() {
+    let owners = vec![owner(1).account()];
+    let set = |config: &mut cyborg_storage::Config| config.owners = owners.clone();
+    let mut net = Net::start_with(1, |_, config| set(config)).await;
+    let client = client(&net);
+    let (first, content) = fragment(1000, 1);
+    client.put(Kind::Fragment, &first, content).await.unwrap();
+    net.stop(0).await;
+    fs::remove_file(net.folder(0).join("node.key")).unwrap();
+    let mut config = config(&net.folder(0));
+    set(&mut config);
+    config.listen = net.urls[0].strip_prefix("http://").unwrap().parse().unwrap();
+    net.nodes[0] = Some(Node::start(config).await.unwrap());
+    for (count, seed) in [(1000, 2), (6 << 20, 3)] {
+        let (id, content) = fragment(count, seed);
+        client.put(Kind::Fragment, &id, content).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_certificate_speaks_https() {
+    let data = |name: &str| {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../crates/network/serving/tests/data")
+            .join(name)
+    };
+    let tls = Tls { certificate: data("localhost.pem"), key: data("localhost.key.pem") };
+    let net = Net::start_with(1, |_, config| config.tls = Some(tls.clone())).await;
+    assert!(client(&net).status().await.is_err());
+    let encrypted = NodeClient::new(&net.urls[0].replace("http", "https"), None).unwrap();
+    // Whoever does not trust the certificate is told so.
+    let refused = encrypted.status().await.unwrap_err().to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+
+    let mut config = config(&net.home.path().join("other"));
+    config.tls = Some(Tls { key: data("README.md"), ..tls });
+    assert!(matches!(Node::start(config).await.map(drop), Err(StartError::Serving(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

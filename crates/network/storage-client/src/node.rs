@@ -1,7 +1,7 @@
 //! A storage node over HTTP.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,8 +18,11 @@ use crate::store::{Kind, Store};
 
 /// Longer uploads go in parts, so that a broken connection costs one part.
 const PART_BYTES: usize = 4 << 20;
-/// How long a leave to store is good for.
+/// How long a leave to store is good for, by the node's clock.
 const ACCESS_LASTS: Duration = Duration::from_secs(3600);
+/// A node's clock that is further off than this is not believed: a leave that hardly ever expires
+/// would be worth having.
+const MAX_SKEW: Duration = Duration::from_secs(24 * 3600);
 /// A leave this close to its end is replaced.
 const ACCESS_MARGIN: Duration = Duration::from_secs(120);
 /// Longest answer about a node's state.
@@ -49,6 +52,26 @@ pub struct NodeStatus {
     pub quarantined: u64,
     /// Whether only some owners may store here.
     pub restricted: bool,
+    /// The node's clock, in milliseconds since the Unix epoch: leaves expire by it.
+    #[serde(default)]
+    pub now_ms: Option<Moment>,
+}
+
+/// What a node has said of itself, and the leave to store there.
+#[derive(Clone, Copy)]
+struct Identity {
+    node: Account,
+    /// The node's clock when it was asked, and when that was.
+    said: Moment,
+    asked: Instant,
+    access: Option<Access>,
+}
+
+impl Identity {
+    /// The time by the node's clock.
+    fn now(&self) -> Moment {
+        self.said.saturating_add(millis(self.asked.elapsed()))
+    }
 }
 
 /// A storage node.
@@ -56,8 +79,8 @@ pub struct NodeClient {
     url: String,
     http: Client,
     signer: Option<Arc<dyn Signer>>,
-    /// The node's key, and the leave to store there.
-    identity: Mutex<Option<(Account, Access)>>,
+    clock: fn() -> Moment,
+    identity: Mutex<Option<Identity>>,
 }
 
 impl NodeClient {
@@ -68,7 +91,13 @@ impl NodeClient {
     /// Where the URL is none.
     pub fn new(url: &str, signer: Option<Arc<dyn Signer>>) -> Result<Self, StorageError> {
         let url = base(url)?;
-        Ok(Self { http: client(&url)?, url, signer, identity: Mutex::default() })
+        Ok(Self { http: client(&url)?, url, signer, clock: now, identity: Mutex::default() })
+    }
+
+    /// Another clock than the machine's, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> Moment) -> Self {
+        Self { clock, ..self }
     }
 
     /// What the node says of itself.
@@ -123,34 +152,56 @@ impl NodeClient {
         StorageError::Protocol { location: self.url.clone(), found }
     }
 
-    /// The `Authorization` of an action, where there is somebody to sign.
-    async fn access(&self, action: Action) -> Result<Option<String>, StorageError> {
-        let Some(signer) = &self.signer else { return Ok(None) };
-        let mut identity = self.identity.lock().await;
-        let now = now();
-        let node = match *identity {
-            Some((_, access)) if action == Action::Store && access.expires > now + millis(ACCESS_MARGIN) => {
-                return Ok(Some(access.to_header()));
-            }
-            Some((node, _)) => node,
-            None => {
-                let status = self.status().await?;
-                from_hex(&status.node).ok_or_else(|| self.protocol(format!("the key `{}`", status.node)))?
-            }
-        };
-        let access = Access::sign(&**signer, &node, action, now + millis(ACCESS_LASTS));
-        if action == Action::Store {
-            *identity = Some((node, access));
-        }
-        Ok(Some(access.to_header()))
+    /// Asks the node for its key and its time.
+    async fn identify(&self) -> Result<Identity, StorageError> {
+        let status = self.status().await?;
+        let asked = Instant::now();
+        let node =
+            from_hex(&status.node).ok_or_else(|| self.protocol(format!("the key `{}`", status.node)))?;
+        let (own, skew) = ((self.clock)(), millis(MAX_SKEW));
+        let said = status.now_ms.unwrap_or(own).clamp(own.saturating_sub(skew), own.saturating_add(skew));
+        Ok(Identity { node, said, asked, access: None })
     }
 
-    /// Sends a request that changes something, once.
-    async fn change(&self, mut request: RequestBuilder, action: Action) -> Result<Response, StorageError> {
-        if let Some(access) = self.access(action).await? {
-            request = request.header(AUTHORIZATION, access);
+    /// The `Authorization` of an action, good for a while by the node's own clock: whether this
+    /// machine's is right does not matter.
+    async fn access(&self, signer: &dyn Signer, action: Action) -> Result<String, StorageError> {
+        let mut identity = self.identity.lock().await;
+        let known = match &mut *identity {
+            Some(known) => known,
+            unknown => unknown.insert(self.identify().await?),
+        };
+        let now = known.now();
+        let good = known.access.filter(|access| access.expires > now.saturating_add(millis(ACCESS_MARGIN)));
+        if let (Action::Store, Some(access)) = (action, good) {
+            return Ok(access.to_header());
         }
-        self.send(request).await
+        let access = Access::sign(signer, &known.node, action, now.saturating_add(millis(ACCESS_LASTS)));
+        if action == Action::Store {
+            known.access = Some(access);
+        }
+        Ok(access.to_header())
+    }
+
+    /// Sends a request that changes something. A leave that is refused is given once more, by what
+    /// the node says of itself now: its clock may have been set, or its key made anew.
+    async fn change(&self, request: RequestBuilder, action: Action) -> Result<Response, StorageError> {
+        let Some(signer) = &self.signer else { return self.send(request).await };
+        let again = request.try_clone();
+        let access = self.access(&**signer, action).await?;
+        let answer = self.send(request.header(AUTHORIZATION, access)).await;
+        let refused = match &answer {
+            Ok(answer) => answer.status() == StatusCode::UNAUTHORIZED,
+            // A refusal may be lost when it comes before the body was sent.
+            Err(_) => {
+                *self.identity.lock().await = None;
+                false
+            }
+        };
+        let Some(again) = again.filter(|_| refused) else { return answer };
+        *self.identity.lock().await = None;
+        let access = self.access(&**signer, action).await?;
+        self.send(again.header(AUTHORIZATION, access)).await
     }
 
     /// Uploads all at once.

@@ -71,6 +71,33 @@ pub struct Access {
 const SCHEME: &str = "Cyborg ";
 const ACCESS_BYTES: usize = 32 + 1 + 32 + 8 + 64;
 
+/// Bytes as the value of an `Authorization` header: `Cyborg`, and hexadecimal digits.
+#[must_use]
+pub fn to_header(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut header = SCHEME.to_owned();
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(header, "{byte:02x}");
+    }
+    header
+}
+
+/// The bytes of such a header; `None` where it is another, or has not as many.
+#[must_use]
+pub fn from_header<const N: usize>(header: &str) -> Option<[u8; N]> {
+    let digits = header.strip_prefix(SCHEME)?.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| (digit as char).to_digit(16);
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    Some(bytes)
+}
+
 impl Access {
     /// Signs a leave for the node with this key.
     pub fn sign(signer: &dyn Signer, node: &Account, action: Action, expires: Moment) -> Self {
@@ -106,27 +133,13 @@ impl Access {
     /// As the value of an `Authorization` header.
     #[must_use]
     pub fn to_header(&self) -> String {
-        use std::fmt::Write;
-        let mut header = SCHEME.to_owned();
-        for byte in self.body().iter().chain(&self.signature) {
-            // Writing to a string cannot fail.
-            let _ = write!(header, "{byte:02x}");
-        }
-        header
+        to_header(&[&self.body()[..], &self.signature].concat())
     }
 
     /// From the value of an `Authorization` header.
     #[must_use]
     pub fn from_header(header: &str) -> Option<Self> {
-        let digits = header.strip_prefix(SCHEME)?.as_bytes();
-        if digits.len() != 2 * ACCESS_BYTES {
-            return None;
-        }
-        let mut bytes = [0; ACCESS_BYTES];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |digit: u8| (digit as char).to_digit(16);
-            *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
-        }
+        let bytes: [u8; ACCESS_BYTES] = from_header(header)?;
         let subject: Digest = bytes[33..65].try_into().ok()?;
         let action = match bytes[32] {
             0 if subject == [0; 32] => Action::Store,

@@ -15,6 +15,7 @@
 //! | `npz` | the archive: which entries, how large |
 //! | `npy` | one array: its header and its elements |
 //! | `json` | nested arrays |
+//! | `write` | arrays as an archive |
 //! | `error` | one variant per check |
 
 mod error;
@@ -23,6 +24,7 @@ mod npy;
 mod npz;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,6 +32,7 @@ use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
 pub use error::{ArrayError, DataError};
+pub use write::npz_bytes;
 
 /// Largest file read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;

@@ -1,0 +1,167 @@
+//! An owner: a connection, a key, and the book of what it must not lose.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys};
+use cyborg_envelope::hpke::{PublicKey, SecretKey};
+use cyborg_envelope::wrap::{Recipient, wrap};
+use cyborg_primitives::{Account, Digest, TaskId};
+use cyborg_storage_client::coded::{Coded, Observer};
+use cyborg_storage_client::error::StorageError;
+use cyborg_storage_client::manifest::Code;
+use cyborg_storage_client::node::NodeClient;
+use cyborg_storage_client::owner::Signer;
+use cyborg_storage_client::store::Store;
+
+use crate::book::Book;
+use crate::error::{OwnerError, address};
+use crate::market::{self, TaskView};
+
+/// Who deploys, asks and pays.
+pub struct Owner {
+    /// The connection.
+    pub chain: Chain,
+    /// Signs transactions and requests.
+    pub signer: Keypair,
+    /// What must not be lost.
+    pub book: Book,
+}
+
+/// An account's key pair, as storage wants it.
+pub struct AccountSigner(pub Keypair);
+
+impl Signer for AccountSigner {
+    fn account(&self) -> Account {
+        keys::account(&self.0)
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).0
+    }
+}
+
+/// Storage nodes at these URLs, in the name of an account.
+///
+/// # Errors
+/// Where a URL is none, or there are no nodes.
+pub fn storage_nodes(
+    urls: &[String],
+    signer: &Keypair,
+    observer: Option<Observer>,
+) -> Result<Coded, StorageError> {
+    let leave: Arc<dyn Signer> = Arc::new(AccountSigner(signer.clone()));
+    let mut places: Vec<Arc<dyn Store>> = Vec::new();
+    for url in urls {
+        places.push(Arc::new(NodeClient::new(url, Some(leave.clone()))?));
+    }
+    let storage = Coded::new(places, leave, Code::DEFAULT)?;
+    Ok(match observer {
+        Some(observer) => storage.with_observer(observer),
+        None => storage,
+    })
+}
+
+impl Owner {
+    /// An owner on a chain, with its book below a folder.
+    ///
+    /// # Errors
+    /// Where the book cannot be opened.
+    pub fn new(chain: Chain, signer: Keypair, folder: &Path) -> Result<Self, OwnerError> {
+        let book = Book::open(folder, &chain.genesis())?;
+        Ok(Self { chain, signer, book })
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        keys::account(&self.signer)
+    }
+
+    pub(crate) fn genesis(&self) -> Digest {
+        self.chain.genesis()
+    }
+
+    pub(crate) fn recipient(&self, task: TaskId, miner: &Account) -> Recipient {
+        Recipient { genesis: self.genesis(), task, miner: *miner }
+    }
+
+    /// The key that answers of a task are sealed to.
+    ///
+    /// # Errors
+    /// Where the task's record is not here.
+    pub fn result_key(&self, task: TaskId) -> Result<SecretKey, OwnerError> {
+        Ok(SecretKey::from_seed(&self.book.task(task)?.result_seed))
+    }
+
+    /// A task that is not vacated, of this owner or one whose delegate it is.
+    ///
+    /// # Errors
+    /// Where it is vacated, or the node does not answer.
+    pub async fn task(&self, at: &AtBlock, task: TaskId) -> Result<TaskView, OwnerError> {
+        market::task(at, task).await?.ok_or(OwnerError::Vacated(task))
+    }
+
+    /// A task of this owner.
+    ///
+    /// # Errors
+    /// Where it is vacated, or another's.
+    pub async fn own_task(&self, at: &AtBlock, task: TaskId) -> Result<TaskView, OwnerError> {
+        let view = self.task(at, task).await?;
+        if view.owner == self.account() {
+            return Ok(view);
+        }
+        let (owner, asked) = (address(&view.owner), address(&self.account()));
+        Err(OwnerError::NotOwner { task, owner, asked })
+    }
+
+    /// Wraps the content key for every miner that waits for it, names the file and the result key on
+    /// chain, and says for whom.
+    ///
+    /// # Errors
+    /// Where the book does not have the task, a miner's key is none, or the chain refuses.
+    pub async fn wrap_keys(&self, task: TaskId) -> Result<Vec<Account>, OwnerError> {
+        use cyborg_chain_client::runtime;
+        use cyborg_chain_client::runtime::runtime_types::bounded_collections::bounded_vec::BoundedVec;
+
+        let at = self.chain.at_finalised().await?;
+        let view = self.own_task(&at, task).await?;
+        let waiting: Vec<Account> =
+            view.parts.iter().filter(|part| part.is_keyless()).map(|part| part.miner).collect();
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        let record = self.book.task(task)?;
+        let model = self.book.model(&record.key)?;
+        let (Some(model), Some(registered)) = (model, market::model(&at, record.model).await?) else {
+            return Err(OwnerError::OtherModel(record.model));
+        };
+        let result_key = SecretKey::from_seed(&record.result_seed).public();
+        let content_key = model.content_key();
+        let mut wraps = Vec::new();
+        for miner in &waiting {
+            let hpke = match market::contact(&at, miner).await? {
+                Some(contact) => contact.hpke,
+                // It left in this moment; the chain will say so.
+                None => PublicKey([9; 32]),
+            };
+            wraps.push((address(miner), wrap(&content_key, &hpke, &self.recipient(task, miner))?));
+        }
+        let call = runtime::transactions().tasks().provide_keys(
+            task,
+            registered.manifest,
+            result_key.0,
+            BoundedVec(wraps),
+        );
+        match self.chain.submit(&call, &self.signer).await {
+            Ok(_) => Ok(waiting),
+            // Another program of this owner was faster, or somebody left meanwhile.
+            Err(ChainError::Dispatch { error, .. })
+                if ["AlreadyKeyed", "NoKeysDue", "NotAssigned", "MissingWrap"].contains(&error.as_str()) =>
+            {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

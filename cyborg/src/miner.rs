@@ -1,0 +1,106 @@
+//! `cyborg miner …`: a miner, from its registration to its doctor. The miner itself is the library
+//! `cyborg-miner`; here is what its operator meets.
+//!
+//! | module | content |
+//! |---|---|
+//! | `init` | keys, measurements, settings; `register`: the account becomes a miner |
+//! | `start` | the miner as a program of its own |
+//! | `status` | the miner as the chain and its process have it |
+//! | `doctor` | every check, what to do, and the support bundle |
+//! | `settings` | `miner.json` |
+//! | `folder` | who may read the folder, who works in it, what unlocks it |
+//! | `machine`, `measure` | what the machine has, and how fast it is |
+//! | `record` | what the chain says |
+//! | `process` | what the running miner says |
+//! | `place` | regions and cells as people write them |
+
+pub(crate) mod arguments;
+mod doctor;
+mod folder;
+mod init;
+mod machine;
+mod measure;
+pub(crate) mod place;
+mod process;
+mod record;
+mod register;
+mod settings;
+mod start;
+mod status;
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use cyborg_chain_client::{Chain, ChainError};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep, timeout};
+use tracing_subscriber::EnvFilter;
+
+use crate::error::Failure;
+use crate::report::Report;
+use arguments::MinerCommand;
+
+/// What is logged where `RUST_LOG` says nothing.
+const QUIET: &str = "warn,cyborg=info,cyborg_miner=info,cyborg_chain_client=info";
+/// How long one attempt to reach the chain may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// Pause between attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<Report, Failure> {
+    match command {
+        MinerCommand::Init(arguments) => init::run(arguments),
+        MinerCommand::Start(arguments) => start::run(arguments, json),
+        MinerCommand::Status(arguments) => status::run(arguments),
+        MinerCommand::Doctor(arguments) => doctor::run(arguments, json),
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread().enable_all().build().map_err(|source| Failure::Io {
+        file: "the asynchronous runtime".to_owned(),
+        action: "start",
+        source,
+    })
+}
+
+/// The log goes to standard error, as `RUST_LOG` says.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+/// Connects to the chain. A node that does not answer is waited for: it may be starting beside the
+/// miner. One of another chain, or of another version, is not.
+async fn connect(node: &str, patience: Duration) -> Result<Chain, ChainError> {
+    // TLS needs a process-wide provider; one that is installed already stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let begun = Instant::now();
+    let mut said = false;
+    loop {
+        let connected = timeout(ATTEMPT, Chain::connect(node)).await.unwrap_or_else(|_| {
+            let reason = format!("no answer within {} s", ATTEMPT.as_secs());
+            Err(ChainError::Unreachable { url: node.to_owned(), reason })
+        });
+        match connected {
+            Err(ChainError::Unreachable { url, reason }) if begun.elapsed() < patience => {
+                if !said {
+                    tracing::warn!(url, reason, "no chain node answers yet; waiting up to {patience:?}");
+                    said = true;
+                }
+                sleep(PAUSE).await;
+            }
+            // It answers and is not ready, such as while it starts.
+            Err(ChainError::Node(error)) if begun.elapsed() < patience => {
+                tracing::debug!(%error, "the chain node is not ready");
+                sleep(PAUSE).await;
+            }
+            connected => return connected,
+        }
+    }
+}

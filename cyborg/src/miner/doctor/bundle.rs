@@ -1,0 +1,157 @@
+//! The support bundle: what helps somebody else to understand a miner, and no secret.
+//!
+//! | file | content |
+//! |---|---|
+//! | `doctor.txt`, `doctor.json` | the findings |
+//! | `miner.json` | the settings: as they were understood, not as they lie on the disk |
+//! | `versions.json` | program, process, runtime, chain |
+//! | `chain.json`, `tasks.txt` | the chain's record of the miner, its tasks and how it stands on them |
+//! | `health.json`, `metrics.txt` | what the process says |
+//! | `meminfo.txt`, `cpuinfo.txt`, `version.txt` | what the kernel says of the machine |
+//!
+//! Keys, passphrases and what they seal are never read. A URL may hold a secret of its own, such as an
+//! operator's token for a chain node: only scheme, host and port of it are kept, everywhere.
+
+use std::io::{Cursor, Write as _};
+
+use cyborg_chain_client::runtime;
+use cyborg_miner::meter::Sources;
+use reqwest::Url;
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::Examined;
+use super::check::Check;
+use crate::error::Failure;
+use crate::files::{self, Output};
+use crate::miner::machine;
+use crate::miner::record::{TASK_COLUMNS, task_rows};
+use crate::report::hex;
+
+/// Shorter parts of a URL are no secrets, and may be words of a sentence.
+const LEAST_SECRET: usize = 6;
+/// What stands for what is left out.
+const LEFT_OUT: &str = "[left out]";
+
+/// The files of the bundle, by name.
+pub(super) fn entries(examined: &Examined, sources: &Sources) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, text: String| files.push((name.to_owned(), text));
+    let lines: Vec<String> = examined.checks.iter().flat_map(Check::lines).collect();
+    add("doctor.txt", lines.join("\n") + "\n");
+    add("doctor.json", pretty(&examined.checks.iter().map(Check::json).collect()));
+    if let Some(settings) = &examined.settings {
+        add("miner.json", serde_json::to_string_pretty(settings).unwrap_or_default() + "\n");
+    }
+    add("versions.json", pretty(&versions(examined)));
+    if let Some(record) = &examined.record {
+        add("chain.json", pretty(record));
+    }
+    let health = examined.process.as_ref().and_then(|process| process.health.as_ref().ok());
+    if let Some(snapshot) = &examined.snapshot {
+        let serving = health.map(|health| &health.serving[..]);
+        add("tasks.txt", table_of_tasks(&task_rows(&snapshot.tasks, serving)));
+    }
+    if let Some(health) = health {
+        add(
+            "health.json",
+            pretty(&json!({
+                "version": health.version,
+                "miner": health.miner,
+                "genesis": health.genesis,
+                "block": health.block,
+                "serving": health.serving,
+            })),
+        );
+    }
+    if let Some(metrics) = &examined.metrics {
+        add("metrics.txt", metrics.clone());
+    }
+    for (name, text) in machine::described(sources) {
+        add(&format!("{name}.txt"), text);
+    }
+    let urls = secret_parts(examined);
+    for (_, text) in &mut files {
+        *text = without(text, &urls);
+    }
+    files
+}
+
+/// Packs files into an archive, and writes it.
+pub(super) fn write(output: &Output, files: &[(String, String)]) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::input(output.path(), error);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in files {
+        let options = SimpleFileOptions::default().unix_permissions(0o600);
+        archive.start_file(name.as_str(), options).map_err(|error| failed(&error))?;
+        archive.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+    }
+    let bytes = archive.finish().map_err(|error| failed(&error))?.into_inner();
+    files::write(&[(output, &bytes)])
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn versions(examined: &Examined) -> Value {
+    let process = examined.process.as_ref().and_then(|process| process.health.as_ref().ok());
+    let snapshot = examined.snapshot.as_ref();
+    json!({
+        "program": env!("CARGO_PKG_VERSION"),
+        "process": process.map(|health| &health.version),
+        "runtime": snapshot.map(|snapshot| snapshot.spec_version),
+        "runtime_of_program": runtime::SPEC_VERSION,
+        "genesis": snapshot.map(|snapshot| format!("0x{}", hex(&snapshot.genesis))),
+        "system": std::env::consts::OS,
+        "architecture": std::env::consts::ARCH,
+    })
+}
+
+/// A table whose columns are parted by tabs.
+fn table_of_tasks(rows: &[[String; 6]]) -> String {
+    let lines = rows.iter().map(|row| row.join("\t"));
+    [TASK_COLUMNS.join("\t")].into_iter().chain(lines).map(|line| line + "\n").collect()
+}
+
+/// What of the URLs that were used is not to be shown, and what stands for it, the longest first.
+fn secret_parts(examined: &Examined) -> Vec<(String, String)> {
+    let settings = examined.settings.as_ref();
+    let storage = settings.iter().flat_map(|settings| &settings.storage);
+    let nodes = examined.node.iter().chain(settings.iter().map(|settings| &settings.node));
+    let mut parts: Vec<(String, String)> = Vec::new();
+    for url in storage.chain(nodes) {
+        let Ok(parsed) = Url::parse(url) else { continue };
+        let path = parsed.path();
+        let plain = path.len() <= 1
+            && parsed.query().is_none()
+            && parsed.fragment().is_none()
+            && parsed.username().is_empty()
+            && parsed.password().is_none();
+        if plain {
+            continue;
+        }
+        let host = parsed.host_str().unwrap_or_default();
+        let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let shown = format!("{}://{host}{port}/{LEFT_OUT}", parsed.scheme());
+        parts.push((url.clone(), shown.clone()));
+        parts.push((parsed.as_str().to_owned(), shown));
+        // A message may have a part alone.
+        let alone = [Some(parsed.username()), parsed.password(), parsed.query(), parsed.fragment()];
+        for part in alone.into_iter().flatten().chain(path.split('/')) {
+            if part.len() >= LEAST_SECRET {
+                parts.push((part.to_owned(), LEFT_OUT.to_owned()));
+            }
+        }
+    }
+    parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
+    parts
+}
+
+fn without(text: &str, parts: &[(String, String)]) -> String {
+    parts.iter().fold(text.to_owned(), |text, (part, shown)| text.replace(part.as_str(), shown))
+}
+
+#[cfg(test)]
+mod tests;

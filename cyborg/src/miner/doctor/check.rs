@@ -1,0 +1,427 @@
+//! What the doctor concludes from what it has found: rules without side effects.
+//!
+//! A *problem* stops the miner from working or costs it money; a *warning* is worth a look. Every one of
+//! both says what to do.
+
+use cyborg_scheduler::{PROBATION_BELOW, SUSPENDED_BELOW};
+use serde_json::{Value, json};
+
+use crate::chain::amount::Amount;
+use crate::miner::machine::{Memory, Power};
+use crate::miner::record::{Duty, Record};
+use crate::report::bytes;
+
+/// How far a clock may be off before somebody should look.
+const CLOCK_MS: u64 = 30_000;
+/// A block is final about so long after its own time.
+const FINALITY_MS: u64 = 30_000;
+/// Chain time of a block: blocks that come faster than that are a development chain's.
+const SLOT_MS: u64 = 6_000;
+/// Below this an account cannot pay for a transaction much longer; below the other it should be filled.
+const NO_MONEY: u128 = 10_000_000_000;
+const LITTLE_MONEY: u128 = 500_000_000_000;
+/// Room on the disk without which nothing goes on.
+const LEAST_DISK: u64 = 1 << 30;
+/// A process that is so many blocks behind does not follow.
+const BEHIND_BLOCKS: u64 = 50;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Verdict {
+    Ok,
+    Warning,
+    Problem,
+    /// Something else has to be right before this can be looked at.
+    Skipped,
+}
+
+impl Verdict {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) verdict: Verdict,
+    /// What was found.
+    pub(super) finding: String,
+    /// What to do.
+    pub(super) remedy: Option<String>,
+}
+
+impl Check {
+    pub(super) fn ok(name: &'static str, finding: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Ok, finding: finding.into(), remedy: None }
+    }
+
+    pub(super) fn warning(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Warning, finding: finding.into(), remedy: Some(remedy.into()) }
+    }
+
+    pub(super) fn problem(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Problem, finding: finding.into(), remedy: Some(remedy.into()) }
+    }
+
+    pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Skipped, finding: why.into(), remedy: None }
+    }
+
+    /// As programs read it.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "status": self.verdict.name(),
+            "finding": self.finding,
+            "remedy": self.remedy,
+        })
+    }
+
+    /// As people read it. Words of other programs are in it; they are no instructions to a terminal.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let clean = |text: &str| text.replace(|letter: char| letter.is_control(), " ");
+        let mut lines =
+            vec![format!("{:<8} {:<13} {}", self.verdict.name(), self.name, clean(&self.finding))];
+        if let Some(remedy) = &self.remedy {
+            lines.push(format!("{:<8} {:<13} → {}", "", "", clean(remedy)));
+        }
+        lines
+    }
+}
+
+/// Finalised blocks, as they were watched for a while.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Watched {
+    /// The last one.
+    pub(super) block: u64,
+    /// Chain time there.
+    pub(super) chain_ms: u64,
+    /// This machine's clock when it was seen.
+    pub(super) local_ms: u64,
+    /// Time from block to block; `None` where fewer than two came.
+    pub(super) interval_ms: Option<u64>,
+    /// How many came.
+    pub(super) came: u64,
+    /// How long was watched.
+    pub(super) watched_ms: u64,
+}
+
+/// Whether blocks become final.
+pub(super) fn blocks(watched: &Watched) -> Check {
+    let Watched { block, came, watched_ms, interval_ms, .. } = *watched;
+    if came == 0 {
+        let finding = format!("no block became final in {} s; the last is {block}", watched_ms / 1000);
+        let remedy = "is the node synchronised, and are its peers reachable? Look at its log";
+        return Check::problem("blocks", finding, remedy);
+    }
+    let rate = interval_ms.map(|interval| format!(", one in {:.1} s", interval as f64 / 1e3));
+    Check::ok("blocks", format!("block {block} is final{}", rate.unwrap_or_default()))
+}
+
+/// This machine's clock against the chain's time.
+pub(super) fn clock(watched: &Watched) -> Check {
+    let Watched { chain_ms, local_ms, interval_ms, .. } = *watched;
+    let off = chain_ms.abs_diff(local_ms);
+    let shown = span(off);
+    let remedy = "set the clock by the network: `timedatectl set-ntp true`";
+    if chain_ms <= local_ms {
+        // What is final is some time old.
+        return match off > CLOCK_MS + FINALITY_MS {
+            false => Check::ok("clock", "agrees with the chain's time"),
+            true => Check::warning(
+                "clock",
+                format!("{shown} ahead of the chain's time"),
+                format!("is the node behind, or a development chain that stood still? Else {remedy}"),
+            ),
+        };
+    }
+    if off <= CLOCK_MS {
+        return Check::ok("clock", "agrees with the chain's time");
+    }
+    match interval_ms {
+        Some(interval) if interval + SLOT_MS / 6 < SLOT_MS => {
+            let finding = format!(
+                "the chain's time is {shown} ahead, as on a development chain: a block every {:.1} s, each {} s \
+                 of chain time",
+                interval as f64 / 1e3,
+                SLOT_MS / 1000
+            );
+            Check::ok("clock", finding)
+        }
+        _ => Check::warning("clock", format!("{shown} behind the chain's time"), remedy),
+    }
+}
+
+/// A time as people read it.
+fn span(ms: u64) -> String {
+    match ms / 1000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Whether the account is a miner with the folder's key. `own` is that key, where it could be read.
+pub(super) fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option<[u8; 32]>) -> Check {
+    let name = "registration";
+    match (record, own) {
+        (None, _) => Check::problem(
+            name,
+            format!("{address} is no miner on this chain"),
+            format!("`cyborg miner init --dir {dir}` registers it"),
+        ),
+        (Some(record), Some(own)) if record.key != own => Check::problem(
+            name,
+            "the chain names another key than this folder's: owners encrypt to one that is not here",
+            "use the folder that the account was registered with, or another account for this one",
+        ),
+        (Some(record), _) if record.leaves_at.is_some() => Check::warning(
+            name,
+            "deregistered: it gets no new tasks",
+            "when the bond is free, withdraw it (the chain's call miners.withdraw_bond)",
+        ),
+        (Some(_), Some(_)) => Check::ok(name, format!("{address} is registered with this folder's key")),
+        (Some(_), None) => Check::ok(name, format!("{address} is registered; its key was not compared")),
+    }
+}
+
+/// Whether enough is staked to be on offer.
+pub(super) fn bond(bond: u128, minimum: u128) -> Check {
+    let missing = minimum.saturating_sub(bond);
+    if missing == 0 {
+        return Check::ok("bond", format!("{}", Amount(bond)));
+    }
+    let finding = format!("{}, less than the {} of a miner on offer", Amount(bond), Amount(minimum));
+    let remedy = format!("add {} with the chain's call miners.bond_more", Amount(missing));
+    Check::problem("bond", finding, remedy)
+}
+
+/// Whether the chain trusts the miner enough to give it tasks.
+pub(super) fn reputation(points: u8) -> Check {
+    let finding = format!("{points} of 100");
+    let remedy = "points come back with time served without an offence, one a day; `cyborg chain events` says \
+                  what it was punished for";
+    if points < SUSPENDED_BELOW {
+        return Check::problem(
+            "reputation",
+            format!("{finding}: suspended, below {SUSPENDED_BELOW}"),
+            remedy,
+        );
+    }
+    if points < PROBATION_BELOW {
+        return Check::warning(
+            "reputation",
+            format!("{finding}: ranked last, below {PROBATION_BELOW}"),
+            remedy,
+        );
+    }
+    Check::ok("reputation", finding)
+}
+
+/// Whether the chain hears of the miner.
+pub(super) fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) -> Check {
+    let silent = now.saturating_sub(record.seen);
+    let finding = format!("{} of chain time ago, and {} are allowed", span(silent), span(timeout_ms));
+    let remedy = match runs {
+        true => "is its account out of money, or its node? Look at the miner's log",
+        false => "start the miner",
+    };
+    match record.duty {
+        Duty::Over => Check::skipped("heartbeat", "none is expected any more"),
+        Duty::Lapsed => {
+            Check::problem("heartbeat", format!("{finding}: it lapsed, and was punished"), remedy)
+        }
+        Duty::Serving if silent > timeout_ms / 2 => Check::warning("heartbeat", finding, remedy),
+        Duty::Serving => Check::ok("heartbeat", finding),
+    }
+}
+
+/// Whether the account can pay for transactions.
+pub(super) fn money(address: &str, free: u128) -> Check {
+    let finding = format!("{} for transactions", Amount(free));
+    let remedy = format!("send CYB to {address}: `cyborg chain transfer --from KEY {address} 1`");
+    match free {
+        0..NO_MONEY => Check::problem("money", finding, remedy),
+        NO_MONEY..LITTLE_MONEY => Check::warning("money", finding, remedy),
+        _ => Check::ok("money", finding),
+    }
+}
+
+/// Whether the memory that is offered is there.
+pub(super) fn memory(offered_mib: u32, memory: Option<Memory>) -> Check {
+    let offered = u64::from(offered_mib) << 20;
+    let Some(memory) = memory else {
+        return Check::skipped("memory", "the kernel does not say how much there is");
+    };
+    let finding = format!("{offered_mib} MiB offered of {} MiB", memory.total >> 20);
+    if offered > memory.total {
+        let remedy = "declare less with the chain's call miners.update, or add memory";
+        return Check::problem("memory", finding, remedy);
+    }
+    if offered > memory.total / 10 * 9 {
+        let remedy = "leave a tenth to the system and to proofs: declare less with the call miners.update";
+        return Check::warning("memory", finding, remedy);
+    }
+    Check::ok("memory", format!("{finding}, {} MiB are free", memory.available >> 20))
+}
+
+/// Whether there is room on the disk, and whether it can be written.
+pub(super) fn disk(free_bytes: u64, writable: Result<(), String>, offered_mib: u32) -> Check {
+    let finding = format!("{} free", bytes(free_bytes));
+    if let Err(problem) = writable {
+        let remedy = "is it full, mounted read-only, or another user's?";
+        return Check::problem("disk", format!("{finding}, and cannot be written: {problem}"), remedy);
+    }
+    if free_bytes < LEAST_DISK {
+        return Check::problem("disk", finding, "make room, or move the folder to a larger disk");
+    }
+    let offered = u64::from(offered_mib) << 20;
+    if free_bytes < offered {
+        let finding = format!("{finding}, less than the {} of memory that is offered", bytes(offered));
+        return Check::warning("disk", finding, "models lie on the disk too: make room, or offer less");
+    }
+    Check::ok("disk", finding)
+}
+
+/// Where power comes from, and whether what is consumed can be read.
+pub(super) fn power(power: Power, measured: bool, locked: bool) -> Check {
+    let energy = if measured { "energy is measured" } else { "energy cannot be measured" };
+    let finding = format!("{}, {energy}", power.name());
+    if power == Power::Battery {
+        return Check::warning(
+            "power",
+            finding,
+            "plug it in: a miner that vanishes loses bond and reputation",
+        );
+    }
+    if !measured && locked {
+        let remedy = "there are counters that only root reads: `chmod a+r /sys/class/powercap/*/energy_uj`";
+        return Check::warning("power", finding, remedy);
+    }
+    Check::ok("power", if measured { finding } else { format!("{finding}: reports say so") })
+}
+
+/// Whether models can be fetched: each node by its URL, and what is wrong with it.
+pub(super) fn storage(nodes: &[(String, Option<String>)]) -> Check {
+    let silent: Vec<&(String, Option<String>)> =
+        nodes.iter().filter(|(_, problem)| problem.is_some()).collect();
+    let answer = nodes.len() - silent.len();
+    let finding = format!("{answer} of {} nodes answer", nodes.len());
+    let Some((url, Some(problem))) = silent.first() else { return Check::ok("storage", finding) };
+    let finding = format!("{finding}; {url}: {problem}");
+    if answer == 0 {
+        let remedy = "no model can be fetched: are the URLs right, and is the network there?";
+        return Check::problem("storage", finding, remedy);
+    }
+    let remedy = "models are fetched from the others while those have enough fragments";
+    Check::warning("storage", finding, remedy)
+}
+
+/// What was found of the miner's process.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Running {
+    /// It answers, and has handled this block.
+    Answers { url: String, block: u64 },
+    /// It holds the folder and listens nowhere yet.
+    Starting,
+    /// It holds the folder and does not answer where it listens.
+    Silent { url: String, problem: String },
+    /// It does not run, and its port is free.
+    Down,
+    /// It does not run, and something else listens at its address.
+    Taken { listen: String },
+    /// A miner of this account answers, and does not hold this folder.
+    Elsewhere { url: String },
+}
+
+/// Whether the miner runs, answers, and keeps up with the chain. `head` is the last final block.
+pub(super) fn process(running: &Running, dir: &str, head: Option<u64>) -> Check {
+    let name = "process";
+    match running {
+        Running::Answers { url, block } => match head {
+            Some(head) if head > block.saturating_add(BEHIND_BLOCKS) => Check::warning(
+                name,
+                format!("answers at {url}, and is {} blocks behind", head - block),
+                "does it use the same node? Look at its log",
+            ),
+            _ => Check::ok(name, format!("answers at {url}, handled block {block}")),
+        },
+        Running::Starting => Check::warning(
+            name,
+            "is starting, and does not listen yet",
+            "it waits for the chain, or for the endpoint to be updated: look at its log",
+        ),
+        Running::Silent { url, problem } => Check::problem(
+            name,
+            format!("runs, and does not answer at {url}: {problem}"),
+            "look at its log; end it and start it again",
+        ),
+        Running::Down => Check::warning(name, "does not run", format!("`cyborg miner start --dir {dir}`")),
+        Running::Taken { listen } => Check::problem(
+            name,
+            format!("does not run, and another program listens at {listen}"),
+            "end that program, or start the miner with another --listen",
+        ),
+        Running::Elsewhere { url } => Check::problem(
+            name,
+            format!("a miner of this account answers at {url}, from another folder"),
+            "end one of them: two miners of one account sign two answers, and lose half the bond",
+        ),
+    }
+}
+
+/// How clients reach the miner.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reached {
+    /// It answers, by a certificate that everybody trusts, or without.
+    Yes,
+    /// It answers, by a certificate that clients do not trust.
+    Distrusted(String),
+    /// Somebody else answers.
+    Other,
+    /// Nobody answers.
+    No(String),
+}
+
+/// Whether clients find the miner where the chain says that it is. `expected` is where it should be,
+/// `reached` is `None` where it does not run.
+pub(super) fn endpoint(on_chain: &str, expected: Option<&str>, reached: Option<&Reached>) -> Check {
+    let name = "endpoint";
+    let shown = on_chain.escape_debug();
+    match (reached, expected) {
+        (Some(Reached::Other), _) => Check::problem(
+            name,
+            format!("another program answers at {shown}"),
+            "name the right one: `cyborg miner start --endpoint URL`",
+        ),
+        (Some(Reached::No(problem)), _) => Check::problem(
+            name,
+            format!("nobody answers at {shown}: {problem}"),
+            "open the port in firewall and router, or name the right endpoint: `cyborg miner start --endpoint \
+             URL`; some routers do not show a network its own outside: then ask from elsewhere",
+        ),
+        (_, Some(expected)) if expected != on_chain => Check::warning(
+            name,
+            format!("the chain names {shown}, and the miner is set up for {expected}"),
+            "the next start updates the chain",
+        ),
+        (Some(Reached::Distrusted(problem)), _) => Check::warning(
+            name,
+            format!("answers at {shown}, by a certificate that clients do not trust: {problem}"),
+            "get a certificate for this name from an authority that they know",
+        ),
+        (Some(Reached::Yes), _) => Check::ok(name, format!("answers at {shown}")),
+        (None, _) => Check::skipped(name, format!("{shown}: asked when the miner runs")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,375 @@
+//! `miner.json`: how a miner is set up. Paths and settings, no secrets.
+//!
+//! It is written whole or not at all, for its owner alone. People edit it, and anybody may have
+//! written it: what is wrong is named with its field, and values are not repeated, because what stands
+//! in the wrong place may be a passphrase.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use cyborg_envelope::files::write_private;
+use cyborg_envelope::vault::Unlock;
+use cyborg_miner::Tls;
+use cyborg_primitives::MAX_ENDPOINT_BYTES;
+use cyborg_primitives::place::{Cell, Location, Region};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::folder;
+use super::place;
+use crate::chain::amount::Amount;
+use crate::error::Failure;
+use crate::files;
+
+/// Name of the file in the miner's folder.
+pub(crate) const FILE: &str = "miner.json";
+/// Version of its form.
+pub(crate) const VERSION: u64 = 1;
+/// Longest file that is read.
+const MAX_BYTES: u64 = 64 * 1024;
+/// Most storage nodes: a blob has no more fragments to a stripe than that by far.
+const MAX_STORAGE: usize = 256;
+
+/// How a miner is set up.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Settings {
+    /// Version of the form.
+    pub(crate) version: u64,
+    /// Where the account's key is: an absolute path, a name in the keyring, or such as `//Bob`.
+    pub(crate) account: String,
+    /// The account's address: whoever only looks needs no key.
+    pub(crate) address: String,
+    /// The chain's node.
+    pub(crate) node: String,
+    /// Storage nodes that models are read from.
+    pub(crate) storage: Vec<String>,
+    /// Where the miner listens.
+    pub(crate) listen: SocketAddr,
+    /// Where clients reach it; `None` where that follows from the address it listens at.
+    pub(crate) endpoint: Option<String>,
+    /// What unlocks the vault.
+    pub(crate) unlock: UnlockBy,
+    /// Certificate and key for HTTPS.
+    pub(crate) tls: Option<TlsFiles>,
+    /// What is declared to the chain.
+    pub(crate) declared: Declared,
+    /// What was measured.
+    pub(crate) measured: Measured,
+}
+
+/// What unlocks the vault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnlockBy {
+    /// A file of random bytes.
+    KeyFile(PathBuf),
+    /// A file with a passphrase.
+    PassphraseFile(PathBuf),
+}
+
+impl UnlockBy {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::KeyFile(path) | Self::PassphraseFile(path) => path,
+        }
+    }
+
+    /// What unlocks the vault, in memory.
+    pub(crate) fn load(&self) -> Result<Unlock, Failure> {
+        match self {
+            Self::KeyFile(path) => {
+                // The vault reads it; here it is only said which file is missing.
+                match std::fs::metadata(path) {
+                    Ok(_) => Ok(Unlock::KeyFile(path.clone())),
+                    Err(source) => Err(Failure::io(path, "cannot read the key that unlocks", source)),
+                }
+            }
+            Self::PassphraseFile(path) => folder::passphrase(path).map(Unlock::Passphrase),
+        }
+    }
+}
+
+/// Certificate and key for HTTPS, both PEM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    /// The chain, the miner's own certificate first.
+    pub(crate) certificate: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+impl TlsFiles {
+    /// As the miner takes them.
+    pub(crate) fn pair(&self) -> Tls {
+        Tls { certificate: self.certificate.clone(), key: self.key.clone() }
+    }
+}
+
+/// What is declared to the chain when the miner is registered; later the chain's record counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Declared {
+    /// Two letters.
+    region: String,
+    /// Latitude and longitude of the cell's south-west corner, in hundredths of a degree.
+    cell: (i16, i16),
+    /// Memory for models, in mebibytes.
+    pub(crate) memory_mib: u32,
+    /// Asked for an hour of computing, in CYB.
+    price: String,
+    /// Staked, in CYB.
+    bond: String,
+}
+
+impl Declared {
+    /// A declaration.
+    pub(crate) fn new(at: Location, memory_mib: u32, price: Amount, bond: Amount) -> Self {
+        Self {
+            region: String::from_utf8_lossy(&at.region.0).into_owned(),
+            cell: (at.cell.latitude, at.cell.longitude),
+            memory_mib,
+            price: number(price),
+            bond: number(bond),
+        }
+    }
+
+    /// Whose law holds there.
+    pub(crate) fn region(&self) -> Result<Region, String> {
+        place::region(&self.region)
+    }
+
+    /// Where it is.
+    pub(crate) fn cell(&self) -> Cell {
+        Cell { latitude: self.cell.0, longitude: self.cell.1 }
+    }
+
+    /// Asked for an hour of computing.
+    pub(crate) fn price(&self) -> Result<Amount, String> {
+        self.price.parse()
+    }
+
+    /// Staked.
+    pub(crate) fn bond(&self) -> Result<Amount, String> {
+        self.bond.parse()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.region().map_err(inside("region"))?;
+        self.price().map_err(inside("price"))?;
+        self.bond().map_err(inside("bond"))?;
+        if self.memory_mib == 0 {
+            return Err("`memory_mib`: at least 1".to_owned());
+        }
+        if self.cell().is_valid() { Ok(()) } else { Err("`cell`: not on Earth".to_owned()) }
+    }
+}
+
+/// Says which field a problem is in.
+fn inside(name: &'static str) -> impl Fn(String) -> String {
+    move |problem| format!("`{name}`: {problem}")
+}
+
+/// An amount without its unit, as a flag takes it.
+fn number(amount: Amount) -> String {
+    amount.to_string().trim_end_matches(" CYB").to_owned()
+}
+
+/// What was measured of the machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Measured {
+    /// The processor's name.
+    pub(crate) processor: String,
+    /// Threads that it runs at once.
+    pub(crate) processors: usize,
+    /// Memory of the machine, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// Integer multiply-accumulates of a second, on as many threads as answer a task.
+    pub(crate) macs_per_second: u64,
+    /// Those threads.
+    pub(crate) answering_threads: usize,
+    /// Median time of a proof of the sample, in milliseconds.
+    pub(crate) prove_ms: u64,
+    /// Proofs of the sample in a minute.
+    pub(crate) proofs_per_minute: u64,
+    /// Bytes that are free where the miner keeps its things.
+    pub(crate) disk_free_bytes: u64,
+    /// Bytes of a second that are written there and are on the disk; `None` where none could be.
+    pub(crate) disk_write_bytes_per_second: Option<u64>,
+    /// `mains`, `battery` or `unknown`.
+    pub(crate) power: String,
+    /// Whether the energy that is consumed can be read.
+    pub(crate) energy: bool,
+}
+
+impl Settings {
+    /// Where a folder has them.
+    pub(crate) fn path(folder: &Path) -> PathBuf {
+        folder.join(FILE)
+    }
+
+    /// Reads a folder's settings; `None` where there are none.
+    pub(crate) fn find(folder: &Path) -> Result<Option<Self>, Failure> {
+        let path = Self::path(folder);
+        let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        if std::fs::symlink_metadata(&path).is_err_and(missing) {
+            return Ok(None);
+        }
+        let bytes = files::read(&path, MAX_BYTES)?;
+        Self::from_json(&bytes).map(Some).map_err(|problem| Failure::input(&path, problem))
+    }
+
+    /// Reads a folder's settings.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+        Self::find(folder)?.ok_or_else(|| {
+            let problem = format!("there is no miner here; `cyborg miner init --dir {}`", folder.display());
+            Failure::input(&Self::path(folder), problem)
+        })
+    }
+
+    /// Writes them: whole or not at all.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let path = Self::path(folder);
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| Failure::input(&path, error))?;
+        text.push('\n');
+        write_private(&path, text.as_bytes()).map_err(|source| Failure::io(&path, "cannot write", source))
+    }
+
+    fn from_json(bytes: &[u8]) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+            format!("not JSON: something is wrong in line {}, column {}", error.line(), error.column())
+        })?;
+        let Value::Object(fields) = value else { return Err("not a JSON object".to_owned()) };
+        let mut fields = Fields(fields);
+        let version: u64 = fields.take("version")?;
+        if version != VERSION {
+            return Err(format!("`version` is {version}; this program knows {VERSION}"));
+        }
+        let settings = Self {
+            version,
+            account: fields.take("account")?,
+            address: fields.take("address")?,
+            node: fields.take("node")?,
+            storage: fields.take("storage")?,
+            listen: fields.take("listen")?,
+            endpoint: fields.take("endpoint")?,
+            unlock: fields.take("unlock")?,
+            tls: fields.take("tls")?,
+            declared: fields.take("declared")?,
+            measured: fields.take("measured")?,
+        };
+        match fields.0.keys().next() {
+            Some(other) => Err(format!("`{}` is no setting of a miner", other.escape_debug())),
+            None => settings.check().map(|()| settings),
+        }
+    }
+
+    /// Checks what the types do not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.account.is_empty() {
+            return Err("`account`: names no key".to_owned());
+        }
+        folder::account(&self.address).map_err(inside("address"))?;
+        node_url(&self.node).map_err(inside("node"))?;
+        check_storage(&self.storage).map_err(inside("storage"))?;
+        if let Some(endpoint) = &self.endpoint {
+            check_endpoint(endpoint).map_err(inside("endpoint"))?;
+        }
+        if !self.unlock.path().is_absolute() {
+            return Err("`unlock`: not an absolute path".to_owned());
+        }
+        if self.tls.as_ref().is_some_and(|tls| !tls.certificate.is_absolute() || !tls.key.is_absolute()) {
+            return Err("`tls`: not absolute paths".to_owned());
+        }
+        self.declared.check().map_err(inside("declared"))
+    }
+
+    /// Where clients reach the miner when it listens at an address.
+    pub(crate) fn endpoint_at(&self, listen: SocketAddr) -> Result<String, String> {
+        match &self.endpoint {
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => endpoint_of(listen, self.tls.is_some()),
+        }
+    }
+}
+
+/// The endpoint that follows from the address that a miner listens at.
+pub(crate) fn endpoint_of(listen: SocketAddr, tls: bool) -> Result<String, String> {
+    if listen.ip().is_unspecified() {
+        return Err(format!("{listen} is every address of this machine: say which one clients are to use"));
+    }
+    if listen.port() == 0 {
+        return Err("port 0 is another one each time: say where clients reach the miner".to_owned());
+    }
+    Ok(format!("{}://{listen}", if tls { "https" } else { "http" }))
+}
+
+/// Checks where clients are to reach a miner, as the chain does, and that it is a URL.
+pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
+    if endpoint.len() > MAX_ENDPOINT_BYTES as usize {
+        return Err(format!("longer than the {MAX_ENDPOINT_BYTES} bytes that the chain keeps"));
+    }
+    http_url(endpoint)
+}
+
+/// Checks storage nodes' URLs.
+pub(crate) fn check_storage(urls: &[String]) -> Result<(), String> {
+    if urls.is_empty() {
+        return Err("no storage node".to_owned());
+    }
+    if urls.len() > MAX_STORAGE {
+        return Err(format!("more than {MAX_STORAGE} storage nodes"));
+    }
+    urls.iter().try_for_each(|url| http_url(url))
+}
+
+/// Checks the URL of a chain node.
+pub(crate) fn node_url(url: &str) -> Result<(), String> {
+    checked(url, &["ws", "wss"]).map_err(|()| "not a URL of the form ws://HOST:PORT or wss://HOST".to_owned())
+}
+
+fn http_url(url: &str) -> Result<(), String> {
+    checked(url, &["http", "https"])
+        .map_err(|()| "not a URL of the form http://HOST:PORT or https://HOST".to_owned())
+}
+
+fn checked(url: &str, schemes: &[&str]) -> Result<(), ()> {
+    let odd = |letter: char| letter.is_whitespace() || letter.is_control() || "\"\\".contains(letter);
+    let clean = !url.contains(odd);
+    match reqwest::Url::parse(url) {
+        Ok(parsed) if clean && schemes.contains(&parsed.scheme()) && parsed.has_host() => Ok(()),
+        _ => Err(()),
+    }
+}
+
+/// The fields of an object that were not looked at yet.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, String> {
+        let value = self.0.remove(name).ok_or_else(|| format!("`{name}` is missing"))?;
+        serde_json::from_value(value).map_err(|error| {
+            let said = without_value(&error.to_string());
+            format!("`{name}`: {}", said.replace(char::is_control, " "))
+        })
+    }
+}
+
+/// What serde says of a value, without the value.
+fn without_value(message: &str) -> String {
+    let shows_value = message.starts_with("invalid ") || message.starts_with("unknown variant");
+    match message.rfind("expected ") {
+        Some(at) if shows_value => message[at..].to_owned(),
+        None if shows_value => "not of the form that is needed".to_owned(),
+        _ if message.starts_with("missing field") || message.starts_with("unknown field") => {
+            message.to_owned()
+        }
+        _ => "not of the form that is needed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! The deployment: commands as a user would type them, and beside them what the chain says.
+//!
+//! The network starts while the model is compiled and its keys are made; after that one thing follows
+//! the other, but for the answers: the first is asked for alone, the others at once.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use cyborg_chain_client::subxt::utils::AccountId32;
+use cyborg_chain_client::{Chain, json as chain_json, keys, runtime};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use zkml_import::data::Samples;
+
+use super::super::arguments::Demo;
+use super::super::fund;
+use super::super::layout::Layout;
+use super::super::settings::Settings;
+use super::super::start::{self, Network, start};
+use super::super::supervisor::Supervisor;
+use super::checks::Answer;
+use super::scan;
+use super::shell::Shell;
+use super::voice::{Names, Voice};
+use super::witness::{Ledger, Witness, amount};
+use crate::chain::amount::Amount;
+use crate::error::Failure;
+use crate::files;
+use crate::model::{self, Ports};
+use crate::report::bytes;
+use crate::sample;
+use crate::zk::MAX_KEY_BYTES;
+
+/// How long the chain's word is waited for, once a command has said that something is done.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for the task's settlement; with slower blocks it is only said when it comes.
+const SETTLEMENT: Duration = Duration::from_secs(20);
+/// Chain time of one block, in milliseconds.
+const SLOT_MS: u64 = 6_000;
+/// Replicas and standbys that are asked for.
+pub(super) const REPLICAS: usize = 2;
+pub(super) const STANDBYS: usize = 1;
+
+/// Where the demo is played.
+pub(super) struct Stage<'a> {
+    pub(super) arguments: &'a Demo,
+    pub(super) layout: &'a Layout,
+    pub(super) settings: &'a Settings,
+    pub(super) voice: Voice,
+    pub(super) begun: Instant,
+}
+
+/// What came of it.
+pub(super) struct Played {
+    pub(super) network: Network,
+    pub(super) ledger: Ledger,
+    pub(super) names: Names,
+    pub(super) task: u64,
+    pub(super) model: u64,
+    pub(super) answers: Vec<Answer>,
+    /// What storage nodes keep: fragments, and bytes.
+    pub(super) stored: (u64, u64),
+    /// Length of the secret file that was encrypted.
+    pub(super) secret_bytes: u64,
+    /// Escrow that is held at the end.
+    pub(super) held: Amount,
+    /// When that comes back: the block, and how many milliseconds from now.
+    pub(super) returns: Option<(u64, u64)>,
+    /// Files with some of the model in the clear, of how many.
+    pub(super) clear: (usize, usize),
+    /// Seconds of each part.
+    pub(super) phases: Vec<(&'static str, f64)>,
+}
+
+/// The names of the files.
+struct Files {
+    model: &'static str,
+    samples: String,
+    compiled: &'static str,
+}
+
+/// Plays it.
+pub(super) async fn play(stage: &Stage<'_>, supervisor: &mut Supervisor) -> Result<Played, Failure> {
+    let Stage { arguments, layout, settings, voice, begun } = *stage;
+    let folder = layout.part("work");
+    let files = files(arguments, &folder)?;
+    let mut shell = Shell::new(supervisor.program().clone(), &folder, voice);
+    let mut phases = Vec::new();
+    let mut since = Instant::now();
+    let mut phase = |name| phases.push((name, std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64()));
+
+    voice.title("A network of its own, and a model of integers with its keys");
+    voice.say(&format!("$ cd {}", folder.display()));
+    let names = RefCell::new(Names::default());
+    let witness = RefCell::new(None);
+    let tell = |at: start::Stage<'_>| match at {
+        start::Stage::Begun(what) => voice.say(&format!("  {:>5.1} s  starting {what}", begun.elapsed().as_secs_f64())),
+        start::Stage::Chain(chain) => {
+            let known = accounts(layout, settings);
+            names.replace(known.clone());
+            witness.replace(Some(Witness::begin(chain.clone(), begun, voice, known)));
+        }
+    };
+    let prepare = async {
+        let Files { model, samples, compiled } = &files;
+        shell.run(&format!("model compile {model} --calibrate {samples} -o {compiled}")).await?;
+        shell.run(&format!("zk keygen {compiled} --out keys")).await
+    };
+    let (network, ()) = tokio::try_join!(start(supervisor, layout, settings, &tell), prepare)?;
+    let names = names.into_inner();
+    let witness = witness.into_inner().ok_or_else(|| unseen("the chain's node"))?;
+    phase("network");
+
+    voice.title("Deployment: encrypted, stored, given to miners that the chain chooses");
+    shell.source(Path::new("../env"), &network.variables);
+    shell
+        .run(&format!(
+            "deploy {} --keys keys --replicas {REPLICAS} --standbys {STANDBYS} --policy every",
+            files.compiled
+        ))
+        .await?;
+    let serving = |ledger: &Ledger| {
+        let task = ledger.of("Tasks.Submitted").last().and_then(|seen| seen.fields["task"].as_u64());
+        task.is_some_and(|task| ledger.of_task("Tasks.Confirmed", task).count() >= REPLICAS)
+    };
+    if !witness.until(PATIENCE, serving).await {
+        return Err(unseen("that the task is served"));
+    }
+    let (task, model) = submitted(&witness.ledger()).ok_or_else(|| unseen("a task"))?;
+    let stored = stored(&network).await?;
+    let keys = folder.join("keys");
+    let secret = files::read(&keys.join("prover.key"), MAX_KEY_BYTES)?;
+    voice.say(&format!(
+        "  {} of keys and weights are {} fragments on {} storage nodes: {}, encrypted",
+        bytes(secret.len() as u64),
+        stored.0,
+        network.storage.len(),
+        bytes(stored.1)
+    ));
+    phase("deployment");
+
+    voice.title("Answers: asked for, decrypted, proven, verified, paid");
+    let answers = answers(&shell, &files, task, arguments.answers.into(), &names).await?;
+    let proven = |ledger: &Ledger| {
+        answers.iter().all(|answer| ledger.verified(task, &answer.miner, answer.number).is_some())
+    };
+    // Where one is missing the checks say so.
+    witness.until(PATIENCE, proven).await;
+    phase("answers");
+
+    voice.title("The end: the task is stopped, and what was not used comes back");
+    shell.run(&format!("task stop {task}")).await?;
+    if !witness.until(PATIENCE, |ledger| ledger.of_task("Tasks.Stopped", task).next().is_some()).await {
+        return Err(unseen("that the task is stopped"));
+    }
+    let mut returns = returns(&network.chain, &witness, task, settings.block_time_ms).await?;
+    if returns.is_some_and(|(_, wait_ms)| Duration::from_millis(wait_ms) < SETTLEMENT)
+        && witness.until(2 * SETTLEMENT, |ledger| ledger.of_task("Tasks.Vacated", task).next().is_some()).await
+    {
+        returns = None;
+    }
+    witness.catch_up(&network.chain, PATIENCE).await?;
+    let held = held(&network).await?;
+    let public = files::read(&keys.join("verifier.key"), MAX_KEY_BYTES)?;
+    let clear = clear(&network, layout, &secret, &public)?;
+    phase("end");
+
+    let ledger = std::mem::take(&mut *witness.ledger());
+    let secret_bytes = secret.len() as u64;
+    Ok(Played {
+        network,
+        ledger,
+        names,
+        task,
+        model,
+        answers,
+        stored,
+        secret_bytes,
+        held,
+        returns,
+        clear,
+        phases,
+    })
+}
+
+fn unseen(what: &str) -> Failure {
+    Failure::Network(format!("the chain does not show {what}"))
+}
+
+/// Writes the model and its samples where the commands are typed.
+fn files(arguments: &Demo, folder: &Path) -> Result<Files, Failure> {
+    fs::create_dir(folder).map_err(|source| Failure::io(folder, "cannot make the folder", source))?;
+    let copy = |from: &PathBuf, to: &str| {
+        let copied = fs::copy(from, folder.join(to));
+        copied.map(drop).map_err(|source| Failure::io(from, "cannot be copied", source))
+    };
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).map_err(|source| Failure::io(&path, "cannot write", source))
+    };
+    if let (Some(model), Some(samples)) = (&arguments.model, &arguments.samples) {
+        let kind = samples.extension().is_some_and(|kind| kind == "json");
+        let files = Files {
+            model: "model.onnx",
+            samples: if kind { "samples.json" } else { "samples.npz" }.to_owned(),
+            compiled: "model.cyb",
+        };
+        copy(model, files.model)?;
+        copy(samples, &files.samples)?;
+        return Ok(files);
+    }
+    let files = Files { model: "digits_cnn.onnx", samples: "digits_cnn_io.npz".to_owned(), compiled: "digits_cnn.cyb" };
+    put(files.model, sample::MODEL)?;
+    put(&files.samples, sample::DIGITS)?;
+    Ok(files)
+}
+
+/// The network's accounts by their addresses. One whose key cannot be read has its address as name.
+fn accounts(layout: &Layout, settings: &Settings) -> Names {
+    let names = (1..=settings.miners.len()).map(|number| format!("miner-{number}"));
+    let named = names.chain(["owner".to_owned()]).filter_map(|name| {
+        let key = keys::read(&layout.key(&name)).ok()?;
+        Some((fund::account(&key).to_string(), name))
+    });
+    Names(named.collect::<BTreeMap<_, _>>())
+}
+
+/// The task that was submitted, and its model.
+fn submitted(ledger: &Ledger) -> Option<(u64, u64)> {
+    let seen = ledger.of("Tasks.Submitted").last()?;
+    Some((seen.fields["task"].as_u64()?, seen.fields["model"].as_u64()?))
+}
+
+/// Fragments and bytes that the storage nodes say they keep.
+async fn stored(network: &Network) -> Result<(u64, u64), Failure> {
+    let (mut fragments, mut kept) = (0, 0);
+    for node in &network.storage {
+        let url = node.url.clone();
+        let asked = tokio::task::spawn_blocking(move || cyborg_storage::status(&url)).await;
+        let status = asked.map_err(|error| Failure::Storage(error.to_string()))?;
+        let status = status.map_err(|error| Failure::Storage(format!("{}: {error}", node.name)))?;
+        fragments += status.fragments;
+        kept += status.used_bytes;
+    }
+    Ok((fragments, kept))
+}
+
+/// Samples to ask about, with what they are: different ones first, where labels say so.
+fn questions(path: &Path, compiled: &Path, wanted: usize) -> Result<Vec<(usize, Option<i64>)>, Failure> {
+    let samples = Samples::open(path)?;
+    let (graph, _) = model::load(compiled)?;
+    let ports = Ports::inputs(&graph);
+    let count = samples.count(&ports.names, &ports.sizes)?;
+    let mut labelled = Vec::with_capacity(count);
+    for index in 0..count {
+        let label = samples.labels_for(index)?.and_then(|labels| labels.first().copied());
+        labelled.push((index, label));
+    }
+    let chosen = different_first(labelled, wanted);
+    if chosen.len() == wanted {
+        return Ok(chosen);
+    }
+    let problem = format!("has {count} samples, and {wanted} answers are wanted");
+    Err(Failure::input(path, problem))
+}
+
+fn different_first(labelled: Vec<(usize, Option<i64>)>, wanted: usize) -> Vec<(usize, Option<i64>)> {
+    let mut known = Vec::new();
+    let (mut chosen, others): (Vec<_>, Vec<_>) = labelled.into_iter().partition(|(_, label)| {
+        let new = label.is_some() && !known.contains(label);
+        if new {
+            known.push(*label);
+        }
+        new
+    });
+    chosen.extend(others);
+    chosen.truncate(wanted);
+    chosen
+}
+
+/// Asks the bare engine, and then the network: first for one answer, then for the others at once.
+async fn answers(
+    shell: &Shell,
+    files: &Files,
+    task: u64,
+    wanted: usize,
+    names: &Names,
+) -> Result<Vec<Answer>, Failure> {
+    let Files { samples, compiled, .. } = files;
+    let folder = shell.folder();
+    let questions = questions(&folder.join(samples), &folder.join(compiled), wanted)?;
+    let mut bare = BTreeMap::new();
+    for (index, _) in &questions {
+        let line = format!("model run {compiled} --input {samples} --index {index}");
+        bare.insert(*index, shell.ask(&line).await?.0);
+    }
+    let ask = |index: usize, label: Option<i64>| {
+        let shell = shell.clone();
+        let bare = bare.get(&index).cloned().unwrap_or_default();
+        let line = format!("infer {task} --input {samples} --index {index} --wait-proof");
+        async move {
+            let (said, seconds) = shell.ask(&line).await?;
+            Ok::<_, Failure>(Answer::new(index, label, &bare, &said, seconds))
+        }
+    };
+    let mut answers = Vec::with_capacity(questions.len());
+    let mut questions = questions.into_iter();
+    if let Some((index, label)) = questions.next() {
+        let answer = ask(index, label).await?;
+        shell.voice().say(&told(&answer, names));
+        answers.push(answer);
+    }
+    let mut asked = JoinSet::new();
+    for (index, label) in questions {
+        asked.spawn(ask(index, label));
+    }
+    while let Some(answer) = asked.join_next().await {
+        let answer = answer.map_err(|error| Failure::Network(error.to_string()))??;
+        shell.voice().say(&told(&answer, names));
+        answers.push(answer);
+    }
+    answers.sort_by_key(|answer| answer.index);
+    Ok(answers)
+}
+
+/// An answer in one line.
+fn told(answer: &Answer, names: &Names) -> String {
+    let known = |value: Option<i64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
+    let same = if answer.equal { "as the bare engine's" } else { "NOT as the bare engine's" };
+    format!(
+        "  sample {}: {} (labelled {}), integers {same}; answer {} of {}, here after {:.0} ms, proven after {:.1} s",
+        answer.index,
+        known(answer.class),
+        known(answer.label),
+        answer.number,
+        names.of(&answer.miner),
+        1e3 * answer.latency,
+        answer.seconds
+    )
+}
+
+/// When the rest of the escrow comes back: the block, and the milliseconds until then.
+async fn returns(
+    chain: &Chain,
+    witness: &Witness,
+    task: u64,
+    block_ms: u64,
+) -> Result<Option<(u64, u64)>, Failure> {
+    let at = chain.at_finalised().await?;
+    let now = chain_json::entry(&at, runtime::storage().timestamp().now(), ()).await?;
+    let now = now.as_ref().and_then(Value::as_u64).unwrap_or_default();
+    let ledger = witness.ledger();
+    let settles = ledger.of_task("Tasks.Stopped", task).next().and_then(|seen| seen.fields["settles_by"].as_u64());
+    Ok(settles.map(|settles| {
+        let blocks = settles.saturating_sub(now).div_ceil(SLOT_MS);
+        (at.block_number() + blocks, blocks * block_ms)
+    }))
+}
+
+/// What is held of the owner for escrow.
+async fn held(network: &Network) -> Result<Amount, Failure> {
+    let at = network.chain.at_finalised().await?;
+    let owner: AccountId32 = network
+        .owner
+        .parse()
+        .map_err(|_| Failure::Network(format!("{} is no address", network.owner)))?;
+    let holds = chain_json::entry(&at, runtime::storage().balances().holds(), (owner,)).await?;
+    Ok(escrow(&holds.unwrap_or_default()))
+}
+
+fn escrow(holds: &Value) -> Amount {
+    let of_tasks = |hold: &&Value| hold["id"].get("Payments").is_some();
+    let holds = holds.as_array().into_iter().flatten().filter(of_tasks);
+    Amount(holds.map(|hold| amount(&hold["amount"]).0).sum())
+}
+
+/// Files of storage nodes and miners that hold pieces of the secret, and all their files.
+fn clear(network: &Network, layout: &Layout, secret: &[u8], public: &[u8]) -> Result<(usize, usize), Failure> {
+    let needles = scan::needles(secret, public);
+    if needles.is_empty() {
+        return Err(Failure::Network("the prover's key has nothing to be looked for".to_owned()));
+    }
+    let parts = network.storage.iter().chain(network.miners.iter().map(|miner| &miner.part));
+    let (mut found, mut files) = (0, 0);
+    for part in parts {
+        let folder = layout.part(&part.name);
+        let (more, seen) = scan::holders(&folder, &needles)
+            .map_err(|source| Failure::io(&folder, "cannot be searched", source))?;
+        (found, files) = (found + more, files + seen);
+    }
+    Ok((found, files))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn different_samples_come_first() {
+        let labelled = vec![(0, Some(3)), (1, Some(3)), (2, None), (3, Some(1)), (4, Some(3))];
+        let chosen = |wanted| {
+            let chosen = different_first(labelled.clone(), wanted);
+            chosen.into_iter().map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(2), [0, 3]);
+        assert_eq!(chosen(4), [0, 3, 1, 2]);
+        assert_eq!(chosen(9), [0, 3, 1, 2, 4]);
+    }
+
+    #[test]
+    fn only_escrow_is_counted() {
+        let holds = json!([
+            { "id": { "Payments": "Escrow" }, "amount": "5" },
+            { "id": { "Models": "Deposit" }, "amount": "7" },
+            { "id": { "Payments": "Escrow" }, "amount": "1" },
+        ]);
+        assert_eq!(escrow(&holds), Amount(6));
+        assert_eq!(escrow(&Value::Null), Amount(0));
+    }
+}

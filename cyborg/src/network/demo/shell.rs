@@ -1,0 +1,88 @@
+//! Commands of this program as a user would type them, and what they answer.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::super::process::{self, Done, Program};
+use super::voice::Voice;
+use crate::error::Failure;
+
+/// Longest that a command may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Where commands are typed.
+#[derive(Clone)]
+pub(super) struct Shell {
+    program: Program,
+    folder: PathBuf,
+    variables: Vec<(&'static str, String)>,
+    voice: Voice,
+}
+
+impl Shell {
+    /// Commands run in a folder.
+    pub(super) fn new(program: Program, folder: &Path, voice: Voice) -> Self {
+        Self { program, folder: folder.to_owned(), variables: Vec::new(), voice }
+    }
+
+    /// Where commands run.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Who is told.
+    pub(super) fn voice(&self) -> Voice {
+        self.voice
+    }
+
+    /// What `source env` does.
+    pub(super) fn source(&mut self, file: &Path, variables: &[(&'static str, String)]) {
+        self.voice.say(&format!("$ source {}", file.display()));
+        self.variables = variables.to_vec();
+    }
+
+    /// Runs a command line of words, and shows it with all that it prints, its notes first.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub(super) async fn run(&self, line: &str) -> Result<(), Failure> {
+        let done = self.done(line).await?;
+        let lines = done.stderr.lines().chain(done.stdout.lines());
+        lines.for_each(|line| self.voice.say(&format!("  {line}")));
+        Ok(())
+    }
+
+    /// Runs a command line with `--json`, and gives its answer and the seconds that it took. Of what
+    /// it prints nothing is shown.
+    ///
+    /// # Errors
+    /// Where it fails, or prints no JSON.
+    pub(super) async fn ask(&self, line: &str) -> Result<(Value, f64), Failure> {
+        let line = format!("{line} --json");
+        let begun = Instant::now();
+        let done = self.done(&line).await?;
+        let answer = serde_json::from_str(done.stdout.trim())
+            .map_err(|error| failed(&line, &format!("printed no JSON: {error}")))?;
+        Ok((answer, begun.elapsed().as_secs_f64()))
+    }
+
+    async fn done(&self, line: &str) -> Result<Done, Failure> {
+        self.voice.say(&format!("$ cyborg {line}"));
+        let mut command = self.program.command(line.split_whitespace());
+        command.current_dir(&self.folder);
+        for (name, value) in &self.variables {
+            command.env(name, value);
+        }
+        let done = timeout(PATIENCE, process::run(&mut command)).await;
+        let done = done.map_err(|_| failed(line, "takes too long"))?;
+        let done = done.map_err(|error| failed(line, &error.to_string()))?;
+        if done.status.success() { Ok(done) } else { Err(failed(line, &done.problem())) }
+    }
+}
+
+fn failed(line: &str, problem: &str) -> Failure {
+    Failure::Network(format!("`cyborg {line}`: {problem}"))
+}

@@ -1,0 +1,108 @@
+//! `cyborg deploy`, `cyborg infer` and `cyborg task …`: the owner's side of the network.
+//!
+//! | module | content |
+//! |---|---|
+//! | `arguments` | the flags |
+//! | `deploy` | a model to miners, until they serve it |
+//! | `infer` | a request, its answer, its proof |
+//! | `manage` | list, stop, top up, keep, events |
+//! | `watch` | logs and live status, as miners give them |
+
+pub(crate) mod arguments;
+mod deploy;
+mod infer;
+mod manage;
+mod watch;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+
+use cyborg_chain_client::subxt::utils::AccountId32;
+use cyborg_chain_client::{Chain, keys};
+use cyborg_miner_client::Owner;
+use cyborg_miner_client::http::Http;
+use cyborg_primitives::Account;
+
+use crate::error::Failure;
+use crate::files;
+use crate::folders;
+use crate::report::Report;
+use arguments::{Deploy, HttpFlags, Infer, OwnerFlags, Place, TaskCommand};
+
+/// Longest file of certificates, in bytes.
+const MAX_PEM_BYTES: u64 = 1 << 20;
+
+/// Runs `cyborg deploy`.
+pub(crate) fn deploy(arguments: &Deploy) -> Result<Report, Failure> {
+    wait(deploy::run(arguments))
+}
+
+/// Runs `cyborg infer`.
+pub(crate) fn infer(arguments: &Infer) -> Result<Report, Failure> {
+    wait(infer::run(arguments))
+}
+
+/// Runs one of the commands of `cyborg task`.
+pub(crate) fn run(command: &TaskCommand, json: bool) -> Result<Report, Failure> {
+    wait(async {
+        match command {
+            TaskCommand::List(arguments) => manage::list(arguments).await,
+            TaskCommand::Show(arguments) => manage::show(arguments).await,
+            TaskCommand::Stop(arguments) => manage::stop(arguments).await,
+            TaskCommand::TopUp(arguments) => manage::top_up(arguments).await,
+            TaskCommand::Keep(arguments) => manage::keep(arguments, json).await,
+            TaskCommand::Events(arguments) => manage::events(arguments, json).await,
+            TaskCommand::Logs(arguments) => watch::logs(arguments, json).await,
+            TaskCommand::Status(arguments) => watch::status(arguments, json).await,
+        }
+    })
+}
+
+fn wait(work: impl Future<Output = Result<Report, Failure>>) -> Result<Report, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Io {
+        file: "the asynchronous runtime".to_owned(),
+        action: "start",
+        source: error,
+    })?;
+    runtime.block_on(work)
+}
+
+/// Where the owner's records are.
+fn folder(place: &Place) -> Result<PathBuf, Failure> {
+    match &place.owner_dir {
+        Some(folder) => Ok(folder.clone()),
+        None => Ok(folders::of_user("XDG_DATA_HOME", ".local/share")
+            .ok_or_else(|| Failure::Usage {
+                flag: "--owner-dir",
+                problem: "there is no home folder: say where the owner's secrets are to be kept".to_owned(),
+            })?
+            .join("owner")),
+    }
+}
+
+/// The owner that the flags name, connected.
+async fn owner(flags: &OwnerFlags) -> Result<Owner, Failure> {
+    let signer = keys::load(&flags.account)?;
+    let chain = Chain::connect(&flags.place.node).await?;
+    Ok(Owner::new(chain, signer, &folder(&flags.place)?)?)
+}
+
+/// HTTP with the certificates that the flags name.
+fn http(flags: &HttpFlags) -> Result<Http, Failure> {
+    let roots =
+        flags.ca.iter().map(|path| files::read(path, MAX_PEM_BYTES)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Http::new(&roots)?)
+}
+
+/// A miner's account, from its address.
+fn miner(address: &str) -> Result<Account, Failure> {
+    match AccountId32::from_str(address) {
+        Ok(account) => Ok(account.0),
+        Err(_) => {
+            let problem = format!("`{address}` is no address; `cyborg task show` lists those of a task");
+            Err(Failure::Usage { flag: "--miner", problem })
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `cyborg infer`: a request to whoever serves a task, the answer, and its proof on chain.
+
+use std::path::Path;
+use std::time::Duration;
+
+use cyborg_chain_client::subxt::utils::AccountId32;
+use cyborg_miner_client::OwnerError;
+use cyborg_miner_client::ask::{Asking, Verdict};
+use cyborg_primitives::task::ProofPolicy;
+use serde_json::json;
+use zkml_graph::Graph;
+use zkml_import::data::{Samples, Values, npz_bytes};
+
+use super::arguments::Infer;
+use super::{http, miner, owner};
+use crate::chain::amount::Amount;
+use crate::error::Failure;
+use crate::files::{self, Output, Secrecy};
+use crate::model::{Ports, integers_as_json, shown};
+use crate::report::{Report, hex, seconds};
+
+/// Asks, checks, decrypts; waits for the proof where it is asked to.
+pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
+    let out = arguments.out.as_deref().map(output).transpose()?;
+    let asking = Asking {
+        miner: arguments.miner.as_deref().map(miner).transpose()?,
+        price_cap: arguments.price_cap.map(|Amount(cap)| cap),
+        patience: Duration::from_secs(arguments.timeout),
+    };
+    let http = http(&arguments.http)?;
+    let owner = owner(&arguments.owner).await?;
+    let record = owner.book.task(arguments.task)?;
+    let verifier = owner.book.verifier(&record.key)?;
+    let graph = verifier.graph();
+    let samples = Samples::open(&arguments.sample.input)?;
+    let inputs = Ports::inputs(graph).sample(&samples, arguments.sample.index)?;
+
+    let answered = owner.ask(&http, arguments.task, &inputs, &asking).await?;
+    if let Some((out, kind)) = &out {
+        files::write(&[(out, &kind.bytes(graph, &answered.outputs)?)])?;
+    }
+    let at = owner.chain.at_finalised().await?;
+    let policy = owner.task(&at, arguments.task).await?.policy;
+    let mut report = Report::default();
+    let who = AccountId32(answered.miner).to_string();
+    report.field("task", arguments.task, "task", arguments.task);
+    report.field("miner", who.as_str(), "answered by", &who);
+    report.field("number", answered.number, "request", answered.number);
+    let (lines, values) = shown(&Ports::outputs(graph), &answered.outputs);
+    lines.into_iter().for_each(|line| {
+        report.line(line);
+    });
+    report.json("outputs", values);
+    report.json("input_digest", format!("0x{}", hex(&answered.receipt.input)));
+    report.json("output_digest", format!("0x{}", hex(&answered.receipt.output)));
+    report.field("price", answered.price.to_string(), "costs", Amount(answered.price));
+    let latency = answered.latency.as_secs_f64();
+    report.field("latency_seconds", latency, "answered after", seconds(latency));
+    if let Some((out, _)) = &out {
+        let path = out.path().display().to_string();
+        report.field("out", path.as_str(), "written to", &path);
+    }
+    // What pays on demand is the owner's word: a miner that gets none stops answering.
+    if policy == ProofPolicy::OnDemand {
+        let through = owner.acknowledge(&http, arguments.task, &answered.miner).await?;
+        report.json("acknowledged", through);
+    }
+    if !arguments.wait_proof {
+        let words = match policy {
+            ProofPolicy::Every => "follows on chain",
+            ProofPolicy::Sampled { .. } => "follows on chain if it is drawn",
+            ProofPolicy::OnDemand => "on demand: --wait-proof",
+        };
+        report.line(format!("{:<24} {words}", "proof"));
+        return Ok(report);
+    }
+    owner.demand(policy, &answered).await?;
+    match owner.verdict(&answered, asking.patience).await? {
+        Some(Verdict::Verified { block, paid }) => {
+            report.json("proven", true);
+            report.field(
+                "proven_in_block",
+                block,
+                "proof",
+                format!("verified by the chain in block {block}"),
+            );
+            report.json("paid", paid.map(|paid| paid.to_string()));
+            Ok(report)
+        }
+        Some(Verdict::Punished { block, fault, slashed }) => Err(Failure::False {
+            file: format!("miner {who}, request {}", answered.number),
+            problem: format!(
+                "found guilty in block {block}: {fault}; its bond lost {}: the answer is not to be trusted",
+                Amount(slashed)
+            ),
+        }),
+        None => {
+            report.json("proven", json!(null));
+            Err(Failure::from(OwnerError::NoAnswer {
+                task: arguments.task,
+                seconds: arguments.timeout,
+                last: format!(
+                    "{who} has answered request {}, and its proof is not on chain yet",
+                    answered.number
+                ),
+            }))
+        }
+    }
+}
+
+/// What an output file holds.
+enum Kind {
+    Npz,
+    Json,
+}
+
+impl Kind {
+    fn bytes(&self, graph: &Graph, outputs: &[Vec<i64>]) -> Result<Vec<u8>, Failure> {
+        let ports = Ports::outputs(graph);
+        match self {
+            Self::Json => Ok(integers_as_json(&ports, outputs).to_string().into_bytes()),
+            Self::Npz => {
+                let real = ports.real(outputs);
+                let arrays =
+                    ports.names.iter().zip(&ports.tensors).zip(real).map(|((name, tensor), values)| {
+                        let shape: Vec<usize> = tensor.shape.iter().map(|extent| *extent as usize).collect();
+                        (name.as_str(), [vec![1], shape].concat(), Values::Float(values))
+                    });
+                Ok(npz_bytes(arrays)?)
+            }
+        }
+    }
+}
+
+/// An output file, and what it is to hold by its name.
+fn output(path: &Path) -> Result<(Output, Kind), Failure> {
+    let kind = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("npz") => Kind::Npz,
+        Some("json") => Kind::Json,
+        _ => return Err(Failure::input(path, "an output is written as .npz or .json")),
+    };
+    // An answer belongs to its owner, who kept it secret all the way.
+    Ok((Output::new(path, Secrecy::Secret)?, kind))
+}

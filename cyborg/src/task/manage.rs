@@ -1,0 +1,113 @@
+//! `cyborg task list`, `show`, `stop`, `top-up`, `keep` and `events`.
+
+use cyborg_chain_client::subxt::utils::AccountId32;
+use cyborg_chain_client::{Chain, keys, runtime};
+use cyborg_miner_client::keep::Kept;
+use serde_json::json;
+
+use super::arguments::{Act, Events, OwnerFlags, Show, TopUp};
+use super::owner;
+use crate::chain::amount::Amount;
+use crate::chain::{events, tasks};
+use crate::error::Failure;
+use crate::report::{Report, print_json, print_line};
+
+/// Tasks of the owner, whichever machine they were submitted from.
+pub(super) async fn list(flags: &OwnerFlags) -> Result<Report, Failure> {
+    let account = AccountId32(keys::account(&keys::load(&flags.account)?));
+    let chain = Chain::connect(&flags.place.node).await?;
+    tasks::list(&chain, Some(account)).await
+}
+
+/// All that the chain knows of a task.
+pub(super) async fn show(arguments: &Show) -> Result<Report, Failure> {
+    tasks::show(&Chain::connect(&arguments.node).await?, arguments.task).await
+}
+
+/// Stops a task.
+pub(super) async fn stop(arguments: &Act) -> Result<Report, Failure> {
+    let owner = owner(&arguments.owner).await?;
+    let task = arguments.task;
+    let done = owner.chain.submit(&runtime::transactions().tasks().stop(task), &owner.signer).await?;
+    let mut report = Report::default();
+    report.field("task", task, "task", task);
+    report.field("block", done.block, "stopped in block", done.block);
+    if let Some(stopped) = done.events::<runtime::tasks::events::Stopped>()?.first() {
+        let seconds = stopped.settles_by / 1_000;
+        report.field("settles_by_ms", stopped.settles_by, "settles by", format!("{seconds} s of chain time"));
+        report.line("Until then what was answered can be proven and paid; the rest comes back after that.");
+    }
+    if let Some(vacated) = done.events::<runtime::tasks::events::Vacated>()?.first() {
+        report.field("refunded", vacated.refunded.to_string(), "came back", Amount(vacated.refunded));
+    }
+    Ok(report)
+}
+
+/// Adds money to a task.
+pub(super) async fn top_up(arguments: &TopUp) -> Result<Report, Failure> {
+    let (Amount(answers), Amount(proofs)) = (arguments.answers, arguments.proofs);
+    if answers == 0 && proofs == 0 {
+        let problem = "say how much, with --answers or --proofs".to_owned();
+        return Err(Failure::Usage { flag: "--answers", problem });
+    }
+    let owner = owner(&arguments.act.owner).await?;
+    let task = arguments.act.task;
+    let call = runtime::transactions().payments().top_up(task, answers, proofs);
+    let done = owner.chain.submit(&call, &owner.signer).await?;
+    let mut report = Report::default();
+    report.field("task", task, "task", task);
+    report.field("answers", answers.to_string(), "added for answers", Amount(answers));
+    report.field("proofs", proofs.to_string(), "added for proofs", Amount(proofs));
+    report.field("block", done.block, "final in block", done.block);
+    Ok(report)
+}
+
+/// Does what a task needs of its owner, until it ends. A node that goes away is waited for.
+pub(super) async fn keep(arguments: &Act, json: bool) -> Result<Report, Failure> {
+    const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+    let mut tell = |kept: Kept| {
+        let address = |account: [u8; 32]| AccountId32(account).to_string();
+        let (name, words, miner) = match kept {
+            Kept::Wrapped(miner) => ("wrapped", "content key wrapped for", Some(address(miner))),
+            Kept::Anchored(miner) => ("anchored", "hash chain fixed for", Some(address(miner))),
+            Kept::Revealed(miner, _) => ("revealed", "draw revealed for", Some(address(miner))),
+            Kept::Stopped => ("stopped", "stopped; settling", None),
+            Kept::Vacated => ("vacated", "vacated: over", None),
+        };
+        if json {
+            print_json(&json!({ "task": arguments.task, "did": name, "miner": miner }));
+        } else {
+            print_line(format!("task {}: {words} {}", arguments.task, miner.unwrap_or_default()).trim_end());
+        }
+    };
+    // The first connection must succeed, so that a mistake is seen at once.
+    let mut owner = owner(&arguments.owner).await?;
+    owner.book.task(arguments.task)?;
+    let work = async {
+        loop {
+            match owner.keep(arguments.task, &mut tell).await {
+                Ok(()) => return Ok(Report::default()),
+                Err(cyborg_miner_client::OwnerError::Chain(error)) => eprintln!("waiting: {error}"),
+                Err(error) => return Err(Failure::from(error)),
+            }
+            tokio::time::sleep(PAUSE).await;
+            if let Ok(chain) = Chain::connect(&arguments.owner.place.node).await {
+                owner.chain = chain;
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        interrupted = tokio::signal::ctrl_c() => match interrupted {
+            Ok(()) => Ok(Report::default()),
+            Err(source) => Err(Failure::Io { file: "Ctrl-C".to_owned(), action: "wait for", source }),
+        },
+    }
+}
+
+/// The chain's events of a task.
+pub(super) async fn events(arguments: &Events, json: bool) -> Result<Report, Failure> {
+    let chain = Chain::connect(&arguments.node).await?;
+    let wanted = events::Wanted { pallet: None, task: Some(arguments.task) };
+    events::run(&chain, arguments.from, arguments.follow, &wanted, json).await
+}

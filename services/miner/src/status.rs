@@ -1,0 +1,255 @@
+//! The live status of tasks, for whoever may ask for their answers too: owner and delegate.
+//!
+//! The agent writes on the [`Board`] how far each task is. A stream looks once a second at what there
+//! is to say, and says it when it has changed, or when nothing was said for a while: what happens in a
+//! task costs nothing more because somebody watches.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use cyborg_miner_client::status::{Challenge, ENDED, Leave, Status};
+use cyborg_primitives::{Account, Digest, TaskId};
+use cyborg_serving::until;
+use futures::stream::{Stream, unfold};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::challenge::{Bad, Challenges, LIFETIME};
+use crate::metrics::Metrics;
+use crate::prover::{Tasks, served};
+
+/// Limits on streams of live status.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams {
+    /// Streams at once.
+    pub most: usize,
+    /// Streams of one task at once.
+    pub of_a_task: usize,
+    /// Shortest pause between two events.
+    pub pause: Duration,
+    /// Longest pause between two events.
+    pub silence: Duration,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { most: 256, of_a_task: 8, pause: Duration::from_secs(1), silence: Duration::from_secs(15) }
+    }
+}
+
+/// Why nobody is told of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Denied {
+    /// It is not known here.
+    #[error("this miner has no part in this task")]
+    UnknownTask,
+    /// There is no leave.
+    #[error("a challenge signed by the task's owner or its delegate is needed")]
+    NoLeave,
+    /// Its account may not watch.
+    #[error("the challenge is signed neither by the task's owner nor by its delegate")]
+    NotEntitled,
+    /// Its signature is false.
+    #[error("the challenge's signature is not that of the account, for this task and miner")]
+    Signature,
+    /// The challenge does not count.
+    #[error(transparent)]
+    Challenge(#[from] Bad),
+    /// All streams are taken.
+    #[error("too many watch already; try again")]
+    Crowded,
+    /// The system gives no randomness.
+    #[error("the miner failed; try again")]
+    Failed,
+}
+
+/// How far a task is, and who may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) signers: Vec<Account>,
+    pub(crate) step: &'static str,
+    pub(crate) trouble: Option<String>,
+}
+
+/// What the agent shows.
+#[derive(Default)]
+pub(crate) struct Board(RwLock<BTreeMap<TaskId, Shown>>);
+
+impl Board {
+    /// Shows how far a task is. Where the chain says nothing of it, those may know who might before.
+    pub(crate) fn put(
+        &self,
+        task: TaskId,
+        signers: Option<Vec<Account>>,
+        step: &'static str,
+        trouble: Option<String>,
+    ) {
+        let mut board = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = board.remove(&task).map(|shown| shown.signers);
+        if let Some(signers) = signers.or(before) {
+            board.insert(task, Shown { signers, step, trouble });
+        }
+    }
+
+    /// A task is over.
+    pub(crate) fn remove(&self, task: TaskId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
+    }
+
+    fn get(&self, task: TaskId) -> Option<Shown> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&task).cloned()
+    }
+}
+
+/// Who is told what.
+pub(crate) struct Gallery {
+    pub(crate) genesis: Digest,
+    pub(crate) miner: Account,
+    pub(crate) limits: Streams,
+    pub(crate) board: Arc<Board>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) challenges: Challenges,
+    /// Streams of each task.
+    pub(crate) seats: Mutex<BTreeMap<TaskId, usize>>,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+/// A place among those who watch, until it is dropped.
+struct Seat {
+    gallery: Arc<Gallery>,
+    task: TaskId,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.gallery.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        match seats.get(&self.task).and_then(|count| count.checked_sub(1)) {
+            None | Some(0) => drop(seats.remove(&self.task)),
+            Some(left) => drop(seats.insert(self.task, left)),
+        }
+        self.gallery.metrics.streams.dec();
+    }
+}
+
+impl Gallery {
+    /// A challenge to be signed by whoever wants to watch a task.
+    pub(crate) fn challenge(&self, task: TaskId) -> Result<Challenge, Denied> {
+        self.board.get(task).ok_or(Denied::UnknownTask)?;
+        let nonce = self.challenges.issue(task).map_err(|error| {
+            tracing::error!(%error, "no challenges");
+            Denied::Failed
+        })?;
+        let lasts_ms = u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX);
+        Ok(Challenge { nonce: cyborg_chain_client::json::hex(&nonce), lasts_ms })
+    }
+
+    /// The statuses of a task, for whoever has signed a challenge: one at once, then as they change.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        task: TaskId,
+        leave: Option<Leave>,
+    ) -> Result<impl Stream<Item = Status> + use<>, Denied> {
+        let shown = self.board.get(task).ok_or(Denied::UnknownTask)?;
+        let leave = leave.ok_or(Denied::NoLeave)?;
+        if !shown.signers.contains(&leave.account) {
+            return Err(Denied::NotEntitled);
+        }
+        self.challenges.check(task, &leave.nonce)?;
+        if !leave.is_valid(&self.genesis, task, self.miner) {
+            return Err(Denied::Signature);
+        }
+        // The challenge of one who finds no place is good for another attempt.
+        let seat = self.seat(task)?;
+        self.challenges.spend(task, &leave.nonce)?;
+        let watcher = Watcher { account: leave.account, stopped: self.stopped.clone(), said: None, seat };
+        Ok(unfold(watcher, Watcher::next))
+    }
+
+    fn seat(self: &Arc<Self>, task: TaskId) -> Result<Seat, Denied> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = seats.values().sum();
+        let of_task = seats.get(&task).copied().unwrap_or(0);
+        if all >= self.limits.most || of_task >= self.limits.of_a_task {
+            return Err(Denied::Crowded);
+        }
+        seats.insert(task, of_task + 1);
+        self.metrics.streams.inc();
+        Ok(Seat { gallery: self.clone(), task })
+    }
+
+    /// What there is to say of a task.
+    fn status(&self, task: TaskId, shown: Shown) -> Status {
+        let counts = self.metrics.counts(task);
+        let mut status = Status {
+            task,
+            step: shown.step.to_owned(),
+            trouble: shown.trouble,
+            block: u64::try_from(self.metrics.block.get()).unwrap_or(0),
+            answered: 0,
+            proofs_due: 0,
+            proofs_made: counts.made,
+            proofs_verified: counts.verified,
+            settled_through: 0,
+            compute_left: None,
+            proof_money_left: None,
+            busy_ms: counts.busy_ms,
+        };
+        if let Some(served) = served(&self.tasks, task) {
+            let books = served.books();
+            status.answered = books.total;
+            status.proofs_due = books.unproven as u64;
+            status.settled_through = books.terms.settled.through();
+            status.compute_left = Some(books.terms.compute_left);
+            status.proof_money_left = Some(books.terms.proofs_left);
+        }
+        status
+    }
+}
+
+/// One who watches a task.
+struct Watcher {
+    account: Account,
+    stopped: watch::Receiver<bool>,
+    /// What was said last, and when.
+    said: Option<(Status, Instant)>,
+    seat: Seat,
+}
+
+impl Watcher {
+    async fn next(mut self) -> Option<(Status, Self)> {
+        let (gallery, task) = (self.seat.gallery.clone(), self.seat.task);
+        let Streams { pause, silence, .. } = gallery.limits;
+        loop {
+            if let Some((last, _)) = &self.said {
+                if last.step == ENDED {
+                    return None;
+                }
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = until(&mut self.stopped) => return None,
+                }
+            }
+            let status = match gallery.board.get(task) {
+                // Who may watch can change while somebody does.
+                Some(shown) if !shown.signers.contains(&self.account) => return None,
+                Some(shown) => gallery.status(task, shown),
+                // It is over: what was known last, with its end.
+                None => {
+                    let (last, _) = self.said.take()?;
+                    Status { step: ENDED.to_owned(), ..last }
+                }
+            };
+            let news = self.said.as_ref().is_none_or(|(last, at)| *last != status || at.elapsed() >= silence);
+            if news {
+                self.said = Some((status.clone(), Instant::now()));
+                return Some((status, self));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
