@@ -1,14 +1,24 @@
 #!/usr/bin/env bash
-# The main job from nothing: set-up, build, then a trained model of handwritten digits is compiled to
-# integers, committed to, and an inference of a held-out digit is proven and verified; at last a
-# proof for another context is refused. Everything is written to a new folder, which it names. The chain's
-# node is left out: Substrate takes twenty minutes more to build.
+# The main job from nothing: set-up, build, and `cyborg demo`: a network of processes on this machine, to
+# which a model is deployed, encrypted; its answers are proven, verified by the chain, paid and decrypted.
+# What follows the script's name goes to it, such as --keep. Substrate takes twenty minutes to build on two
+# cores, once.
+#
+# With --proofs the chain is left out, and so is its build: a trained model of handwritten digits is compiled
+# to integers, committed to, and an inference of a held-out digit is proven and verified; at last a proof for
+# another context is refused. Everything is written to a new folder, which it names.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh
-cargo build --release -p cyborg --no-default-features
 cyborg="${CARGO_TARGET_DIR:-target}/release/cyborg"
+if [ "${1:-}" != --proofs ]; then
+    # The selection of the tests, so that Substrate is not built once for each.
+    cargo test --no-run --locked --release --workspace --test network_up
+    exec "$cyborg" demo "$@"
+fi
+
+cargo build --release -p cyborg --no-default-features
 out="$(mktemp -d)"
 model=tests/data/digits_cnn
 context=$(printf 'request 7 of task 42' | od -An -tx1 | tr -d ' \n')

@@ -86,7 +86,8 @@ impl Network {
         let mut line = String::new();
         BufReader::new(supervisor.stdout.take().ok_or("no stdout")?).read_line(&mut line)?;
         let said = fs::read_to_string(&stderr)?;
-        let ready: Value = serde_json::from_str(&line).map_err(|error| format!("{error} in `{line}`: {said}"))?;
+        let ready: Value =
+            serde_json::from_str(&line).map_err(|error| format!("{error} in `{line}`: {said}"))?;
         if ready.get("error").is_some() {
             supervisor.wait()?;
             return Err(format!("{ready}: {said}").into());
@@ -288,7 +289,8 @@ fn whatever_is_killed_the_network_goes_on() -> TestResult {
 fn a_start_can_be_broken_off_at_any_moment() -> TestResult {
     let folder = Folder::new()?;
     for milliseconds in [0, 50, 400, 1_500, 3_000, 5_000] {
-        let (mut supervisor, stderr) = up(&folder, &["--miners", "1", "--storage", "1", "--block-time", "200"])?;
+        let (mut supervisor, stderr) =
+            up(&folder, &["--miners", "1", "--storage", "1", "--block-time", "200"])?;
         thread::sleep(Duration::from_millis(milliseconds));
         // In its first moments it may end by the signal itself.
         signal(supervisor.id().into(), "TERM")?;
@@ -311,7 +313,9 @@ fn folders_of_others_are_left_alone() -> TestResult {
     folder.write("precious", "mine")?;
     folder.cyborg("up --dir .")?.fails(2, &["is not empty", "holds no network"]);
     assert_eq!(folder.listing()?, ["precious"]);
-    for wrong in ["up --miners 0", "up --storage 0", "up --block-time 1", "demo --answers 0", "demo --model m.onnx"] {
+    for wrong in
+        ["up --miners 0", "up --storage 0", "up --block-time 1", "demo --answers 0", "demo --model m.onnx"]
+    {
         assert_eq!(folder.cyborg(wrong)?.status, Some(2), "{wrong}");
     }
     Ok(())
@@ -360,7 +364,8 @@ fn the_demo_shows_a_deployment_that_holds() -> TestResult {
     }
     // Digits that a network of 99 % reads: at most one of three is another.
     assert!(result["right"].as_u64() >= Some(2), "{result}");
-    let units = |value: &Value| value.as_str().and_then(|digits| digits.parse::<u128>().ok()).unwrap_or_default();
+    let units =
+        |value: &Value| value.as_str().and_then(|digits| digits.parse::<u128>().ok()).unwrap_or_default();
     let money = &result["money"];
     assert_eq!(
         units(&money["escrow"]),

@@ -20,7 +20,7 @@ pub(crate) enum MinerCommand {
         after_help = "Example:\n  cyborg miner init --account miner.key --region DE --at 52.52,13.40 \\\n    \
                       --storage http://127.0.0.1:9700"
     )]
-    Init(Init),
+    Init(Box<Init>),
     /// Run the miner until Ctrl-C or SIGTERM
     #[command(
         after_help = "Example:\n  cyborg miner start --listen 0.0.0.0:9800 --endpoint https://miner.example:9800"
@@ -126,6 +126,11 @@ pub(crate) struct Start {
         value_parser = clap::value_parser!(u64).range(0..=86_400)
     )]
     pub(crate) patience: u64,
+}
+
+/// The URLs among words. A variable of the environment that is empty is one word, and no URL.
+pub(super) fn urls(words: &[String]) -> Vec<String> {
+    words.iter().filter(|word| !word.is_empty()).cloned().collect()
 }
 
 #[derive(Debug, Args)]

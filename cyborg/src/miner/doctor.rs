@@ -100,10 +100,16 @@ struct Examined {
 /// Looks at everything.
 async fn examine(folder: &Path, node: Option<&str>, sources: &Sources) -> Examined {
     let mut found = Examined { checks: vec![folder_is_private(folder)], ..Examined::default() };
-    let settings = match Settings::read(folder) {
-        Ok(settings) => settings,
+    let settings = match Settings::find(folder) {
+        Ok(Some(settings)) => settings,
+        Ok(None) => {
+            let finding = format!("{} is missing: there is no miner here", Settings::path(folder).display());
+            let remedy = format!("`cyborg miner init --dir {}` makes one", folder.display());
+            found.checks.push(Check::problem("settings", finding, remedy));
+            return found;
+        }
         Err(error) => {
-            let remedy = format!("put it right, or `cyborg miner init --dir {}`", folder.display());
+            let remedy = "put it right, or remove it: `cyborg miner init` writes it anew";
             found.checks.push(Check::problem("settings", error.to_string(), remedy));
             return found;
         }
@@ -159,7 +165,7 @@ async fn examine(folder: &Path, node: Option<&str>, sources: &Sources) -> Examin
     found.checks.push(disk(folder, offered));
     found.checks.push(check::power(
         machine::power(sources),
-        machine::measures_energy(sources),
+        &machine::energy_sources(sources),
         machine::energy_is_locked(sources),
     ));
     if process.answers(&miner).is_some() {

@@ -14,7 +14,7 @@ use cyborg_miner::StartError;
 use cyborg_miner::meter::Sources;
 use cyborg_primitives::place::Location;
 
-use super::arguments::Init;
+use super::arguments::{Init, urls};
 use super::folder::{self, Lock};
 use super::record::{self, Record};
 use super::register::{self, Declaration};
@@ -85,9 +85,9 @@ impl Wanted {
             .or_else(|| saved.map(|saved| saved.node.clone()))
             .unwrap_or_else(|| DEFAULT_URL.to_owned());
         settings::node_url(&node).map_err(usage("--node"))?;
-        let storage = match (&arguments.storage[..], saved) {
-            ([], Some(saved)) => saved.storage.clone(),
-            (urls, _) => urls.to_vec(),
+        let storage = match (urls(&arguments.storage), saved) {
+            (urls, Some(saved)) if urls.is_empty() => saved.storage.clone(),
+            (urls, _) => urls,
         };
         settings::check_storage(&storage).map_err(usage("--storage"))?;
         let listen = arguments.listen.or(saved.map(|saved| saved.listen)).unwrap_or(LISTEN);

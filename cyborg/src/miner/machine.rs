@@ -84,9 +84,18 @@ pub(crate) fn power(sources: &Sources) -> Power {
     }
 }
 
-/// Whether the energy that is consumed can be read.
-pub(crate) fn measures_energy(sources: &Sources) -> bool {
-    Meter::new(sources.clone()).is_ok_and(|meter| meter.measures_energy())
+/// What measures the energy that is consumed, by name; nothing where it cannot be measured.
+pub(crate) fn energy_sources(sources: &Sources) -> Vec<String> {
+    let names = |meter: Meter| meter.energy_sources().iter().map(ToString::to_string).collect();
+    Meter::new(sources.clone()).map(names).unwrap_or_default()
+}
+
+/// Those names for people.
+pub(crate) fn energy_shown(names: &[String]) -> String {
+    match names {
+        [] => "energy cannot be measured".to_owned(),
+        names => format!("energy is measured ({})", names.join(", ")),
+    }
 }
 
 /// Whether there are energy counters that this user may not read.
@@ -214,16 +223,18 @@ mod tests {
     #[test]
     fn energy_is_read_where_there_are_counters() {
         let (_folder, sources) = tree();
-        assert!(!measures_energy(&sources) && !energy_is_locked(&sources));
+        assert!(energy_sources(&sources).is_empty() && !energy_is_locked(&sources));
         fs::create_dir_all(sources.proc.join("self")).unwrap();
         let stat = "7 (name) S 1 7 7 0 -1 0 1 2 3 4 150 50 9 9 20 0 4 0 5";
         fs::write(sources.proc.join("self/stat"), stat).unwrap();
-        assert!(!measures_energy(&sources));
+        assert!(energy_sources(&sources).is_empty());
         let zone = sources.sys.join("class/powercap/intel-rapl:0");
         fs::create_dir_all(&zone).unwrap();
         fs::write(zone.join("max_energy_range_uj"), "1000\n").unwrap();
         fs::write(zone.join("energy_uj"), "7\n").unwrap();
-        assert!(measures_energy(&sources) && !energy_is_locked(&sources));
+        assert_eq!(energy_sources(&sources), ["RAPL"]);
+        assert!(!energy_is_locked(&sources));
+        assert_eq!(energy_shown(&energy_sources(&sources)), "energy is measured (RAPL)");
     }
 
     #[test]

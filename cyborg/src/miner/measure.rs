@@ -24,7 +24,7 @@ use crate::sample;
 /// How long inference is measured.
 const INFERENCE_TIME: Duration = Duration::from_secs(1);
 /// How long proofs are measured, at least one of them.
-const PROVING_TIME: Duration = Duration::from_secs(3);
+const PROVING_TIME: Duration = Duration::from_secs(1);
 /// So much is written to the disk.
 const DISK_BYTES: usize = 64 << 20;
 /// Room that the disk must have for that and some more.
@@ -57,7 +57,7 @@ pub(super) fn everything(folder: &Path, sources: &Sources) -> Result<Measured, F
         disk_free_bytes,
         disk_write_bytes_per_second: disk_speed(folder, disk_free_bytes),
         power: machine::power(sources).name().to_owned(),
-        energy: machine::measures_energy(sources),
+        energy: machine::energy_sources(sources),
     })
 }
 
@@ -148,9 +148,9 @@ pub(super) fn show(report: &mut Report, measured: &Measured) {
     let shown = format!("{} free, {speed}", bytes(measured.disk_free_bytes));
     report.field("disk_free_bytes", measured.disk_free_bytes, "disk", shown);
     report.json("disk_write_bytes_per_second", measured.disk_write_bytes_per_second);
-    let energy = if measured.energy { "energy can be read" } else { "energy cannot be read" };
-    report.field("power", measured.power.as_str(), "power", format!("{}, {energy}", measured.power));
-    report.json("energy", measured.energy);
+    let shown = format!("{}, {}", measured.power, machine::energy_shown(&measured.energy));
+    report.field("power", measured.power.as_str(), "power", shown);
+    report.json("energy", measured.energy.clone());
 }
 
 #[cfg(test)]

@@ -201,8 +201,8 @@ pub(crate) struct Measured {
     pub(crate) disk_write_bytes_per_second: Option<u64>,
     /// `mains`, `battery` or `unknown`.
     pub(crate) power: String,
-    /// Whether the energy that is consumed can be read.
-    pub(crate) energy: bool,
+    /// What measures the energy that is consumed: `RAPL`, `INA3221`, `NVML`; nothing where it is empty.
+    pub(crate) energy: Vec<String>,
 }
 
 impl Settings {

@@ -12,7 +12,7 @@ use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_miner::{Config, Miner, storage_nodes};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::arguments::Start;
+use super::arguments::{Start, urls};
 use super::folder::{self, Lock};
 use super::settings::{self, Settings};
 use super::{connect, log, record, register, runtime};
@@ -23,7 +23,8 @@ use crate::report::Report;
 pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
     let folder = folder::of(&arguments.home)?;
     log();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         // From here on a signal ends the miner in order, even while it starts.
         let mut signals = Signals::new()?;
         let Some(running) = signals.or(Running::begin(arguments, &folder)).await else {
@@ -35,7 +36,10 @@ pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
         // A second signal does not wait for connections that are still open.
         let _ = signals.or(miner.stop()).await;
         Ok(Report::default())
-    })
+    });
+    // A proof under way is not waited for: it is begun again.
+    runtime.shutdown_background();
+    ended
 }
 
 /// SIGINT and SIGTERM.
@@ -125,8 +129,9 @@ fn with(settings: Settings, arguments: &Start) -> Result<Settings, Failure> {
     if let Some(endpoint) = &arguments.endpoint {
         settings.endpoint = Some(endpoint.clone());
     }
-    if !arguments.storage.is_empty() {
-        settings.storage.clone_from(&arguments.storage);
+    let storage = urls(&arguments.storage);
+    if !storage.is_empty() {
+        settings.storage = storage;
     }
     settings.check().map_err(Failure::Miner)?;
     Ok(settings)

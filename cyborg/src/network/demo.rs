@@ -49,11 +49,8 @@ pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure>
         .tempdir()
         .map_err(|source| Failure::io(&env::temp_dir(), "cannot make a folder", source))?;
     let layout = Layout::open(folder.path())?;
-    let wanted = Wanted {
-        miners: Some(MINERS),
-        storage: Some(STORAGE),
-        block_time_ms: Some(arguments.block_time),
-    };
+    let wanted =
+        Wanted { miners: Some(MINERS), storage: Some(STORAGE), block_time_ms: Some(arguments.block_time) };
     let settings = Settings::settle(&layout.settings(), &wanted)?;
     let (mut supervisor, mut failures) = Supervisor::new(Program::new(layout.root())?);
     let stage = Stage { arguments, layout: &layout, settings: &settings, voice, begun };

@@ -129,7 +129,8 @@ impl Layout {
 fn lock(root: &Path) -> Result<File, Failure> {
     let path = root.join(LOCK);
     let failed = |source: io::Error| Failure::io(&path, "cannot lock", source);
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let opened =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let mut file = opened.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}

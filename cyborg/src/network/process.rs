@@ -42,8 +42,11 @@ impl Program {
     /// # Errors
     /// Where the system does not say what this program is.
     pub(super) fn new(root: &Path) -> Result<Self, Failure> {
-        let executable = env::current_exe()
-            .map_err(|source| Failure::Io { file: "this program".to_owned(), action: "cannot find", source })?;
+        let executable = env::current_exe().map_err(|source| Failure::Io {
+            file: "this program".to_owned(),
+            action: "cannot find",
+            source,
+        })?;
         Ok(Self { executable, root: root.to_owned() })
     }
 
@@ -269,7 +272,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_ends_when_told_and_when_nobody_wants_it() {
-        let mut process = Process::start(&mut shell("trap 'exit 7' TERM; while :; do sleep 0.05; done")).unwrap();
+        let mut process =
+            Process::start(&mut shell("trap 'exit 7' TERM; while :; do sleep 0.05; done")).unwrap();
         assert!(timeout(Duration::from_millis(200), process.ended()).await.is_err());
         process.signal(Signal::TERM);
         assert_eq!(process.ended().await.unwrap().code(), Some(7));

@@ -88,11 +88,7 @@ pub(super) struct Wanted {
 
 impl From<&Up> for Wanted {
     fn from(arguments: &Up) -> Self {
-        Self {
-            miners: arguments.miners,
-            storage: arguments.storage,
-            block_time_ms: arguments.block_time,
-        }
+        Self { miners: arguments.miners, storage: arguments.storage, block_time_ms: arguments.block_time }
     }
 }
 

@@ -148,11 +148,8 @@ pub(super) async fn start(
     let mut miners = Vec::new();
     for ((name, settings), starting) in miner_names.iter().zip(&settings.miners).zip(starting) {
         let ready = ready(name, starting).await?;
-        let part = Part {
-            name: name.clone(),
-            url: text(&ready.line, "endpoint", name)?,
-            process: ready.process,
-        };
+        let part =
+            Part { name: name.clone(), url: text(&ready.line, "endpoint", name)?, process: ready.process };
         let account = text(&ready.line, "miner", name)?;
         let MinerSettings { region, at, .. } = settings.clone();
         miners.push(Miner { part, account, region, at });
@@ -177,9 +174,7 @@ impl Network {
     /// All of it, for programs.
     pub(super) fn json(&self, layout: &Layout, settings: &Settings) -> Value {
         let log = |name: &str| layout.log(name).display().to_string();
-        let storage = |part: &Part| {
-            json!({ "name": part.name, "url": part.url, "process": part.process, "log": log(&part.name) })
-        };
+        let storage = |part: &Part| json!({ "name": part.name, "url": part.url, "process": part.process, "log": log(&part.name) });
         let miner = |miner: &Miner| {
             json!({
                 "name": miner.part.name,
@@ -284,7 +279,10 @@ fn miner_service(
     Service {
         role: Role::Miner,
         name: name.to_owned(),
-        arguments: line(&format!("{} --dir", miner_words("start", miner, node, storage)), &[&layout.part(name)]),
+        arguments: line(
+            &format!("{} --dir", miner_words("start", miner, node, storage)),
+            &[&layout.part(name)],
+        ),
         log: layout.log(name),
     }
 }

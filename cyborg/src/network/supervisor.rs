@@ -128,7 +128,7 @@ impl Supervisor {
     /// Nothing runs yet.
     pub(super) fn new(program: Program) -> (Self, Failures) {
         let (failures, heard) = mpsc::unbounded_channel();
-        let orders = [Order::Live; 3].map(|order| watch::Sender::new(order));
+        let orders = [Order::Live; 3].map(watch::Sender::new);
         let running = ROLES.map(|_| JoinSet::new());
         (Self { program, orders, running, node: watch::Sender::new(false), failures }, heard)
     }
@@ -231,9 +231,10 @@ impl Keeper {
                 return;
             };
             say(&format!("{} {why}; it is started again", self.service.name));
+            let mut order = self.order.clone();
             tokio::select! {
                 () = self.pause(pause) => {}
-                () = told(&mut self.order.clone()) => return,
+                () = told(&mut order) => return,
             }
         }
     }

@@ -45,7 +45,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -282,13 +282,8 @@ impl Miner {
             metrics: metrics.clone(),
         });
         let meter = meter::Meter::new(config.sources.clone()).map_err(StartError::System)?;
-        let (energy, every) = (meter.energy_sources(), meter.interval());
-        let meter = Arc::new(Mutex::new(meter));
-        if let Some(every) = every {
-            let meter = Arc::downgrade(&meter);
-            let watcher = thread::Builder::new().name("meter".to_owned());
-            watcher.spawn(move || meter::watch(&meter, every)).map_err(StartError::System)?;
-        }
+        let energy: Vec<_> = meter.energy_sources().iter().map(|source| source.name()).collect();
+        let meter = meter.shared().map_err(StartError::System)?;
         let counters = Arc::new(RwLock::default());
         let tasks = Arc::new(RwLock::default());
         let board = Arc::new(Board::default());
@@ -299,7 +294,8 @@ impl Miner {
             board: board.clone(),
             tasks: Arc::clone(&tasks),
             metrics: metrics.clone(),
-            challenges: Challenges::new().map_err(|error| StartError::System(io::Error::other(error)))?,
+            challenges: Challenges::new()
+                .map_err(|error| StartError::System(io::Error::other(error.to_string())))?,
             seats: Default::default(),
             stopped: stopped.clone(),
         });
@@ -350,7 +346,7 @@ impl Miner {
             counters,
             desk,
             gallery,
-            energy: energy.iter().map(|source| source.name()).collect(),
+            energy: energy.clone(),
             max_body_bytes: config.max_body_bytes,
             silence: config.connections.silence,
             patience: config.patience,

@@ -19,7 +19,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,17 @@ impl Meter {
         self.measures_energy().then_some(if summed { POWER_EVERY } else { COUNTERS_EVERY })
     }
 
+    /// Reads power and counters as often as they want, on a thread, as long as somebody has the meter.
+    pub(crate) fn shared(self) -> io::Result<Arc<Mutex<Self>>> {
+        let every = self.interval();
+        let meter = Arc::new(Mutex::new(self));
+        if let Some(every) = every {
+            let watched = Arc::downgrade(&meter);
+            thread::Builder::new().name("meter".to_owned()).spawn(move || watch(&watched, every))?;
+        }
+        Ok(meter)
+    }
+
     /// Reads power and counters, between two readings of what was consumed.
     pub fn tick(&mut self) {
         self.tick_at(Instant::now());
@@ -172,8 +183,7 @@ impl Meter {
     }
 }
 
-/// Reads power and counters as often as they want, as long as there is the meter.
-pub(crate) fn watch(meter: &Weak<Mutex<Meter>>, every: Duration) {
+fn watch(meter: &Weak<Mutex<Meter>>, every: Duration) {
     loop {
         thread::sleep(every);
         let Some(meter) = meter.upgrade() else { return };

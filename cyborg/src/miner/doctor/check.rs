@@ -7,7 +7,7 @@ use cyborg_scheduler::{PROBATION_BELOW, SUSPENDED_BELOW};
 use serde_json::{Value, json};
 
 use crate::chain::amount::Amount;
-use crate::miner::machine::{Memory, Power};
+use crate::miner::machine::{Memory, Power, energy_shown};
 use crate::miner::record::{Duty, Record};
 use crate::report::bytes;
 
@@ -292,9 +292,8 @@ pub(super) fn disk(free_bytes: u64, writable: Result<(), String>, offered_mib: u
 }
 
 /// Where power comes from, and whether what is consumed can be read.
-pub(super) fn power(power: Power, measured: bool, locked: bool) -> Check {
-    let energy = if measured { "energy is measured" } else { "energy cannot be measured" };
-    let finding = format!("{}, {energy}", power.name());
+pub(super) fn power(power: Power, energy: &[String], locked: bool) -> Check {
+    let finding = format!("{}, {}", power.name(), energy_shown(energy));
     if power == Power::Battery {
         return Check::warning(
             "power",
@@ -302,11 +301,11 @@ pub(super) fn power(power: Power, measured: bool, locked: bool) -> Check {
             "plug it in: a miner that vanishes loses bond and reputation",
         );
     }
-    if !measured && locked {
+    if energy.is_empty() && locked {
         let remedy = "there are counters that only root reads: `chmod a+r /sys/class/powercap/*/energy_uj`";
         return Check::warning("power", finding, remedy);
     }
-    Check::ok("power", if measured { finding } else { format!("{finding}: reports say so") })
+    Check::ok("power", if energy.is_empty() { format!("{finding}: reports say so") } else { finding })
 }
 
 /// Whether models can be fetched: each node by its URL, and what is wrong with it.

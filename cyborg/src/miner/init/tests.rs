@@ -17,7 +17,7 @@ const FLAGS: &str =
 fn flags(line: &str) -> Init {
     let words = ["cyborg", "miner", "init"].into_iter().chain(line.split_whitespace());
     match Cli::try_parse_from(words).unwrap().command {
-        Command::Miner(MinerCommand::Init(arguments)) => arguments,
+        Command::Miner(MinerCommand::Init(arguments)) => *arguments,
         other => panic!("{other:?}"),
     }
 }
@@ -34,7 +34,7 @@ fn measured() -> Measured {
         disk_free_bytes: 1,
         disk_write_bytes_per_second: None,
         power: "unknown".to_owned(),
-        energy: false,
+        energy: Vec::new(),
     }
 }
 
@@ -54,7 +54,7 @@ fn defaults_are_those_of_the_help() {
     let cell = Cell { latitude: 5252, longitude: 1340 };
     assert_eq!(wanted.location, Location { region: Region(*b"DE"), cell });
     let there = machine::memory(&Sources::default()).unwrap().total;
-    assert_eq!(u64::from(wanted.memory_mib), there / 2 >> 20);
+    assert_eq!(u64::from(wanted.memory_mib), (there / 2) >> 20);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn settings() -> Settings {
             disk_free_bytes: 1 << 40,
             disk_write_bytes_per_second: None,
             power: "mains".to_owned(),
-            energy: true,
+            energy: vec!["RAPL".to_owned()],
         },
     }
 }

@@ -90,14 +90,17 @@ pub(super) async fn play(stage: &Stage<'_>, supervisor: &mut Supervisor) -> Resu
     let mut shell = Shell::new(supervisor.program().clone(), &folder, voice);
     let mut phases = Vec::new();
     let mut since = Instant::now();
-    let mut phase = |name| phases.push((name, std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64()));
+    let mut phase =
+        |name| phases.push((name, std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64()));
 
     voice.title("A network of its own, and a model of integers with its keys");
     voice.say(&format!("$ cd {}", folder.display()));
     let names = RefCell::new(Names::default());
     let witness = RefCell::new(None);
     let tell = |at: start::Stage<'_>| match at {
-        start::Stage::Begun(what) => voice.say(&format!("  {:>5.1} s  starting {what}", begun.elapsed().as_secs_f64())),
+        start::Stage::Begun(what) => {
+            voice.say(&format!("  {:>5.1} s  starting {what}", begun.elapsed().as_secs_f64()))
+        }
         start::Stage::Chain(chain) => {
             let known = accounts(layout, settings);
             names.replace(known.clone());
@@ -158,7 +161,9 @@ pub(super) async fn play(stage: &Stage<'_>, supervisor: &mut Supervisor) -> Resu
     }
     let mut returns = returns(&network.chain, &witness, task, settings.block_time_ms).await?;
     if returns.is_some_and(|(_, wait_ms)| Duration::from_millis(wait_ms) < SETTLEMENT)
-        && witness.until(2 * SETTLEMENT, |ledger| ledger.of_task("Tasks.Vacated", task).next().is_some()).await
+        && witness
+            .until(2 * SETTLEMENT, |ledger| ledger.of_task("Tasks.Vacated", task).next().is_some())
+            .await
     {
         returns = None;
     }
@@ -212,7 +217,11 @@ fn files(arguments: &Demo, folder: &Path) -> Result<Files, Failure> {
         copy(samples, &files.samples)?;
         return Ok(files);
     }
-    let files = Files { model: "digits_cnn.onnx", samples: "digits_cnn_io.npz".to_owned(), compiled: "digits_cnn.cyb" };
+    let files = Files {
+        model: "digits_cnn.onnx",
+        samples: "digits_cnn_io.npz".to_owned(),
+        compiled: "digits_cnn.cyb",
+    };
     put(files.model, sample::MODEL)?;
     put(&files.samples, sample::DIGITS)?;
     Ok(files)
@@ -353,7 +362,8 @@ async fn returns(
     let now = chain_json::entry(&at, runtime::storage().timestamp().now(), ()).await?;
     let now = now.as_ref().and_then(Value::as_u64).unwrap_or_default();
     let ledger = witness.ledger();
-    let settles = ledger.of_task("Tasks.Stopped", task).next().and_then(|seen| seen.fields["settles_by"].as_u64());
+    let settles =
+        ledger.of_task("Tasks.Stopped", task).next().and_then(|seen| seen.fields["settles_by"].as_u64());
     Ok(settles.map(|settles| {
         let blocks = settles.saturating_sub(now).div_ceil(SLOT_MS);
         (at.block_number() + blocks, blocks * block_ms)
@@ -363,10 +373,8 @@ async fn returns(
 /// What is held of the owner for escrow.
 async fn held(network: &Network) -> Result<Amount, Failure> {
     let at = network.chain.at_finalised().await?;
-    let owner: AccountId32 = network
-        .owner
-        .parse()
-        .map_err(|_| Failure::Network(format!("{} is no address", network.owner)))?;
+    let owner: AccountId32 =
+        network.owner.parse().map_err(|_| Failure::Network(format!("{} is no address", network.owner)))?;
     let holds = chain_json::entry(&at, runtime::storage().balances().holds(), (owner,)).await?;
     Ok(escrow(&holds.unwrap_or_default()))
 }
@@ -378,7 +386,12 @@ fn escrow(holds: &Value) -> Amount {
 }
 
 /// Files of storage nodes and miners that hold pieces of the secret, and all their files.
-fn clear(network: &Network, layout: &Layout, secret: &[u8], public: &[u8]) -> Result<(usize, usize), Failure> {
+fn clear(
+    network: &Network,
+    layout: &Layout,
+    secret: &[u8],
+    public: &[u8],
+) -> Result<(usize, usize), Failure> {
     let needles = scan::needles(secret, public);
     if needles.is_empty() {
         return Err(Failure::Network("the prover's key has nothing to be looked for".to_owned()));

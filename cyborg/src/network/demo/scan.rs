@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_found_wherever_it_is() {
-        let secret: Vec<u8> = (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let secret: Vec<u8> =
+            (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let needles = super::needles(&secret, b"");
         assert!((4..=NEEDLES).contains(&needles.len()), "{}", needles.len());
         assert!(super::needles(&secret, &secret).is_empty());

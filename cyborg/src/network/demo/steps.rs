@@ -147,7 +147,8 @@ impl Step {
 }
 
 /// What the cells of a step are.
-pub(super) const HEAD: [&str; 8] = ["§3.3", "step", "seen on chain", "when", "took", "bytes", "fees", "outcome"];
+pub(super) const HEAD: [&str; 8] =
+    ["§3.3", "step", "seen on chain", "when", "took", "bytes", "fees", "outcome"];
 
 #[cfg(test)]
 mod tests {
@@ -162,7 +163,8 @@ mod tests {
 
     #[test]
     fn steps_are_what_the_chain_has_seen_of_one_task() {
-        let names = Names([("5A".to_owned(), "miner-1".to_owned()), ("5B".to_owned(), "miner-2".to_owned())].into());
+        let names =
+            Names([("5A".to_owned(), "miner-1".to_owned()), ("5B".to_owned(), "miner-2".to_owned())].into());
         let ledger = Ledger {
             seen: vec![
                 seen("Miners.Registered", 2, Some(1), json!({ "miner": "5A", "bond": "1000000000000000" })),
@@ -172,12 +174,27 @@ mod tests {
                 seen("Tasks.Submitted", 7, Some(1), json!({ "task": 9 })),
                 seen("Tasks.Engaged", 7, Some(1), json!({ "task": 9, "miner": "5B", "role": "Replica" })),
                 seen("Tasks.Engaged", 7, Some(2), json!({ "task": 8, "miner": "5A", "role": "Replica" })),
-                seen("Proofs.Verified", 9, Some(1), json!({ "task": 9, "miner": "5B", "number": 1, "paid": "7" })),
-                seen("Proofs.Verified", 9, Some(1), json!({ "task": 9, "miner": "5B", "number": 2, "paid": "8" })),
+                seen(
+                    "Proofs.Verified",
+                    9,
+                    Some(1),
+                    json!({ "task": 9, "miner": "5B", "number": 1, "paid": "7" }),
+                ),
+                seen(
+                    "Proofs.Verified",
+                    9,
+                    Some(1),
+                    json!({ "task": 9, "miner": "5B", "number": 2, "paid": "8" }),
+                ),
             ],
             fees: [((2, 1), 10), ((4, 2), 11), ((7, 1), 5), ((9, 1), 3), ((9, 2), 99)].into(),
             bytes: [((5, 1), 400), ((6, 1), 500), ((9, 1), 600)].into(),
-            proofs: [((9, "5B".to_owned(), 1), 40), ((9, "5B".to_owned(), 2), 41), ((8, "5A".to_owned(), 1), 7)].into(),
+            proofs: [
+                ((9, "5B".to_owned(), 1), 40),
+                ((9, "5B".to_owned(), 2), 41),
+                ((8, "5A".to_owned(), 1), 7),
+            ]
+            .into(),
             through: 9,
         };
         let steps = steps(&ledger, 9, 3, &names);

@@ -48,7 +48,8 @@ fn report(stage: &Stage<'_>, played: &Played, steps: &[Step], checks: &[Check]) 
     report.json("answers", answers.iter().map(|answer| answer.json(ledger, *task)).collect::<Vec<_>>());
 
     report.line("");
-    let proofs: Vec<u64> = ledger.proofs.iter().filter(|((of, ..), _)| of == task).map(|(_, bytes)| *bytes).collect();
+    let proofs: Vec<u64> =
+        ledger.proofs.iter().filter(|((of, ..), _)| of == task).map(|(_, bytes)| *bytes).collect();
     let proof_bytes = proofs.iter().sum::<u64>() / (proofs.len() as u64).max(1);
     let (fragments, kept) = played.stored;
     report.line(format!("{:<24} {} of keys and weights", "model", bytes(played.secret_bytes)));
@@ -88,7 +89,11 @@ fn money(report: &mut Report, played: &Played) {
     report.line(format!("{:<24} {fees} for all transactions", "fees"));
     let back = match played.returns {
         Some((block, wait_ms)) => {
-            format!("{} are held until the task is settled: about block {block}, {} from now", played.held, span(wait_ms))
+            format!(
+                "{} are held until the task is settled: about block {block}, {} from now",
+                played.held,
+                span(wait_ms)
+            )
         }
         None => format!("{} came back", Amount(money.refunded)),
     };

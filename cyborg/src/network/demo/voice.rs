@@ -50,7 +50,8 @@ impl Names {
 pub(super) fn described(seen: &Seen, names: &Names) -> Option<String> {
     let miner = || names.of(seen.text("miner"));
     let word = |field: &str| plain(&seen.fields[field]);
-    let (number, amount) = (|field: &str| seen.fields[field].as_u64().unwrap_or_default(), |field| seen.amount(field));
+    let (number, amount) =
+        (|field: &str| seen.fields[field].as_u64().unwrap_or_default(), |field| seen.amount(field));
     Some(match seen.name.as_str() {
         "Miners.Registered" => format!("{} is on offer, with a bond of {}", miner(), amount("bond")),
         "Models.Registered" => {
@@ -76,7 +77,9 @@ pub(super) fn described(seen: &Seen, names: &Names) -> Option<String> {
         "Proofs.Refused" => {
             format!("a proof of answer {} of {} is refused: {}", number("number"), miner(), word("reason"))
         }
-        "Proofs.Punished" | "Miners.Punished" => format!("{} is punished, and loses {}", miner(), amount("slashed")),
+        "Proofs.Punished" | "Miners.Punished" => {
+            format!("{} is punished, and loses {}", miner(), amount("slashed"))
+        }
         "Tasks.Stopped" => format!("task {} takes no new requests", number("task")),
         "Tasks.Vacated" => format!("task {} is over, {} go back", number("task"), amount("refunded")),
         _ => return None,
@@ -85,7 +88,8 @@ pub(super) fn described(seen: &Seen, names: &Names) -> Option<String> {
 
 /// A variant of the chain's: `replica`, `declined key`.
 fn plain(value: &serde_json::Value) -> String {
-    let words: String = value.to_string().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    let words: String =
+        value.to_string().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     words.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 

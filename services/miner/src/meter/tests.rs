@@ -3,7 +3,6 @@
 
 use super::*;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 fn tree() -> (tempfile::TempDir, Sources) {

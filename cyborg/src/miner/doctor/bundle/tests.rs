@@ -28,7 +28,7 @@ fn measured() -> Measured {
         disk_free_bytes: 1,
         disk_write_bytes_per_second: None,
         power: "unknown".to_owned(),
-        energy: false,
+        energy: Vec::new(),
     }
 }
 
@@ -75,7 +75,8 @@ fn bundle(folder: &Path, to: &Path) -> Vec<(String, String)> {
         let mut file = archive.by_index(index).unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
-        files.push((file.name().to_owned(), text));
+        let name = file.name().unwrap().into_owned();
+        files.push((name, text));
     }
     files
 }

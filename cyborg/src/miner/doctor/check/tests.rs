@@ -67,10 +67,11 @@ fn clocks_are_compared() {
 #[test]
 fn registrations_are_compared_with_the_folder() {
     let leaving = Record { leaves_at: Some(NOW), ..record() };
-    let check = |record, own| registered("5Abc", "/m", record, own);
-    expect(&check(Some(&record()), Some([7; 32])), Verdict::Ok, "with this folder's key");
-    expect(&check(Some(&record()), None), Verdict::Ok, "not compared");
-    expect(&check(Some(&record()), Some([8; 32])), Verdict::Problem, "another key");
+    let good = record();
+    let check = |record: Option<&Record>, own| registered("5Abc", "/m", record, own);
+    expect(&check(Some(&good), Some([7; 32])), Verdict::Ok, "with this folder's key");
+    expect(&check(Some(&good), None), Verdict::Ok, "not compared");
+    expect(&check(Some(&good), Some([8; 32])), Verdict::Problem, "another key");
     expect(&check(Some(&leaving), Some([7; 32])), Verdict::Warning, "deregistered");
     let none = check(None, Some([7; 32]));
     expect(&none, Verdict::Problem, "no miner");
@@ -101,7 +102,7 @@ fn bond_reputation_and_money_have_to_suffice() {
 
 #[test]
 fn the_chain_has_to_hear_of_the_miner() {
-    let minutes = |minutes| Record { seen: NOW - minutes * 60_000, ..record() };
+    let minutes = |minutes: u64| Record { seen: NOW - minutes * 60_000, ..record() };
     let check = |record: &Record, runs| heartbeat(record, NOW, 16 * 60_000, runs);
     expect(&check(&minutes(5), true), Verdict::Ok, "5 min of chain time ago");
     expect(&check(&minutes(9), true), Verdict::Warning, "9 min");
@@ -133,10 +134,11 @@ fn memory_and_disk_have_to_be_there() {
 
 #[test]
 fn power_is_said() {
-    expect(&power(Power::Mains, true, false), Verdict::Ok, "mains, energy is measured");
-    expect(&power(Power::Unknown, false, false), Verdict::Ok, "cannot be measured: reports say so");
-    expect(&power(Power::Mains, false, true), Verdict::Warning, "cannot be measured");
-    expect(&power(Power::Battery, true, false), Verdict::Warning, "battery");
+    let rapl = ["RAPL".to_owned()];
+    expect(&power(Power::Mains, &rapl, false), Verdict::Ok, "mains, energy is measured (RAPL)");
+    expect(&power(Power::Unknown, &[], false), Verdict::Ok, "cannot be measured: reports say so");
+    expect(&power(Power::Mains, &[], true), Verdict::Warning, "cannot be measured");
+    expect(&power(Power::Battery, &rapl, false), Verdict::Warning, "battery");
 }
 
 #[test]

@@ -1,0 +1,160 @@
+//! Fragments gone and altered, disks full, and models that are not one's own.
+
+use std::fs;
+
+use cyborg_envelope::ContentKey;
+use cyborg_envelope::blob;
+use cyborg_envelope::hpke::SecretKey;
+use cyborg_envelope::wrap::{Recipient, unwrap};
+use cyborg_miner::view;
+use cyborg_miner_client::bundle::CONTEXT;
+use cyborg_storage_client::storage::download;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+use crate::TestResult;
+use crate::client::Client;
+use crate::harness::{Plan, ROOM, pause, run};
+use crate::liar::{fetch, register};
+use crate::model::digits;
+use crate::parts::port;
+
+#[test]
+fn a_model_loads_with_eight_of_twelve_fragments_gone_or_altered_and_those_are_named() -> TestResult {
+    run(Plan { storage: 3, miners: &["DE", "DE"], ..Plan::default() }, async |network| {
+        // Stored and registered, and no more.
+        let words =
+            crate::process::line("--json deploy {} --keys {} --dry-run", &[&digits()?.file, &digits()?.keys]);
+        network.begin(&network.owner, "dry-run", words)?.ended().await?.json()?;
+        let (mut gone, mut altered) = (Vec::new(), Vec::new());
+        for file in network.storage[0].fragments()? {
+            fs::remove_file(&file)?;
+            gone.push(file);
+        }
+        for file in network.storage[1].fragments()? {
+            let mut bytes = fs::read(&file)?;
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&file, bytes)?;
+            altered.push(file);
+        }
+        assert_eq!((gone.len(), altered.len(), network.storage[2].fragments()?.len()), (4, 4, 4));
+
+        let task = network.deploy(&network.owner, "--replicas 2 --proofs 20").await?;
+        for index in 0..4 {
+            network.infer_proven(&network.owner, task, index, "").await?;
+        }
+        for miner in &network.miners {
+            let log = miner.log();
+            for file in &altered {
+                let name = file.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
+                let named = log.lines().any(|line| line.contains("bad fragment") && line.contains(name));
+                assert!(named, "{name} is altered, and not named in {log}");
+            }
+            assert!(log.contains(&network.storage[1].url), "{log}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResult {
+    run(Plan::default(), async |network| {
+        let (stranger, hpke) = (network.person("stranger").await?, SecretKey::generate()?);
+        register(network, &stranger, &hpke, "FR", port()?).await?;
+        let task = network.deploy(&network.owner, "--region DE --proofs 20").await?;
+        let chosen = network.miners[0].account();
+        let at = network.at().await?;
+        assert!(view::task(&at, task, &stranger.account()).await?.is_none(), "it has no part in the task");
+
+        // Everything that the chain and the storage nodes have is anybody's.
+        let found = view::task(&at, task, &chosen).await?.ok_or("no task")?;
+        let (wrap, (manifest, _)) = (found.wrap.ok_or("no wrap")?, found.files.ok_or("no files")?);
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("blob");
+        let storage = cyborg_miner::storage_nodes(&network.storage_urls(), &stranger.key)?;
+        download(&*storage, &manifest, &path).await?;
+        assert!(digits()?.shown_in(folder.path())?.is_empty());
+
+        // The wrap opens neither for it nor, with its key, for the one that it was made for.
+        let genesis = network.chain.genesis();
+        for miner in [stranger.account(), chosen] {
+            assert!(unwrap(&wrap, &hpke, &Recipient { genesis, task, miner }).is_err());
+        }
+        for key in [ContentKey::generate()?, ContentKey::from_bytes(wrap[..32].try_into()?)] {
+            assert!(blob::open(&key, CONTEXT, &fs::read(&path)?).is_err());
+            assert!(fetch(&network.storage_urls(), &stranger.key, manifest, &key).await.is_err());
+        }
+        network.infer_proven(&network.owner, task, 0, "").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_full_storage_node_says_so_keeps_what_it_took_and_goes_on_when_there_is_room() -> TestResult {
+    run(Plan { storage: 0, ..Plan { miners: &[], ..Plan::default() } }, async |network| {
+        network.add_storage("60KB").await?;
+        network.add_miner("DE").await?;
+        network.start_miner(0).await?;
+        let refused = network.deploying(&network.owner, digits()?, "--proofs 20")?.ended().await?;
+        refused.fails(2, &["507"])?;
+        let kept = network.storage[0].status(&network.program).await?["fragments"].as_u64().unwrap_or(0);
+        assert!((1..12).contains(&kept), "{kept} fragments fit");
+
+        network.storage[0].kill()?;
+        network.storage[0].start(&network.program, ROOM).await?;
+        let after = network.storage[0].status(&network.program).await?["fragments"].as_u64();
+        assert_eq!(after, Some(kept), "what was taken is there");
+        let task = network.deploy(&network.owner, "--proofs 20").await?;
+        let all = network.storage[0].status(&network.program).await?["fragments"].as_u64();
+        assert_eq!(all, Some(12));
+        network.infer_proven(&network.owner, task, 0, "").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_miner_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_room() -> TestResult {
+    run(Plan::default(), async |network| {
+        let (owner, miner) = (&network.owner, network.miners[0].account());
+        let task = network.deploy(owner, "--proofs 50").await?;
+        let client = Client::new(network, owner, task, &miner).await?;
+        let mut answered = Vec::new();
+        for index in 0..4 {
+            let request = client.prepare(index)?;
+            answered.push((client.insist(&request).await?, request));
+        }
+        limit_files(network.miners[0].id()?, Some(16 << 10))?;
+        let request = client.prepare(4)?;
+        let said = client.send(&request).await.ok_or("the miner hung up")?;
+        // An answer that is not on the disk is not given.
+        assert!(said.status >= 500 && said.retry, "{}", said.status);
+        network.infer(owner, task, 5, "--timeout 3").await?.fails(2, &["no miner of task", "failed"])?;
+        network.miners[0].says(&["File too large".to_owned()]).await?;
+        pause(1_000).await;
+
+        limit_files(network.miners[0].id()?, None)?;
+        answered.push((client.insist(&request).await?, request));
+        for (receipt, request) in &answered {
+            assert_eq!(client.insist(request).await?, *receipt, "the same answer once more");
+        }
+        let next = network.infer_proven(owner, task, 6, "").await?;
+        // Number 6 was refused, and its owner asked for the next instead.
+        assert_eq!(next["number"], 7, "{next}");
+        let all = |seen: &crate::witness::Seen| seen.verified(task, &miner).len() >= 6;
+        network.witness.until("all that was answered is proven", all).await?;
+        let mut numbers = network.witness.seen().verified(task, &miner);
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 7]);
+        assert_eq!(network.witness.seen().blamed(&miner).count(), 0);
+        network.check_escrow(task).await
+    })
+}
+
+/// Limits the size of the files that a process may write; without a limit it is as ours.
+fn limit_files(process: u32, bytes: Option<u64>) -> TestResult {
+    let process = Pid::from_raw(i32::try_from(process)?).ok_or("no process")?;
+    let own = getrlimit(Resource::Fsize);
+    // The hard limit stays, so that the soft one may be lifted again.
+    prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes.or(own.current), ..own })?;
+    Ok(())
+}
