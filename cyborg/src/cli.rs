@@ -60,7 +60,9 @@ pub(crate) enum Command {
     )]
     Deploy(Box<Deploy>),
     /// Ask the miners of a task, check and decrypt the answer
-    #[command(after_help = "Example:\n  cyborg infer 0 --account hospital --input samples.npz --index 3 --wait-proof")]
+    #[command(
+        after_help = "Example:\n  cyborg infer 0 --account hospital --input samples.npz --index 3 --wait-proof"
+    )]
     Infer(Box<Infer>),
     /// Look after tasks: list, show, stop, logs, events
     #[command(subcommand, arg_required_else_help = true)]

@@ -13,6 +13,7 @@
 //! | `miner` | `cyborg miner …`: a miner, from its registration to its doctor |
 //! | `network` | `cyborg up` and `cyborg demo`: a whole network on this machine |
 //! | `sample` | the model that comes with the program |
+//! | `place` | regions and places, as people write them |
 //! | `files` | bounded reading, atomic writing |
 //! | `folders` | where a user's things are |
 //! | `report` | results as text for people and as JSON for programs |
@@ -34,6 +35,7 @@ mod model;
 mod network;
 #[cfg(feature = "node")]
 mod node;
+mod place;
 mod progress;
 mod report;
 mod sample;

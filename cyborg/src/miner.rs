@@ -12,7 +12,6 @@
 //! | `machine`, `measure` | what the machine has, and how fast it is |
 //! | `record` | what the chain says |
 //! | `process` | what the running miner says |
-//! | `place` | regions and cells as people write them |
 
 pub(crate) mod arguments;
 mod doctor;
@@ -20,7 +19,6 @@ mod folder;
 mod init;
 mod machine;
 mod measure;
-pub(crate) mod place;
 mod process;
 mod record;
 mod register;
@@ -63,6 +61,11 @@ fn runtime() -> Result<Runtime, Failure> {
         action: "start",
         source,
     })
+}
+
+/// A number of things.
+fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// The log goes to standard error, as `RUST_LOG` says.

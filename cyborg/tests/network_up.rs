@@ -2,18 +2,16 @@
 #![cfg(feature = "node")]
 
 mod common;
-mod embedded;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Folder, TestResult};
-use embedded::get;
 use serde_json::{Value, json};
 
 /// Longest that anything may take.
@@ -54,6 +52,20 @@ fn marked(folder: &Path) -> TestResult<Vec<u64>> {
         }
     }
     Ok(found)
+}
+
+/// Whether a miner says that it is well.
+fn is_well(endpoint: &str) -> bool {
+    let address = endpoint.trim_start_matches("http://");
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 #[track_caller]
@@ -133,7 +145,7 @@ impl Network {
         }
         for miner in self.ready["miners"].as_array().into_iter().flatten() {
             let endpoint = miner["endpoint"].as_str().ok_or("no endpoint")?;
-            assert!(get(&format!("{endpoint}/health"))?.starts_with("HTTP/1.1 200"), "{miner}");
+            assert!(is_well(endpoint), "{miner}");
         }
         Ok(())
     }
@@ -203,8 +215,8 @@ fn a_network_ends_and_goes_on_where_it_was() -> TestResult {
     // A miner that dies is started again, at the same place.
     let miner = network.ready["miners"][0].clone();
     signal(miner["process"].as_u64().ok_or("no process")?, "KILL")?;
-    let health = format!("{}/health", miner["endpoint"].as_str().ok_or("no endpoint")?);
-    wait_until("the miner is not back", || get(&health).is_ok_and(|page| page.starts_with("HTTP/1.1 200")));
+    let endpoint = miner["endpoint"].as_str().ok_or("no endpoint")?;
+    wait_until("the miner is not back", || is_well(endpoint));
     assert!(fs::read_to_string(&network.stderr)?.contains("miner-1 ended with signal: 9"));
 
     let before = network.block(&folder)?;
@@ -263,14 +275,15 @@ fn whatever_is_killed_the_network_goes_on() -> TestResult {
     assert!(network.ready["block"].as_u64() >= Some(block));
     network.answers(&folder)?;
 
-    // One that does not listen any more when its supervisor dies is ended by force.
-    let deaf = network.processes()[0];
-    signal(deaf, "STOP")?;
-    network.supervisor.kill()?;
-    network.supervisor.wait()?;
-    assert!(runs(deaf));
+    // What is left over and does not listen is ended by force.
+    assert!(network.stop()?.0.success());
+    let mut deaf = Command::new("sh")
+        .args(["-c", "trap '' TERM; while :; do sleep 0.1; done"])
+        .env("CYBORG_SUPERVISED", format!("1 {}", root.canonicalize()?.display()))
+        .spawn()?;
+    wait_until("no process is left over", || marked(&root).is_ok_and(|left| !left.is_empty()));
     network = Network::start(&folder, &[])?;
-    assert!(!runs(deaf));
+    assert!(deaf.try_wait()?.is_some_and(|status| !status.success()));
     assert_eq!(network.places(), places);
 
     // It grows, and what was there stays where it is.

@@ -28,7 +28,7 @@ fn examples(text: &str) -> Vec<Example> {
             inside = line == "```console";
             ours = false;
         } else if inside && let Some(command) = line.strip_prefix("$ ") {
-            ours = command.starts_with("cyborg ");
+            ours = command.starts_with("cyborg ") || command.starts_with("source ");
             continued = command.ends_with('\\');
             if ours {
                 let command = command.trim_end_matches('\\').to_owned();
@@ -57,17 +57,21 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
     let folder = Folder::new()?;
     fs::create_dir(folder.path("tests"))?;
     symlink(root.join("tests/data"), folder.path("tests/data"))?;
-    // Commands that end in `&` go on beside the others.
-    let mut beside = Vec::new();
+    // Commands that end in `&` go on beside the others; what a sourced file exports is for those after it.
+    let (mut beside, mut environment) = (Vec::new(), Vec::new());
     for Example { command, shown } in examples {
         if let Some(line) = command.strip_suffix('&') {
             beside.push(Beside::start(&folder, line, &shown)?);
             continue;
         }
+        if let Some(file) = command.strip_prefix("source ") {
+            environment = exports(&fs::read_to_string(folder.path(file))?);
+            continue;
+        }
         let (line, comment) = command.split_once('#').unwrap_or((&command, ""));
         let status = if comment.contains("exits with 1") { 1 } else { 0 };
         let line = line.trim().strip_prefix("cyborg ").ok_or("no command")?;
-        let done = folder.cyborg(line)?;
+        let done = folder.run_with(&line.split_whitespace().collect::<Vec<_>>(), &environment)?;
         assert_eq!(done.status, Some(status), "{command}: {done:?}");
         let printed = format!("{}{}", done.stdout, done.stderr);
         for line in shown.iter().filter(|line| !line.trim().is_empty()) {
@@ -75,6 +79,12 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
         }
     }
     Ok(())
+}
+
+/// The variables of lines as `export NAME='VALUE'`.
+fn exports(text: &str) -> Vec<(String, String)> {
+    let pairs = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
 }
 
 /// What a line is about. Numbers depend on the machine and on how models are compiled; labels do not.
@@ -106,8 +116,8 @@ impl Beside {
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
+        // In order, so that what it has started ends too. It may have ended by itself.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }

@@ -35,8 +35,8 @@ pub(crate) fn run() -> Result<()> {
     let mut lines = text.lines().peekable();
     // Inside a console block, below a command of ours: what is there is what it printed last time.
     let (mut inside, mut below) = (false, false);
-    // Commands that end in `&`.
-    let mut beside = Vec::new();
+    // Commands that end in `&`, and what a sourced file exports.
+    let (mut beside, mut environment) = (Vec::new(), Vec::new());
     while let Some(line) = lines.next() {
         if line.starts_with("```") {
             inside = line == "```console";
@@ -54,14 +54,16 @@ pub(crate) fn run() -> Result<()> {
                 command.push_str(next);
             }
             below = command.starts_with("cyborg ");
-            if below && let Some(command) = command.strip_suffix('&') {
+            if let Some(file) = command.strip_prefix("source ") {
+                environment = exports(&fs::read_to_string(folder.join(file))?);
+            } else if below && let Some(command) = command.strip_suffix('&') {
                 let shown =
                     lines.clone().take_while(|line| !line.starts_with("```") && !line.starts_with("$ "));
                 let (running, text) = Running::start(&program, &folder, command, shown.count())?;
                 beside.push(running);
                 written.push_str(&text);
             } else if below {
-                written.push_str(&printed(&program, &folder, &command)?);
+                written.push_str(&printed(&program, &folder, &command, &environment)?);
             }
         } else if !(inside && below) {
             written.push_str(line);
@@ -75,16 +77,28 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// What a command prints, on both streams.
-fn printed(program: &Path, folder: &Path, command: &str) -> Result<String> {
+/// The variables of lines as `export NAME='VALUE'`.
+fn exports(text: &str) -> Vec<(String, String)> {
+    let pairs = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
+}
+
+/// What a command prints: what it tells on the way first, as a terminal has it.
+fn printed(
+    program: &Path,
+    folder: &Path,
+    command: &str,
+    environment: &[(String, String)],
+) -> Result<String> {
     let line = command.split('#').next().unwrap_or_default();
     let done = Command::new(program)
         .args(line.split_whitespace().skip(1))
         .current_dir(folder)
         .env("XDG_CONFIG_HOME", folder.join(".config"))
+        .envs(environment.iter().cloned())
         .output()
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let text = [done.stdout, done.stderr].concat();
+    let text = [done.stderr, done.stdout].concat();
     let text = String::from_utf8(text).with_context(|| format!("`{command}` prints no UTF-8"))?;
     if done.status.code() != Some(i32::from(command.contains("# exits with 1"))) {
         bail!("`{command}`: {}: {text}", done.status);
@@ -117,8 +131,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
+        // In order, so that what it has started ends too. It may have ended by itself.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use cyborg_primitives::place::{Cell, Region};
 
-use super::place;
 use crate::chain::amount::Amount;
 use crate::cli::size;
+use crate::place;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MinerCommand {

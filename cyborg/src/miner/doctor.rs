@@ -30,7 +30,7 @@ use super::process::{self, Trust};
 use super::record::{self, Snapshot};
 use super::settings::{Settings, UnlockBy};
 use super::status::Process;
-use super::{connect, machine, runtime};
+use super::{connect, counted, machine, runtime};
 use crate::error::Failure;
 use crate::files::{Output, Secrecy};
 use crate::report::{Report, hex};
@@ -77,7 +77,9 @@ fn report(checks: &[Check]) -> Report {
     report.line("");
     report.line(match (problems, warnings) {
         (0, 0) => "all is well".to_owned(),
-        (problems, warnings) => format!("{problems} problems, {warnings} warnings"),
+        (problems, warnings) => {
+            format!("{}, {}", counted(problems as u64, "problem"), counted(warnings as u64, "warning"))
+        }
     });
     report
 }
@@ -93,8 +95,8 @@ struct Examined {
     /// The chain's record as the chain says it.
     record: Option<Value>,
     process: Option<Process>,
-    /// The process's metrics.
-    metrics: Option<String>,
+    /// What the process says, by the file of the bundle that has it.
+    pages: Vec<(&'static str, String)>,
 }
 
 /// Looks at everything.
@@ -169,7 +171,10 @@ async fn examine(folder: &Path, node: Option<&str>, sources: &Sources) -> Examin
         machine::energy_is_locked(sources),
     ));
     if process.answers(&miner).is_some() {
-        found.metrics = process::page(&process.url, "metrics", Trust::ThisMachine).await.ok();
+        for (page, file) in [("health", "health.json"), ("metrics", "metrics.txt")] {
+            let text = process::page(&process.url, page, Trust::ThisMachine).await;
+            found.pages.extend(text.map(|text| (file, text)));
+        }
     }
     Examined {
         checks: found.checks,
@@ -178,7 +183,7 @@ async fn examine(folder: &Path, node: Option<&str>, sources: &Sources) -> Examin
         snapshot,
         record: as_json,
         process: Some(process),
-        metrics: found.metrics,
+        pages: found.pages,
     }
 }
 

@@ -19,9 +19,10 @@ use super::folder::{self, Lock};
 use super::record::{self, Record};
 use super::register::{self, Declaration};
 use super::settings::{self, Declared, Settings, TlsFiles, UnlockBy};
-use super::{connect, machine, measure, place, runtime};
+use super::{connect, machine, measure, runtime};
 use crate::chain::amount::Amount;
 use crate::error::Failure;
+use crate::place;
 use crate::report::{Report, hex};
 
 /// Where a miner listens, what it asks and stakes, if nothing else is said.

@@ -19,9 +19,6 @@ pub(crate) struct Health {
     pub(crate) version: String,
     /// Its account, 0x and hexadecimal digits.
     pub(crate) miner: String,
-    /// The chain that it follows, by its first block.
-    #[serde(default)]
-    pub(crate) genesis: String,
     /// The last block that it handled.
     #[serde(default)]
     pub(crate) block: u64,

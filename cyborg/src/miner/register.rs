@@ -14,7 +14,7 @@ use super::record::{self, Record};
 use crate::chain::amount::Amount;
 use crate::error::Failure;
 
-/// Left to an account for its transactions, beside the bond: a day of heartbeats is a third of it.
+/// Left to an account for its transactions, beside the bond: what a day of heartbeats takes, and some.
 pub(super) const FOR_FEES: u128 = 1_000_000_000_000;
 
 /// What a miner declares.

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::folder;
-use super::place;
 use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::files;
+use crate::place;
 
 /// Name of the file in the miner's folder.
 pub(crate) const FILE: &str = "miner.json";

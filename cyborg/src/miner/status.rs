@@ -14,10 +14,11 @@ use super::folder::{self, Held};
 use super::process::{self, Health, Trust};
 use super::record::{self, Record, Snapshot, TASK_COLUMNS, task_rows, tasks_json};
 use super::settings::Settings;
-use super::{connect, place, runtime};
+use super::{connect, counted, runtime};
 use crate::chain::amount::Amount;
 use crate::chain::table;
 use crate::error::Failure;
+use crate::place;
 use crate::report::{Report, hex};
 
 /// Runs the command.
@@ -115,10 +116,10 @@ fn show_process(report: &mut Report, process: &Process, health: Option<&Health>)
     let running = process.held != Held::Free;
     let shown = match (running, health, &process.health) {
         (_, Some(health), _) => format!(
-            "answers at {}, handled block {}, serves {} tasks",
+            "answers at {}, handled block {}, serves {}",
             process.url,
             health.block,
-            health.serving.len()
+            counted(health.serving.len() as u64, "task")
         ),
         (true, None, Err(problem)) => format!("runs, and does not answer at {}: {problem}", process.url),
         (true, None, Ok(_)) => format!("runs, and another miner answers at {}", process.url),
@@ -149,7 +150,7 @@ fn show_record(report: &mut Report, record: &Record, now: u64) {
     report.field("region", region.as_str(), "place", format!("{region}, cell {cell}"));
     report.json("cell", cell);
     let (used, offered) = (record.used_mib, record.capacity.memory_mib);
-    let shown = format!("{} tasks, {used} of {offered} MiB", record.load);
+    let shown = format!("{}, {used} of {offered} MiB", counted(record.load.into(), "task"));
     report.field("load", record.load, "load", shown);
     report.json("used_mib", used).json("memory_mib", offered);
     report.json("macs_per_second", record.capacity.macs_per_second);

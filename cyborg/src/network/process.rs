@@ -177,6 +177,26 @@ pub(super) fn all_of(stream: impl Read + Send + 'static) -> oneshot::Receiver<Ve
     receive
 }
 
+/// Hears all that a process prints, line by line.
+fn lines_of(
+    stream: impl Read + Send + 'static,
+    mut hear: impl FnMut(&str) + Send + 'static,
+) -> oneshot::Receiver<Vec<u8>> {
+    let (send, receive) = oneshot::channel();
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream.take(MAX_OUTPUT_BYTES));
+        let mut bytes = Vec::new();
+        let mut line = 0;
+        while stream.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            hear(String::from_utf8_lossy(&bytes[line..]).trim_end());
+            line = bytes.len();
+        }
+        // Nobody may want it any more.
+        let _ = send.send(bytes);
+    });
+    receive
+}
+
 /// What a command printed, and how it ended.
 #[derive(Debug)]
 pub(super) struct Done {
@@ -188,14 +208,15 @@ pub(super) struct Done {
     pub(super) stderr: String,
 }
 
-/// Runs a command to its end. Where this is given up the process is killed.
+/// Runs a command to its end. `hear` gets each line of standard error as it comes. Where this is given up
+/// the process is killed.
 ///
 /// # Errors
 /// Where the system refuses.
-pub(super) async fn run(command: &mut Command) -> io::Result<Done> {
+pub(super) async fn run(command: &mut Command, hear: impl FnMut(&str) + Send + 'static) -> io::Result<Done> {
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let stdout = process.stdout().map(all_of);
-    let stderr = process.child.stderr.take().map(all_of);
+    let stderr = process.child.stderr.take().map(|stderr| lines_of(stderr, hear));
     let status = process.ended().await?;
     let text = async |stream: Option<oneshot::Receiver<Vec<u8>>>| match stream {
         Some(stream) => String::from_utf8_lossy(&stream.await.unwrap_or_default()).into_owned(),
@@ -258,15 +279,20 @@ mod tests {
 
     #[tokio::test]
     async fn commands_are_heard_and_their_words_kept() {
-        let done = run(&mut shell("echo out; echo 'error: no such model' >&2; exit 2")).await.unwrap();
+        let quiet = |_: &str| ();
+        let (send, heard) = std::sync::mpsc::channel();
+        let mut noisy = shell("echo out; echo one >&2; echo 'error: no such model' >&2; exit 2");
+        let done = run(&mut noisy, move |line| send.send(line.to_owned()).unwrap()).await.unwrap();
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["one", "error: no such model"]);
         assert_eq!((done.status.code(), done.stdout.as_str()), (Some(2), "out\n"));
         assert_eq!(done.problem(), "no such model");
-        let done = run(&mut shell(r#"echo '{"error": "no money"}'; exit 2"#)).await.unwrap();
+        let done = run(&mut shell(r#"echo '{"error": "no money"}'; exit 2"#), quiet).await.unwrap();
         assert_eq!(done.problem(), "no money");
-        let done = run(&mut shell("echo a b >&2; kill -9 $$")).await.unwrap();
+        let done = run(&mut shell("echo a b >&2; kill -9 $$"), quiet).await.unwrap();
         assert!(done.problem().contains("signal: 9") && done.problem().contains("a b"), "{done:?}");
         // More than a pipe holds.
-        let done = run(&mut shell("head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2")).await.unwrap();
+        let done =
+            run(&mut shell("head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2"), quiet).await.unwrap();
         assert_eq!((done.stdout.len(), done.stderr.len()), (300_000, 300_000));
     }
 

@@ -116,7 +116,7 @@ pub(super) async fn start(
         let (name, log) = (name.clone(), layout.log(name));
         registering.spawn(async move {
             let failed = |source| Failure::io(&log, "cannot write", source);
-            let done = process::run(&mut command).await.map_err(|source| Failure::Io {
+            let done = process::run(&mut command, |_| ()).await.map_err(|source| Failure::Io {
                 file: "cyborg miner init".to_owned(),
                 action: "cannot run",
                 source,

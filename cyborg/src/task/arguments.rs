@@ -9,6 +9,7 @@ use cyborg_primitives::task::ProofPolicy;
 
 use crate::chain::amount::Amount;
 use crate::cli::Sample;
+use crate::place;
 
 /// Who acts, on which chain, with which records.
 #[derive(Debug, Args)]
@@ -62,10 +63,10 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(crate) standbys_read: bool,
     /// Where the model may run (two letters); may be repeated; anywhere without. Never broken
-    #[arg(long, value_name = "REGION", value_parser = region)]
+    #[arg(long, value_name = "REGION", value_parser = place::region)]
     pub(crate) region: Vec<Region>,
     /// From where distance is counted, in degrees
-    #[arg(long, value_name = "LAT,LON", value_parser = cell, requires = "max_distance_km", allow_hyphen_values = true)]
+    #[arg(long, value_name = "LAT,LON", value_parser = place::cell, requires = "max_distance_km", allow_hyphen_values = true)]
     pub(crate) near: Option<Cell>,
     /// Greatest distance of a miner from `--near`
     #[arg(long, value_name = "KM", requires = "near")]
@@ -233,26 +234,6 @@ pub(crate) struct TopUp {
     pub(crate) proofs: Amount,
 }
 
-/// Two letters, in either case.
-pub(crate) fn region(text: &str) -> Result<Region, String> {
-    let letters = <[u8; 2]>::try_from(text.to_ascii_uppercase().into_bytes()).ok().map(Region);
-    let region = letters.filter(|region| region.is_valid());
-    region.ok_or_else(|| "a region is two letters of ISO 3166-1, such as CH".to_owned())
-}
-
-/// Degrees north and east, to the cell of a hundredth that they are in.
-pub(crate) fn cell(text: &str) -> Result<Cell, String> {
-    let problem = || "a place is two numbers of degrees, such as 47.37,8.54 or -33.87,151.21".to_owned();
-    let (latitude, longitude) = text.split_once(',').ok_or_else(problem)?;
-    let hundredths = |text: &str| {
-        let degrees = text.trim().parse::<f64>().ok().filter(|degrees| degrees.abs() <= 180.0)?;
-        Some((degrees * 100.0).floor() as i16)
-    };
-    let (latitude, longitude) = hundredths(latitude).zip(hundredths(longitude)).ok_or_else(problem)?;
-    let cell = Cell { latitude, longitude };
-    if cell.is_valid() { Ok(cell) } else { Err("latitude is -90 to 90, longitude -180 to 180".to_owned()) }
-}
-
 fn hours(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(hours) if hours > 0.0 && hours <= 1e6 => Ok(hours),
@@ -277,16 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_regions_policies_and_hours() {
-        assert_eq!(region("ch"), Ok(Region(*b"CH")));
-        for wrong in ["", "C", "CHE", "C1", "é"] {
-            assert!(region(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(cell("47.379, 8.541"), Ok(Cell { latitude: 4737, longitude: 854 }));
-        assert_eq!(cell("-33.871,-0.001"), Ok(Cell { latitude: -3388, longitude: -1 }));
-        for wrong in ["", "1", "91,0", "0,181", "a,b", "nan,0", "0,inf"] {
-            assert!(cell(wrong).is_err(), "{wrong}");
-        }
+    fn policies_and_hours() {
         assert_eq!(policy("every"), Ok(ProofPolicy::Every));
         assert_eq!(policy("sampled:3"), Ok(ProofPolicy::Sampled { samples: 3 }));
         assert_eq!(policy("on-demand"), Ok(ProofPolicy::OnDemand));

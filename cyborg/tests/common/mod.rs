@@ -73,10 +73,20 @@ impl Folder {
 
     /// Runs `cyborg` with arguments, inside the folder.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> TestResult<Outcome> {
+        self.run_with(arguments, &[])
+    }
+
+    /// The same, with more variables in its environment.
+    pub(crate) fn run_with<S: AsRef<OsStr>>(
+        &self,
+        arguments: &[S],
+        environment: &[(String, String)],
+    ) -> TestResult<Outcome> {
         let done = Command::new(env!("CARGO_BIN_EXE_cyborg"))
             .args(arguments)
             .current_dir(self.0.path())
             .env("XDG_CONFIG_HOME", self.0.path().join(".config"))
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .output()?;
         Ok(Outcome {

@@ -71,8 +71,8 @@ fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResul
         let (wrap, (manifest, _)) = (found.wrap.ok_or("no wrap")?, found.files.ok_or("no files")?);
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("blob");
-        let storage = cyborg_miner::storage_nodes(&network.storage_urls(), &stranger.key)?;
-        download(&*storage, &manifest, &path).await?;
+        let storage = cyborg_miner_client::owner::storage_nodes(&network.storage_urls(), &stranger.key, None)?;
+        download(&storage, &manifest, &path).await?;
         assert!(digits()?.shown_in(folder.path())?.is_empty());
 
         // The wrap opens neither for it nor, with its key, for the one that it was made for.

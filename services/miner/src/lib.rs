@@ -55,13 +55,7 @@ use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::vault::{Unlock, Vault};
 use cyborg_primitives::{Account, Digest};
 use cyborg_serving::{Service, bind, serve, until};
-use cyborg_storage_client::coded::Coded;
-use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::manifest::Code;
-use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::owner::Signer;
 use cyborg_storage_client::storage::Storage;
-use cyborg_storage_client::store::Store as Place;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -152,31 +146,6 @@ impl Config {
     }
 }
 
-/// An account's key pair, as storage wants it.
-pub struct AccountSigner(pub Keypair);
-
-impl Signer for AccountSigner {
-    fn account(&self) -> Account {
-        keys::account(&self.0)
-    }
-
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).0
-    }
-}
-
-/// Storage over these nodes, as a miner reads it.
-///
-/// # Errors
-/// Where a URL is none, or there are no nodes.
-pub fn storage_nodes(urls: &[String], signer: &Keypair) -> Result<Arc<dyn Storage>, StorageError> {
-    let mut places: Vec<Arc<dyn Place>> = Vec::new();
-    for url in urls {
-        places.push(Arc::new(NodeClient::new(url, None)?));
-    }
-    Ok(Arc::new(Coded::new(places, Arc::new(AccountSigner(signer.clone())), Code::DEFAULT)?))
-}
-
 /// Makes a miner's folder, and the key that owners encrypt to: its public half is to be registered.
 ///
 /// # Errors
@@ -244,12 +213,12 @@ impl Miner {
 
         let chain = Chain::connect(&config.chain).await?;
         let at = chain.at_finalised().await?;
-        match view::registered_key(&at, &account).await? {
+        match view::contact(&at, &account).await? {
             None => {
                 let account = cyborg_chain_client::subxt::utils::AccountId32(account).to_string();
                 return Err(StartError::NotRegistered { account });
             }
-            Some(key) if key != hpke.public().0 => return Err(StartError::OtherKey),
+            Some(contact) if contact.hpke != hpke.public() => return Err(StartError::OtherKey),
             Some(_) => {}
         }
         let genesis = chain.genesis();

@@ -4,9 +4,10 @@ use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{AtBlock, ChainError};
 use cyborg_primitives::task::{ProofPolicy, TaskState};
-use cyborg_primitives::window::Window;
 use cyborg_primitives::{Account, Digest, ModelId, Moment, RequestNumber, TaskId, WRAPPED_KEY_BYTES};
 use runtime_types::pallet_tasks::types::Status;
+
+pub use cyborg_miner_client::market::{Terms, contact, terms};
 
 use crate::loaded::Registered;
 use crate::step::Standing;
@@ -36,21 +37,6 @@ impl TaskView {
     pub fn signers(&self) -> Vec<Account> {
         std::iter::once(self.owner).chain(self.delegate).collect()
     }
-}
-
-/// What a miner is paid on a task, and what is left to pay it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Terms {
-    /// For an answer.
-    pub per_request: u128,
-    /// For a proof.
-    pub per_proof: u128,
-    /// Which numbers are settled.
-    pub settled: Window,
-    /// Left for answers.
-    pub compute_left: u128,
-    /// Left for proofs.
-    pub proofs_left: u128,
 }
 
 /// What a miner owes on a task: receipts to be proven or shown.
@@ -144,28 +130,6 @@ pub async fn model(at: &AtBlock, id: ModelId) -> Result<Option<Registered>, Chai
     Ok(Some(Registered { key: record.key, file: record.model, key_bytes, cost: record.cost.0 }))
 }
 
-/// What a miner is paid on a task.
-///
-/// # Errors
-/// Where the node does not answer.
-pub async fn terms(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Terms>, ChainError> {
-    let meters = at.storage().entry(runtime::storage().payments().meters())?;
-    let escrows = at.storage().entry(runtime::storage().payments().escrows())?;
-    let (Some(meter), Some(escrow)) =
-        (meters.try_fetch((id, account(miner))).await?, escrows.try_fetch((id,)).await?)
-    else {
-        return Ok(None);
-    };
-    let (meter, escrow) = (meter.decode()?, escrow.decode()?);
-    Ok(Some(Terms {
-        per_request: meter.per_request,
-        per_proof: meter.per_proof,
-        settled: meter.window.0,
-        compute_left: escrow.compute.left,
-        proofs_left: escrow.proofs.left,
-    }))
-}
-
 /// What a miner owes on a task.
 ///
 /// # Errors
@@ -184,18 +148,6 @@ pub async fn owed(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Owed, Cha
     });
     let demanded = owed.demands.0.iter().map(|demand| demand.number).collect();
     Ok(Owed { next: owed.next, period, demanded })
-}
-
-/// The key that owners encrypt to for a miner; `None` for who is no miner.
-///
-/// # Errors
-/// Where the node does not answer.
-pub async fn registered_key(at: &AtBlock, miner: &Account) -> Result<Option<[u8; 32]>, ChainError> {
-    let entry = at.storage().entry(runtime::storage().miners().miners())?;
-    match entry.try_fetch((account(miner),)).await? {
-        Some(record) => Ok(Some(record.decode()?.hpke_key)),
-        None => Ok(None),
-    }
 }
 
 /// Chain time as of a block, in milliseconds since the Unix epoch.

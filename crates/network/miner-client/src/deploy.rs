@@ -328,7 +328,6 @@ impl Owner {
             for miner in self.wrap_keys(task).await? {
                 tell(Progress::Wrapped(miner));
             }
-            self.set_anchors(task).await?;
             let at = self.chain.at_finalised().await?;
             let view = self.own_task(&at, task).await?;
             for part in &view.parts {
@@ -348,6 +347,8 @@ impl Owner {
             let wanted = usize::from(view.replicas);
             let under_way = view.parts.iter().any(|part| matches!(part.status, Status::Keyed { .. }));
             if wanted > 0 && serving >= wanted && !under_way {
+                // Whoever has just confirmed may commit to a period at any moment.
+                self.set_anchors(task).await?;
                 return Ok(confirmed);
             }
             if begun.elapsed() > patience {

@@ -53,20 +53,8 @@ pub(super) fn entries(examined: &Examined, sources: &Sources) -> Vec<(String, St
         let serving = health.map(|health| &health.serving[..]);
         add("tasks.txt", table_of_tasks(&task_rows(&snapshot.tasks, serving)));
     }
-    if let Some(health) = health {
-        add(
-            "health.json",
-            pretty(&json!({
-                "version": health.version,
-                "miner": health.miner,
-                "genesis": health.genesis,
-                "block": health.block,
-                "serving": health.serving,
-            })),
-        );
-    }
-    if let Some(metrics) = &examined.metrics {
-        add("metrics.txt", metrics.clone());
+    for (name, text) in &examined.pages {
+        add(name, text.clone());
     }
     for (name, text) in machine::described(sources) {
         add(&format!("{name}.txt"), text);

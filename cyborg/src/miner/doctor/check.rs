@@ -17,8 +17,9 @@ const CLOCK_MS: u64 = 30_000;
 const FINALITY_MS: u64 = 30_000;
 /// Chain time of a block: blocks that come faster than that are a development chain's.
 const SLOT_MS: u64 = 6_000;
-/// Below this an account cannot pay for a transaction much longer; below the other it should be filled.
-const NO_MONEY: u128 = 10_000_000_000;
+/// A heartbeat takes about 3 thousandths of a CYB, and there are 288 a day. Below the first an account
+/// is silent within the hour, below the other within a day.
+const NO_MONEY: u128 = 30_000_000_000;
 const LITTLE_MONEY: u128 = 500_000_000_000;
 /// Room on the disk without which nothing goes on.
 const LEAST_DISK: u64 = 1 << 30;
@@ -247,7 +248,8 @@ pub(super) fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) 
 /// Whether the account can pay for transactions.
 pub(super) fn money(address: &str, free: u128) -> Check {
     let finding = format!("{} for transactions", Amount(free));
-    let remedy = format!("send CYB to {address}: `cyborg chain transfer --from KEY {address} 1`");
+    let remedy =
+        format!("send some, a day of heartbeats takes 0.9: `cyborg chain transfer --from KEY {address} 5`");
     match free {
         0..NO_MONEY => Check::problem("money", finding, remedy),
         NO_MONEY..LITTLE_MONEY => Check::warning("money", finding, remedy),

@@ -51,7 +51,6 @@ fn the_process_is_told_from_others() {
     let health = |miner: [u8; 32]| Health {
         version: String::new(),
         miner: format!("0x{}", hex(&miner)),
-        genesis: String::new(),
         block: 5,
         serving: Vec::new(),
     };

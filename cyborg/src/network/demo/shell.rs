@@ -44,14 +44,14 @@ impl Shell {
         self.variables = variables.to_vec();
     }
 
-    /// Runs a command line of words, and shows it with all that it prints, its notes first.
+    /// Runs a command line of words, and shows it with all that it prints, its notes as they come.
     ///
     /// # Errors
     /// Where it fails.
     pub(super) async fn run(&self, line: &str) -> Result<(), Failure> {
-        let done = self.done(line).await?;
-        let lines = done.stderr.lines().chain(done.stdout.lines());
-        lines.for_each(|line| self.voice.say(&format!("  {line}")));
+        let voice = self.voice;
+        let done = self.done(line, move |note| voice.say(&format!("  {note}"))).await?;
+        done.stdout.lines().for_each(|line| voice.say(&format!("  {line}")));
         Ok(())
     }
 
@@ -63,20 +63,20 @@ impl Shell {
     pub(super) async fn ask(&self, line: &str) -> Result<(Value, f64), Failure> {
         let line = format!("{line} --json");
         let begun = Instant::now();
-        let done = self.done(&line).await?;
+        let done = self.done(&line, |_| ()).await?;
         let answer = serde_json::from_str(done.stdout.trim())
             .map_err(|error| failed(&line, &format!("printed no JSON: {error}")))?;
         Ok((answer, begun.elapsed().as_secs_f64()))
     }
 
-    async fn done(&self, line: &str) -> Result<Done, Failure> {
+    async fn done(&self, line: &str, hear: impl FnMut(&str) + Send + 'static) -> Result<Done, Failure> {
         self.voice.say(&format!("$ cyborg {line}"));
         let mut command = self.program.command(line.split_whitespace());
         command.current_dir(&self.folder);
         for (name, value) in &self.variables {
             command.env(name, value);
         }
-        let done = timeout(PATIENCE, process::run(&mut command)).await;
+        let done = timeout(PATIENCE, process::run(&mut command, hear)).await;
         let done = done.map_err(|_| failed(line, "takes too long"))?;
         let done = done.map_err(|error| failed(line, &error.to_string()))?;
         if done.status.success() { Ok(done) } else { Err(failed(line, &done.problem())) }

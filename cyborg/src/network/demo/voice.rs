@@ -67,6 +67,7 @@ pub(super) fn described(seen: &Seen, names: &Names) -> Option<String> {
         "Tasks.Promoted" => format!("{} takes over", miner()),
         "Tasks.KeyWrapped" => format!("the content key is wrapped for {}", miner()),
         "Tasks.Confirmed" => format!("{} has attested, and serves", miner()),
+        "Tasks.Left" if seen.fields["departure"] == "Over" => format!("{} is not needed any more", miner()),
         "Tasks.Left" => format!("{} has left: {}", miner(), word("departure")),
         "Proofs.Verified" => match &seen.fields["paid"] {
             serde_json::Value::Null => {

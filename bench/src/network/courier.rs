@@ -1,0 +1,112 @@
+//! Moves a file to storage nodes or back in a process of its own, so that its memory is that and nothing else.
+//!
+//! The job comes over standard input, because it holds a key; what it took goes to standard output. Both are JSON.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use cyborg_envelope::ContentKey;
+use cyborg_primitives::Digest;
+use cyborg_storage_client::coded::Coded;
+use cyborg_storage_client::manifest::Code;
+use cyborg_storage_client::node::NodeClient;
+use cyborg_storage_client::owner::{OwnerKey, Signer};
+use cyborg_storage_client::storage::{fetch, upload};
+use cyborg_storage_client::store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::system::{peak_bytes, processor_s};
+
+/// What the blob is bound to.
+const CONTEXT: &[u8] = b"cyborg bench v1";
+/// Whoever owns it.
+const OWNER: [u8; 32] = [7; 32];
+
+/// What is to be done.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// URLs of the storage nodes.
+    pub(crate) nodes: Vec<String>,
+    /// The content key.
+    pub(crate) key: [u8; 32],
+    /// The file to store, or to write.
+    pub(crate) path: PathBuf,
+    /// What to fetch; without one the file is stored.
+    pub(crate) id: Option<Digest>,
+}
+
+/// What it took.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Moved {
+    /// What was stored or fetched.
+    pub(crate) id: Digest,
+    pub(crate) seconds: f64,
+    /// Of this process, user and system.
+    pub(crate) processor_s: f64,
+    /// Greatest resident memory of this process.
+    pub(crate) peak_bytes: u64,
+}
+
+/// Has another process of this program do a job.
+///
+/// # Errors
+/// Where it fails.
+pub(crate) fn send(job: &Job) -> Result<Moved> {
+    let own = std::env::current_exe().context("the path of this program")?;
+    let mut child = Command::new(own)
+        .arg("--carry")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("a process of its own")?;
+    let mut stdin = child.stdin.take().context("no input to write to")?;
+    stdin.write_all(&serde_json::to_vec(job)?)?;
+    drop(stdin);
+    let done = child.wait_with_output()?;
+    ensure!(done.status.success(), "moving {} ended with {}", job.path.display(), done.status);
+    serde_json::from_slice(&done.stdout).context("what it took")
+}
+
+/// Does the job of standard input.
+///
+/// # Errors
+/// Where there is none, or it fails.
+pub(crate) fn run() -> Result<()> {
+    let mut text = Vec::new();
+    std::io::stdin().read_to_end(&mut text).context("a job on standard input")?;
+    let job: Job = serde_json::from_slice(&text).context("a job on standard input")?;
+    let moved = tokio::runtime::Runtime::new()?.block_on(moved(&job))?;
+    serde_json::to_writer(std::io::stdout(), &moved)?;
+    Ok(())
+}
+
+async fn moved(job: &Job) -> Result<Moved> {
+    let signer: Arc<dyn Signer> = Arc::new(OwnerKey::from_seed(&OWNER).context("no key")?);
+    let mut places: Vec<Arc<dyn Store>> = Vec::new();
+    for url in &job.nodes {
+        places.push(Arc::new(NodeClient::new(url, Some(signer.clone()))?));
+    }
+    let storage = Coded::new(places, signer, Code::DEFAULT)?;
+    let key = ContentKey::from_bytes(job.key);
+    let begun = Instant::now();
+    let id = match job.id {
+        None => upload(&storage, &job.path, &key, CONTEXT).await?,
+        Some(id) => {
+            let file = create(&job.path)?;
+            fetch(&storage, &id, &key, CONTEXT, file).await?;
+            id
+        }
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    let own = std::process::id();
+    Ok(Moved { id, seconds, processor_s: processor_s(own)?, peak_bytes: peak_bytes(own)? })
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create_new(path).with_context(|| format!("making {}", path.display()))
+}
