@@ -20,7 +20,8 @@ if [ ! -x "$node" ]; then
         "${root[@]}" apt-get update -qq
         "${root[@]}" apt-get install -y -qq --no-install-recommends libclang-dev
     fi
-    cargo install polkadot-omni-node --version "$version" --locked --root "$stock"
+    # The runtimes of relay chains that it can carry are not needed here, and take as long again.
+    SKIP_WASM_BUILD=1 cargo install polkadot-omni-node --version "$version" --locked --root "$stock"
 fi
 
 work=$(mktemp -d)

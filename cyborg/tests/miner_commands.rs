@@ -110,7 +110,7 @@ mod with_a_chain {
         fn node(&self) -> TestResult<Node> {
             let (path, port) = (self.folder.path("node"), port(0).to_string());
             let mut command =
-                program(&["node", "--dev", "--block-time", "500", "--rpc-port", &port, "--base-path"]);
+                program(&["node", "--dev", "--block-time", "1000", "--rpc-port", &port, "--base-path"]);
             let mut node = Node::run(command.arg(path))?;
             node.ready()?;
             Ok(node)

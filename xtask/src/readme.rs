@@ -84,12 +84,7 @@ fn exports(text: &str) -> Vec<(String, String)> {
 }
 
 /// What a command prints: what it tells on the way first, as a terminal has it.
-fn printed(
-    program: &Path,
-    folder: &Path,
-    command: &str,
-    environment: &[(String, String)],
-) -> Result<String> {
+fn printed(program: &Path, folder: &Path, command: &str, environment: &[(String, String)]) -> Result<String> {
     let line = command.split('#').next().unwrap_or_default();
     let done = Command::new(program)
         .args(line.split_whitespace().skip(1))

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("cyborg-primitives", 0),
     ("cyborg-runtime", 4),
     ("cyborg-scheduler", 1),
+    ("cyborg-miner-client", 4),
     ("cyborg-serving", 4),
     ("cyborg-storage", 5),
     ("cyborg-storage-client", 4),

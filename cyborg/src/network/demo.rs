@@ -31,7 +31,7 @@ use super::supervisor::{Signals, Supervisor};
 use super::up::describe;
 use crate::error::Failure;
 use crate::report::Report;
-use play::{Stage, play};
+use play::{Played, Stage, play};
 use verdict::verdict;
 use voice::Voice;
 
@@ -55,31 +55,44 @@ pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure>
     let (mut supervisor, mut failures) = Supervisor::new(Program::new(layout.root())?);
     let stage = Stage { arguments, layout: &layout, settings: &settings, voice, begun };
     let played = tokio::select! {
-        played = play(&stage, &mut supervisor) => played,
+        played = play(&stage, &mut supervisor) => played.map(Some),
         Some(failure) = failures.recv() => Err(failure),
-        () = signals.next() => Err(Failure::Network("the demo was interrupted".to_owned())),
+        () = signals.next() => Ok(None),
     };
-    let mut outcome = played.and_then(|played| {
-        let (report, broken) = verdict(&stage, &played);
-        report.print(json);
-        if arguments.keep {
-            describe(&played.network, &layout, &settings).iter().for_each(|line| voice.say(line));
-            voice.say("Ctrl-C ends the network; `cyborg up --dir` with its folder goes on with it.");
+    // What failed leaves its logs; what was broken off leaves nothing.
+    let mut kept = arguments.keep || played.is_err();
+    let mut outcome = match played {
+        Ok(Some(played)) => shown(&stage, &played, json),
+        Ok(None) => {
+            kept = false;
+            Err(Failure::Network("the demo was broken off".to_owned()))
         }
-        if broken.is_empty() { Ok(()) } else { Err(Failure::Unmet(broken.join("; "))) }
-    });
+        Err(failure) => Err(failure),
+    };
+    kept |= matches!(outcome, Err(Failure::Unmet(_)));
     // Whatever came of it, what is kept is there to be looked at.
-    let looked_at = matches!(outcome, Ok(()) | Err(Failure::Unmet(_)));
-    if arguments.keep && looked_at {
+    if arguments.keep && matches!(outcome, Ok(()) | Err(Failure::Unmet(_))) {
         tokio::select! {
             Some(failure) = failures.recv() => outcome = Err(failure),
             () = signals.next() => {}
         }
     }
     supervisor.end(&mut signals).await;
-    if arguments.keep || outcome.is_err() {
-        let kept = folder.keep();
-        super::say(&format!("kept: {} (logs in {})", kept.display(), layout.logs().display()));
+    if kept {
+        let folder = folder.keep();
+        super::say(&format!("kept: {} (logs in {})", folder.display(), layout.logs().display()));
     }
     outcome.map(|()| Report::default())
+}
+
+/// Prints the result, and what may be done with the network.
+fn shown(stage: &Stage<'_>, played: &Played, json: bool) -> Result<(), Failure> {
+    let (report, broken) = verdict(stage, played);
+    report.print(json);
+    if stage.arguments.keep {
+        let lines = describe(&played.network, stage.layout, stage.settings);
+        lines.iter().for_each(|line| stage.voice.say(line));
+        stage.voice.say("Ctrl-C ends the network; `cyborg up --dir` with its folder goes on with it.");
+    }
+    if broken.is_empty() { Ok(()) } else { Err(Failure::Unmet(broken.join("; "))) }
 }

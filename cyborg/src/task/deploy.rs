@@ -165,9 +165,9 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
     let graph = files.verifier.graph().clone();
     let weights = files.prover.weights().clone();
     let product = Product { prover: files.prover, verifier: &files.verifier };
-    let (mut record, file) = owner.store(product, &storage, &mut |progress| steps.tell(&progress)).await?;
+    let mut record = owner.store(product, &storage, &mut |progress| steps.tell(&progress)).await?;
     let model = owner
-        .register(&mut record, &files.verifier, file, memory_mib, &mut |progress| steps.tell(&progress))
+        .register(&mut record, &files.verifier, memory_mib, &mut |progress| steps.tell(&progress))
         .await?;
     let offer = owner.offer(model, memory_mib, &order).await?;
     if arguments.dry_run {

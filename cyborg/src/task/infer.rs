@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_miner_client::OwnerError;
-use cyborg_miner_client::ask::{Asking, Verdict};
+use cyborg_miner_client::ask::{Answered, Asking, Verdict};
+use cyborg_miner_client::http::Http;
+use cyborg_miner_client::{Owner, OwnerError};
 use cyborg_primitives::task::ProofPolicy;
 use serde_json::json;
 use zkml_graph::Graph;
@@ -60,11 +61,6 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
         let path = out.path().display().to_string();
         report.field("out", path.as_str(), "written to", &path);
     }
-    // What pays on demand is the owner's word: a miner that gets none stops answering.
-    if policy == ProofPolicy::OnDemand {
-        let through = owner.acknowledge(&http, arguments.task, &answered.miner).await?;
-        report.json("acknowledged", through);
-    }
     if !arguments.wait_proof {
         let words = match policy {
             ProofPolicy::Every => "follows on chain",
@@ -72,6 +68,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
             ProofPolicy::OnDemand => "on demand: --wait-proof",
         };
         report.line(format!("{:<24} {words}", "proof"));
+        acknowledge(&owner, &http, policy, &answered, &mut report).await?;
         return Ok(report);
     }
     owner.demand(policy, &answered).await?;
@@ -85,8 +82,15 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
                 format!("verified by the chain in block {block}"),
             );
             report.json("paid", paid.map(|paid| paid.to_string()));
+            acknowledge(&owner, &http, policy, &answered, &mut report).await?;
             Ok(report)
         }
+        Some(Verdict::OtherAnswer { block }) => Err(Failure::False {
+            file: format!("miner {who}, request {}", answered.number),
+            problem: format!(
+                "has proven another answer than it signed, in block {block}: the answer is not to be trusted"
+            ),
+        }),
         Some(Verdict::Punished { block, fault, slashed }) => Err(Failure::False {
             file: format!("miner {who}, request {}", answered.number),
             problem: format!(
@@ -106,6 +110,22 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
             }))
         }
     }
+}
+
+/// Where the owner's word pays it is given for what was answered, and never for an answer that was found
+/// false: a miner that gets none stops answering.
+async fn acknowledge(
+    owner: &Owner,
+    http: &Http,
+    policy: ProofPolicy,
+    answered: &Answered,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    if policy == ProofPolicy::OnDemand {
+        let through = owner.acknowledge(http, answered.receipt.task, &answered.miner).await?;
+        report.json("acknowledged", through);
+    }
+    Ok(())
 }
 
 /// What an output file holds.

@@ -69,7 +69,7 @@ fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_
         }
 
         network.infer_proven(owner, task, 3, &only_honest).await?;
-        network.witness.all_proven(task, &honest, 2).await?;
+        network.witness.all_proven(task, &honest, 1..=2).await?;
         assert_eq!(money::bond(&network.at().await?, &honest).await?, BOND);
         // Of the liars' own, the one true proof was paid and nothing else.
         let paid: Vec<usize> = {

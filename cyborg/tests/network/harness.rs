@@ -9,7 +9,6 @@ use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{AtBlock, Chain, keys};
 use cyborg_miner_client::market::{self, TaskView};
 use cyborg_primitives::{Account, TaskId};
-use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use crate::TestResult;
@@ -47,11 +46,12 @@ impl Default for Plan {
 pub(crate) fn run(plan: Plan, test: impl AsyncFnOnce(&mut Network) -> TestResult) -> TestResult {
     // TLS needs a process-wide provider; one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // Of all that is here it goes last.
     let folder = tempfile::tempdir()?;
     let program = Program::new(folder.path())?;
     let logs = Logs(program.clone());
     let done = Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
-        let mut network = Network::start(plan, folder, program).await?;
+        let mut network = Network::start(plan, folder.path(), program).await?;
         test(&mut network).await?;
         network.check_money().await
     });
@@ -72,7 +72,7 @@ impl Drop for Logs {
     }
 }
 
-/// A network. Processes end when it is dropped, and its folder goes last.
+/// A network. Its processes end when it is dropped.
 pub(crate) struct Network {
     pub(crate) chain: Chain,
     pub(crate) rpc: String,
@@ -85,14 +85,14 @@ pub(crate) struct Network {
     node_port: u16,
     block_ms: u64,
     issuance: u128,
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Network {
-    async fn start(plan: Plan, folder: TempDir, program: Program) -> TestResult<Self> {
+    async fn start(plan: Plan, folder: &Path, program: Program) -> TestResult<Self> {
         model::digits()?;
         let node_port = port()?;
-        let dir = folder.path().join("node");
+        let dir = folder.join("node");
         if plan.head_start > 0 {
             let mut fast = start_node(&program, &dir, node_port, 10)?;
             let url = fast.ready().await?["rpc"].as_str().ok_or("no address")?.to_owned();
@@ -108,7 +108,7 @@ impl Network {
         let rpc = node.ready().await?["rpc"].as_str().ok_or("no address")?.to_owned();
         let chain = Chain::connect(&rpc).await?;
         let issuance = money::issuance(&chain.at_finalised().await?).await?;
-        let owner = Person::new(&program, folder.path(), "owner").await?;
+        let owner = Person::new(&program, folder, "owner").await?;
         let mut network = Self {
             witness: Witness::begin(&rpc),
             chain,
@@ -121,7 +121,7 @@ impl Network {
             node_port,
             block_ms: plan.block_ms,
             issuance,
-            folder,
+            folder: folder.to_owned(),
         };
         network.fund(&[network.owner.account()]).await?;
         for _ in 0..plan.storage {
@@ -151,18 +151,18 @@ impl Network {
 
     /// Somebody new with money.
     pub(crate) async fn person(&self, name: &str) -> TestResult<Person> {
-        let person = Person::new(&self.program, self.folder.path(), name).await?;
+        let person = Person::new(&self.program, &self.folder, name).await?;
         self.fund(&[person.account()]).await?;
         Ok(person)
     }
 
     /// A path that is nobody's.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     pub(crate) async fn add_storage(&mut self, quota: &str) -> TestResult {
-        let mut node = StorageNode::new(self.folder.path(), self.storage.len())?;
+        let mut node = StorageNode::new(&self.folder, self.storage.len())?;
         node.start(&self.program, quota).await?;
         self.storage.push(node);
         Ok(())
@@ -172,7 +172,7 @@ impl Network {
     pub(crate) async fn add_miner(&mut self, region: &str) -> TestResult<usize> {
         let index = self.miners.len();
         let person = self.person(&format!("miner-{index}")).await?;
-        let mut miner = MinerNode::new(person, self.folder.path(), index)?;
+        let mut miner = MinerNode::new(person, &self.folder, index)?;
         miner.init(&self.program, &self.rpc, &self.storage_urls(), region).await?;
         self.miners.push(miner);
         Ok(index)
@@ -195,7 +195,7 @@ impl Network {
 
     /// Starts the chain's node once more, where it was.
     pub(crate) async fn restart_node(&mut self) -> TestResult {
-        let dir = self.folder.path().join("node");
+        let dir = self.folder.join("node");
         let mut node = start_node(&self.program, &dir, self.node_port, self.block_ms)?;
         node.ready().await?;
         self.node = Some(node);

@@ -86,7 +86,7 @@ fn an_hour_between_the_chains_time_and_the_machines_clock_harms_nobody() -> Test
         let now = view::now(&network.at().await?).await?;
         let clock = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
         assert!(now > clock + HOUR_MS, "the chain's time is {now}, the clock's {clock}");
-        network.witness.all_proven(task, &network.miners[0].account(), 1).await?;
+        network.witness.all_proven(task, &network.miners[0].account(), [1]).await?;
 
         let words = format!("--json miner doctor --node {} --dir {{}}", network.rpc);
         let mut command = network.program.command(line(&words, &[&network.miners[0].dir]));

@@ -71,7 +71,8 @@ fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResul
         let (wrap, (manifest, _)) = (found.wrap.ok_or("no wrap")?, found.files.ok_or("no files")?);
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("blob");
-        let storage = cyborg_miner_client::owner::storage_nodes(&network.storage_urls(), &stranger.key, None)?;
+        let storage =
+            cyborg_miner_client::owner::storage_nodes(&network.storage_urls(), &stranger.key, None)?;
         download(&storage, &manifest, &path).await?;
         assert!(digits()?.shown_in(folder.path())?.is_empty());
 
@@ -92,7 +93,7 @@ fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResul
 #[test]
 fn a_full_storage_node_says_so_keeps_what_it_took_and_goes_on_when_there_is_room() -> TestResult {
     run(Plan { storage: 0, ..Plan { miners: &[], ..Plan::default() } }, async |network| {
-        network.add_storage("60KB").await?;
+        network.add_storage("40KB").await?;
         network.add_miner("DE").await?;
         network.start_miner(0).await?;
         let refused = network.deploying(&network.owner, digits()?, "--proofs 20")?.ended().await?;

@@ -26,7 +26,7 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
         }
         let refused = network.infer(owner, task, 4, "--timeout 20").await?;
         refused.fails(2, &["402", "cannot pay another answer", "top it up"])?;
-        network.witness.all_proven(task, &miner, PROOFS as u64).await?;
+        network.witness.all_proven(task, &miner, 1..=PROOFS as u64).await?;
         let refused = network.infer(owner, task, 4, "--timeout 20").await?;
         refused.fails(2, &["402", "top it up"])?;
 
@@ -108,7 +108,7 @@ fn a_flood_is_told_to_wait_and_costs_nobody_else_an_answer() -> TestResult {
         let proven = |seen: &crate::witness::Seen| seen.verified(flooded, &miner).len() >= answered;
         network.witness.until("all that was answered is proven", proven).await?;
         network.infer_proven(&other, quiet, 3, "").await?;
-        network.witness.all_proven(quiet, &miner, 11).await?;
+        network.witness.all_proven(quiet, &miner, 1..=11).await?;
         let mut numbers = network.witness.seen().verified(flooded, &miner);
         numbers.sort_unstable();
         let expected: Vec<u64> =

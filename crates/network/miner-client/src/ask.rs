@@ -1,6 +1,7 @@
 //! Requests and answers: asked of whoever serves the task, checked, and opened (whitepaper section
 //! 3.3, step 9).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use codec::Encode as _;
@@ -70,6 +71,11 @@ pub enum Verdict {
         /// What the miner got; `None` where the escrow could not pay.
         paid: Option<u128>,
     },
+    /// The chain has verified a proof of another answer than the one that the miner signed.
+    OtherAnswer {
+        /// In which block.
+        block: u64,
+    },
     /// The miner is guilty.
     Punished {
         /// In which block.
@@ -100,6 +106,10 @@ impl Owner {
         // What does not fit is found before anything is signed.
         drop(Opening::of_inputs(graph, record.key, inputs)?);
         let mut last = "nobody serves it yet".to_owned();
+        // What was signed for a miner is sent to it again, as long as it is not answered: a number that
+        // nobody answers would keep all later ones from being paid.
+        let mut signed: BTreeMap<Account, RequestRecord> = BTreeMap::new();
+        let mut seen: BTreeSet<Account> = BTreeSet::new();
         loop {
             let at = self.chain.at_finalised().await?;
             let view = self.task(&at, task).await?;
@@ -115,7 +125,11 @@ impl Owner {
                 if left.is_zero() {
                     break;
                 }
-                match self.ask_one(http, &at, task, &miner, graph, record.key, inputs, asking, left).await? {
+                if seen.insert(miner) {
+                    self.ask_again(http, task, &miner).await?;
+                }
+                let question = Question { task, miner, graph, key: record.key, inputs, asking };
+                match self.ask_one(http, &at, &question, &mut signed, left).await? {
                     Ok(answered) => return Ok(answered),
                     Err(reason) => last = format!("{}: {reason}", address(&miner)),
                 }
@@ -128,45 +142,48 @@ impl Owner {
     }
 
     /// Asks one miner; the inner error says why another should be asked.
-    #[expect(clippy::too_many_arguments, reason = "all of one request")]
     async fn ask_one(
         &self,
         http: &Http,
         at: &AtBlock,
-        task: TaskId,
-        miner: &Account,
-        graph: &Graph,
-        key: [u8; 32],
-        inputs: &[Vec<i64>],
-        asking: &Asking,
+        question: &Question<'_>,
+        signed: &mut BTreeMap<Account, RequestRecord>,
         patience: Duration,
     ) -> Result<Result<Answered, String>, OwnerError> {
-        let Some(contact) = market::contact(at, miner).await? else {
+        let Question { task, miner, graph, key, inputs, asking } = *question;
+        let Some(contact) = market::contact(at, &miner).await? else {
             return Ok(Err("it is registered no more".to_owned()));
         };
-        let Some(terms) = market::terms(at, task, miner).await? else {
+        let Some(terms) = market::terms(at, task, &miner).await? else {
             return Ok(Err("it has no tariff".to_owned()));
         };
         let price_cap = asking.price_cap.unwrap_or(terms.per_request);
         let begun = Instant::now();
         let mut settled = terms.settled.through();
         for _ in 0..MAX_NUMBERS {
-            let record = self.book.next_request(task, miner, settled, |number| {
-                let opening = Opening::of_inputs(graph, key, inputs)?;
-                let input = opening.input_digest(graph)?;
-                let authorisation = Authorisation { task, miner: *miner, number, input, price_cap };
-                let signature = self.signer.sign(&authorisation.payload(&self.genesis())).0;
-                Ok(RequestRecord { authorisation, signature, opening: opening.to_bytes().to_vec() })
-            })?;
+            let record = match signed.get(&miner) {
+                Some(record) => record.clone(),
+                None => self.book.next_request(task, &miner, settled, |number| {
+                    let opening = Opening::of_inputs(graph, key, inputs)?;
+                    let input = opening.input_digest(graph)?;
+                    let authorisation = Authorisation { task, miner, number, input, price_cap };
+                    let signature = self.signer.sign(&authorisation.payload(&self.genesis())).0;
+                    Ok(RequestRecord { authorisation, signature, opening: opening.to_bytes().to_vec() })
+                })?,
+            };
+            signed.insert(miner, record.clone());
             let left = patience.saturating_sub(begun.elapsed());
             match self.send(http, &contact, graph, &record, left).await? {
                 Sent::Answered(mut answered) => {
                     answered.price = terms.per_request;
                     answered.block = at.block_number();
-                    return Ok(Ok(answered));
+                    return Ok(Ok(*answered));
                 }
                 // Another copy of the book was used for this task: the numbers go on from there.
-                Sent::Used => settled = record.authorisation.number,
+                Sent::Used => {
+                    settled = record.authorisation.number;
+                    signed.remove(&miner);
+                }
                 Sent::Elsewhere(reason) => return Ok(Err(reason)),
             }
         }
@@ -205,7 +222,7 @@ impl Owner {
                         Answer::from_bytes(&bytes, &self.genesis(), &authorisation).map_err(invalid)?;
                     self.book.put_answer(task, &miner, number, &bytes)?;
                     let outputs = self.open(graph, &authorisation, &answer)?;
-                    return Ok(Sent::Answered(Answered {
+                    return Ok(Sent::Answered(Box::new(Answered {
                         miner,
                         number,
                         receipt: answer.receipt,
@@ -214,7 +231,7 @@ impl Owner {
                         latency,
                         price: 0,
                         block: 0,
-                    }));
+                    })));
                 }
                 Said::Used => return Ok(Sent::Used),
                 Said::Later { reason, elsewhere: true } => return Ok(Sent::Elsewhere(reason)),
@@ -270,10 +287,13 @@ impl Owner {
         let mut answered = 0;
         for number in self.book.unanswered(task, miner, terms.settled.through())? {
             let Some(record) = self.book.request(task, miner, number)? else { continue };
-            match self.send(http, &contact, verifier.graph(), &record, PAUSE).await? {
-                Sent::Answered(_) => answered += 1,
-                Sent::Used => {}
-                Sent::Elsewhere(_) => break,
+            match self.send(http, &contact, verifier.graph(), &record, PAUSE).await {
+                Ok(Sent::Answered(_)) => answered += 1,
+                Ok(Sent::Used) => {}
+                // Another request of the same program may be under way with it.
+                Ok(Sent::Elsewhere(_)) => break,
+                Err(error @ OwnerError::Book { .. }) => return Err(error),
+                Err(error) => tracing::warn!(task, number, %error, "an earlier request stays unanswered"),
             }
         }
         Ok(answered)
@@ -334,7 +354,7 @@ impl Owner {
         };
         let (task, miner) = (answered.receipt.task, AccountId32(answered.miner));
         let call = runtime::transactions().proofs().demand(task, miner, receipt);
-        match self.chain.submit(&call, &self.signer).await {
+        match self.submit_patiently(&call).await {
             Ok(_) => Ok(()),
             // Another demand is under way, or the proof is on chain.
             Err(ChainError::Dispatch { error, .. }) if error == "AlreadyDemanded" || error == "Final" => {
@@ -369,9 +389,19 @@ impl Owner {
     }
 }
 
+/// What is asked of whom.
+struct Question<'a> {
+    task: TaskId,
+    miner: Account,
+    graph: &'a Graph,
+    key: [u8; 32],
+    inputs: &'a [Vec<i64>],
+    asking: &'a Asking,
+}
+
 /// What came of a request.
 enum Sent {
-    Answered(Answered),
+    Answered(Box<Answered>),
     Used,
     Elsewhere(String),
 }
@@ -403,6 +433,11 @@ async fn judged(block: &AtBlock, answered: &Answered) -> Result<Option<Verdict>,
     for event in events.find::<runtime::proofs::events::Verified>() {
         let event = event?;
         if (event.task, event.number) == (task, answered.number) && event.miner == miner {
+            let Receipt { input, output, .. } = answered.receipt;
+            // What is proven is the chain's word; that it is what was signed is for the owner to see.
+            if (event.input, event.output) != (input, output) {
+                return Ok(Some(Verdict::OtherAnswer { block: number }));
+            }
             return Ok(Some(Verdict::Verified { block: number, paid: event.paid }));
         }
     }

@@ -40,8 +40,8 @@ pub struct ModelRecord {
     pub content_key: [u8; 32],
     /// The input of the test that miners run.
     pub test: Vec<Vec<i64>>,
-    /// The stored file, once it is stored.
-    pub manifest: Option<Digest>,
+    /// The stored file and the digest of what is in it, once it is stored.
+    pub stored: Option<(Digest, Digest)>,
     /// The model's number, once it is registered.
     pub model: Option<ModelId>,
 }

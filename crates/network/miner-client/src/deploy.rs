@@ -116,8 +116,8 @@ pub struct Product<'a> {
 }
 
 impl Owner {
-    /// Encrypts and stores a model, unless that is done: its record, and the digest of its deployment.
-    /// The test that miners run is drawn from the input's range.
+    /// Encrypts and stores a model, unless that is done. The test that miners run is drawn from the
+    /// input's range.
     ///
     /// # Errors
     /// Where it cannot be encrypted or stored.
@@ -126,25 +126,27 @@ impl Owner {
         product: Product<'_>,
         storage: &dyn Storage,
         tell: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(ModelRecord, Digest), OwnerError> {
+    ) -> Result<ModelRecord, OwnerError> {
         let key = product.verifier.digest();
         let mut record = match self.book.model(&key)? {
             Some(record) => record,
             None => {
                 let content_key = *ContentKey::generate()?.expose();
                 let test = random_inputs(product.prover.graph())?;
-                ModelRecord { key, content_key, test, manifest: None, model: None }
+                ModelRecord { key, content_key, test, stored: None, model: None }
             }
         };
         self.book.put_model(&record, product.verifier)?;
         let deployment = Deployment { key: product.prover, test: record.test.clone() };
         let bytes = deployment.to_bytes()?;
         let file = bundle::digest(&bytes);
-        if let Some(manifest) = record.manifest
+        // Another prover's key for the same verifier's key, such as one that was damaged, is another file.
+        if let Some((manifest, stored)) = record.stored
+            && stored == file
             && storage.has(&manifest).await.unwrap_or(false)
         {
             tell(Progress::Stored { manifest, bytes: bytes.len() as u64, before: true });
-            return Ok((record, file));
+            return Ok(record);
         }
         // What is encrypted is read twice, so it lies on the owner's own disk for a moment, for the
         // owner alone, as the keys beside it do.
@@ -154,13 +156,13 @@ impl Owner {
         let stored = upload(storage, &path, &record.content_key(), bundle::CONTEXT).await;
         fs::remove_file(&path).map_err(failed)?;
         let manifest = stored?;
-        record.manifest = Some(manifest);
+        record.stored = Some((manifest, file));
         self.book.put_model(&record, product.verifier)?;
         tell(Progress::Stored { manifest, bytes: bytes.len() as u64, before: false });
-        Ok((record, file))
+        Ok(record)
     }
 
-    /// Registers a stored model, unless that is done. `file` is the digest of its deployment.
+    /// Registers a stored model, unless that is done.
     ///
     /// # Errors
     /// Where the chain refuses the key, or another model has its number.
@@ -168,11 +170,10 @@ impl Owner {
         &self,
         record: &mut ModelRecord,
         verifier: &VerifierKey,
-        file: Digest,
         memory_mib: u32,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<ModelId, OwnerError> {
-        let manifest = record.manifest.unwrap_or_default();
+        let (manifest, file) = record.stored.unwrap_or_default();
         let (owner, key) = (self.account(), record.key);
         let at = self.chain.at_finalised().await?;
         let is_it = |found: &market::ModelView| {

@@ -109,7 +109,7 @@ impl Owner {
                 address(&miner),
                 anchor(&seed, &miner, chain),
             );
-            match self.chain.submit(&call, &self.signer).await {
+            match self.submit_patiently(&call).await {
                 Ok(_) => anchored.push(miner),
                 // Between two periods is the next chance.
                 Err(ChainError::Dispatch { error, .. }) if error == "PeriodOpen" => {}
@@ -143,7 +143,7 @@ impl Owner {
             }
             let Link::Preimage(preimage) = find(&seed, &part.miner, &anchor) else { continue };
             let call = runtime::transactions().proofs().reveal(task, address(&part.miner), preimage);
-            match self.chain.submit(&call, &self.signer).await {
+            match self.submit_patiently(&call).await {
                 Ok(_) => revealed.push((part.miner, draws.next.saturating_sub(1))),
                 // Too late, or another copy of the book was faster: the draw took place.
                 Err(ChainError::Dispatch { .. }) => {}

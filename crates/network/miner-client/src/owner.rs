@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use cyborg_chain_client::submit::Finalised;
+use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys};
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::wrap::{Recipient, wrap};
@@ -13,10 +16,15 @@ use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::owner::Signer;
 use cyborg_storage_client::store::Store;
+use tokio::time::sleep;
 
 use crate::book::Book;
 use crate::error::{OwnerError, address};
 use crate::market::{self, TaskView};
+
+/// How often a transaction is signed, and the pause between, where others of the account are faster.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Who deploys, asks and pays.
 pub struct Owner {
@@ -86,6 +94,21 @@ impl Owner {
         Recipient { genesis: self.genesis(), task, miner: *miner }
     }
 
+    /// Submits a call. Where the node refuses the transaction because another program of this account has
+    /// used its number meanwhile, it is signed again.
+    pub(crate) async fn submit_patiently<C: Payload>(&self, call: &C) -> Result<Finalised, ChainError> {
+        for _ in 1..ATTEMPTS {
+            match self.chain.submit(call, &self.signer).await {
+                Err(ChainError::Refused(reason)) => {
+                    tracing::debug!(reason, "another program of this account was faster");
+                    sleep(PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+        self.chain.submit(call, &self.signer).await
+    }
+
     /// The key that answers of a task are sealed to.
     ///
     /// # Errors
@@ -153,7 +176,7 @@ impl Owner {
             result_key.0,
             BoundedVec(wraps),
         );
-        match self.chain.submit(&call, &self.signer).await {
+        match self.submit_patiently(&call).await {
             Ok(_) => Ok(waiting),
             // Another program of this owner was faster, or somebody left meanwhile.
             Err(ChainError::Dispatch { error, .. })

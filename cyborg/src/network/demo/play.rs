@@ -159,7 +159,7 @@ pub(super) async fn play(stage: &Stage<'_>, supervisor: &mut Supervisor) -> Resu
     if !witness.until(PATIENCE, |ledger| ledger.of_task("Tasks.Stopped", task).next().is_some()).await {
         return Err(unseen("that the task is stopped"));
     }
-    let mut returns = returns(&network.chain, &witness, task, settings.block_time_ms).await?;
+    let mut returns = returns(stage, &network.chain, &witness, task).await?;
     if returns.is_some_and(|(_, wait_ms)| Duration::from_millis(wait_ms) < SETTLEMENT)
         && witness
             .until(2 * SETTLEMENT, |ledger| ledger.of_task("Tasks.Vacated", task).next().is_some())
@@ -353,21 +353,29 @@ fn told(answer: &Answer, names: &Names) -> String {
 
 /// When the rest of the escrow comes back: the block, and the milliseconds until then.
 async fn returns(
+    stage: &Stage<'_>,
     chain: &Chain,
     witness: &Witness,
     task: u64,
-    block_ms: u64,
 ) -> Result<Option<(u64, u64)>, Failure> {
     let at = chain.at_finalised().await?;
     let now = chain_json::entry(&at, runtime::storage().timestamp().now(), ()).await?;
     let now = now.as_ref().and_then(Value::as_u64).unwrap_or_default();
     let ledger = witness.ledger();
-    let settles =
-        ledger.of_task("Tasks.Stopped", task).next().and_then(|seen| seen.fields["settles_by"].as_u64());
-    Ok(settles.map(|settles| {
-        let blocks = settles.saturating_sub(now).div_ceil(SLOT_MS);
-        (at.block_number() + blocks, blocks * block_ms)
-    }))
+    let stopped = ledger.of_task("Tasks.Stopped", task).next();
+    let Some(settles) = stopped.and_then(|seen| seen.fields["settles_by"].as_u64()) else { return Ok(None) };
+    let blocks = settles.saturating_sub(now).div_ceil(SLOT_MS);
+    // Blocks may come slower than they are meant to.
+    let first = ledger.seen.first().map_or((0, Duration::ZERO), |seen| (seen.block, seen.at));
+    let pace = pace_ms(first, (at.block_number(), stage.begun.elapsed()), stage.settings.block_time_ms);
+    Ok(Some((at.block_number() + blocks, blocks * pace)))
+}
+
+/// Milliseconds from block to block between two moments, and not less than they are meant to be.
+fn pace_ms(first: (u64, Duration), now: (u64, Duration), meant: u64) -> u64 {
+    let elapsed = now.1.saturating_sub(first.1).as_millis();
+    let pace = elapsed / u128::from(now.0.saturating_sub(first.0).max(1));
+    u64::try_from(pace).unwrap_or(meant).max(meant)
 }
 
 /// What is held of the owner for escrow.
@@ -423,6 +431,14 @@ mod tests {
         assert_eq!(chosen(2), [0, 3]);
         assert_eq!(chosen(4), [0, 3, 1, 2]);
         assert_eq!(chosen(9), [0, 3, 1, 2, 4]);
+    }
+
+    #[test]
+    fn a_slow_chain_is_taken_as_it_is() {
+        let seconds = Duration::from_secs;
+        assert_eq!(pace_ms((10, seconds(5)), (30, seconds(25)), 300), 1_000);
+        assert_eq!(pace_ms((10, seconds(5)), (30, seconds(6)), 300), 300);
+        assert_eq!(pace_ms((10, seconds(5)), (10, seconds(5)), 300), 300);
     }
 
     #[test]
