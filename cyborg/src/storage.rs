@@ -3,7 +3,7 @@
 //! What clients need to reach the node goes to standard output as soon as it answers; the log goes
 //! to standard error, as `RUST_LOG` says.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use cyborg_storage::{Config, Node, NodeStatus, Tls};
@@ -48,7 +48,11 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     config.tls = pair.map(|(certificate, key)| Tls { certificate, key });
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     let ready = |node: &Node| {
         let mut report = Report::default();
         let url = format!("{scheme}://{}", node.address());

@@ -1,5 +1,6 @@
-//! Requests in their steps: made, sent, checked. As `cyborg_miner_client` does them, whose `Owner::ask` is measured
-//! beside this, but each apart, so that each can be timed, and many can be made before a clock starts.
+//! Requests in their steps: made, sent, checked. As `cyborg_miner_client` does them, whose `Owner::ask` is
+//! measured beside this, but each apart, so that each can be timed, and many can be made before a clock
+//! starts.
 
 use std::fmt;
 use std::thread;
@@ -188,8 +189,8 @@ impl Asker {
         }
     }
 
-    /// Checks an answer: its receipt, that it opens, that it is what was signed for, and that it is what the bare
-    /// engine says.
+    /// Checks an answer: its receipt, that it opens, that it is what was signed for, and that it is what
+    /// the bare engine says.
     ///
     /// # Errors
     /// Where it is any other.

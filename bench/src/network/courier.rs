@@ -1,18 +1,20 @@
-//! Moves a file to storage nodes or back in a process of its own, so that its memory is that and nothing else.
+//! Moves a file to storage nodes or back in a process of its own, so that its memory is that and nothing
+//! else.
 //!
-//! The job comes over standard input, because it holds a key; what it took goes to standard output. Both are JSON.
+//! The job comes over standard input, because it holds a key; what it took goes to standard output. Both are
+//! JSON.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cyborg_envelope::ContentKey;
 use cyborg_primitives::Digest;
-use cyborg_storage_client::coded::Coded;
+use cyborg_storage_client::coded::{Coded, Event};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::owner::{OwnerKey, Signer};
@@ -46,6 +48,10 @@ pub(crate) struct Moved {
     /// What was stored or fetched.
     pub(crate) id: Digest,
     pub(crate) seconds: f64,
+    /// Until the first stripe had moved: a file that is stored is read once before.
+    pub(crate) before_s: f64,
+    /// From the last stripe on: a file that was stored is read once more.
+    pub(crate) after_s: f64,
     /// Of this process, user and system.
     pub(crate) processor_s: f64,
     /// Greatest resident memory of this process.
@@ -91,9 +97,18 @@ async fn moved(job: &Job) -> Result<Moved> {
     for url in &job.nodes {
         places.push(Arc::new(NodeClient::new(url, Some(signer.clone()))?));
     }
-    let storage = Coded::new(places, signer, Code::DEFAULT)?;
-    let key = ContentKey::from_bytes(job.key);
     let begun = Instant::now();
+    let (first, last) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(begun)));
+    let (saw_first, saw_last) = (first.clone(), last.clone());
+    let storage =
+        Coded::new(places, signer, Code::DEFAULT)?.with_observer(Arc::new(move |event: &Event<'_>| {
+            if let Event::Stripe { .. } = event {
+                let now = Instant::now();
+                saw_first.get_or_init(|| now);
+                *saw_last.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            }
+        }));
+    let key = ContentKey::from_bytes(job.key);
     let id = match job.id {
         None => upload(&storage, &job.path, &key, CONTEXT).await?,
         Some(id) => {
@@ -102,9 +117,17 @@ async fn moved(job: &Job) -> Result<Moved> {
             id
         }
     };
-    let seconds = begun.elapsed().as_secs_f64();
+    let end = Instant::now();
     let own = std::process::id();
-    Ok(Moved { id, seconds, processor_s: processor_s(own)?, peak_bytes: peak_bytes(own)? })
+    let last = *last.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Moved {
+        id,
+        seconds: (end - begun).as_secs_f64(),
+        before_s: (*first.get().unwrap_or(&end) - begun).as_secs_f64(),
+        after_s: (end - last).as_secs_f64(),
+        processor_s: processor_s(own)?,
+        peak_bytes: peak_bytes(own)?,
+    })
 }
 
 fn create(path: &Path) -> Result<File> {

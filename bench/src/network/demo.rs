@@ -25,6 +25,9 @@ pub(crate) struct Demo {
 pub(crate) struct Said {
     /// Whether everything was as it has to be.
     pub(crate) holds: bool,
+    /// From its beginning to its result; what comes after is the end of the network and of its folder.
+    #[serde(rename(serialize = "until_result"))]
+    pub(crate) seconds: f64,
     pub(crate) block_time_ms: u64,
     /// Blocks of the chain by the end.
     pub(crate) blocks: u64,
@@ -48,21 +51,22 @@ struct Check {
     holds: bool,
 }
 
-/// Runs the demo, with a folder for the chain's compiled runtime.
+/// Runs the demo, with a folder for the chain's compiled runtime and for what it keeps where it fails.
 ///
 /// # Errors
 /// Where it does not come to a result.
 pub(crate) fn measure(
     cyborg: &Path,
     what: &'static str,
-    cache: &Path,
+    folder: &Path,
     wrong: &mut Vec<String>,
 ) -> Result<Demo> {
     eprintln!("the demo, {what} ...");
     let begun = Instant::now();
     let done = Command::new(cyborg)
         .args(["demo", "--json"])
-        .env("XDG_CACHE_HOME", cache)
+        .env("XDG_CACHE_HOME", folder)
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("running {}", cyborg.display()))?;

@@ -1,12 +1,16 @@
-//! What the network adds to a bare inference: one client, one request after another, the connection kept alive.
+//! What the network adds to a bare inference: one client, one request after another, the connection kept
+//! alive.
 //!
-//! Asked in two ways. `Owner::ask` is all that a user of the library waits for: the chain is looked up, the request is on
-//! the owner's disk before it is sent, the answer before it is opened. The same by hand, without chain and records, is the
-//! protocol alone, and each of its steps is timed.
+//! Asked in two ways. `Owner::ask` is all that a user of the library waits for: the chain is looked up, the
+//! request is on the owner's disk before it is sent, the answer before it is opened. The same by hand,
+//! without chain and records, is the protocol alone, and each of its steps is timed.
 
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cyborg_miner_client::ask::Asking;
 use cyborg_miner_client::market;
 use serde::Serialize;
@@ -31,8 +35,11 @@ pub(crate) struct Latency {
     pub(crate) ask: Spread,
     /// The protocol alone.
     pub(crate) protocol: Spread,
-    /// Of a miner's answer in the protocol: from sending to the last byte.
+    /// Of it from sending to the last byte.
     pub(crate) exchange: Spread,
+    /// A few hundred bytes written to the disk and synced, as it takes now: a miner does it once for each
+    /// answer.
+    pub(crate) sync: Spread,
     /// The steps, in their order.
     pub(crate) steps: Vec<Step>,
 }
@@ -80,6 +87,7 @@ pub(crate) async fn measure(
         }
     }
     let look_up = look_up(&asker, requests.min(100)).await?;
+    let sync = sync(&network.owner_folder(), requests)?;
 
     let first = u64::from(WARM_UP + requests) + 1;
     for number in first..first + u64::from(WARM_UP) {
@@ -119,7 +127,7 @@ pub(crate) async fn measure(
         mean("client: opens the answer", |one| one.checking.open),
         mean("client: compares it with the receipt", |one| one.checking.digest),
     ];
-    Ok(Latency { model: model.to_owned(), engine, ask, protocol, exchange, steps })
+    Ok(Latency { model: model.to_owned(), engine, ask, protocol, exchange, sync, steps })
 }
 
 /// The bare engine, on the same input.
@@ -149,6 +157,21 @@ async fn look_up(asker: &Asker, runs: u32) -> Result<Spread> {
         market::terms(&at, asker.task, &asker.miner).await?;
         times.push(begun.elapsed());
     }
+    Ok(Spread::of(times))
+}
+
+/// A sync of the disk, alone.
+fn sync(folder: &Path, runs: u32) -> Result<Spread> {
+    let path = folder.join("sync");
+    let mut file = File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        file.write_all(&[1; 700])?;
+        let begun = Instant::now();
+        file.sync_data()?;
+        times.push(begun.elapsed());
+    }
+    fs::remove_file(&path)?;
     Ok(Spread::of(times))
 }
 

@@ -1,13 +1,14 @@
-//! Requests faster than a miner answers them: what it answers in a second, what it refuses for the moment, and that
-//! nothing is lost.
+//! Requests faster than a miner answers them: what it answers in a second, what it refuses for the moment,
+//! and that nothing is lost.
 //!
-//! Requests are signed and sealed before the clock starts, and answers are opened after it has stopped: what the client
-//! does in between is HTTP. Two processors are shared by client, miner and node all the same.
+//! Requests are signed and sealed before the clock starts, and answers are opened after it has stopped:
+//! what the client does in between is HTTP. Client, miner and node share the processors all the same.
 //!
-//! Offered **open-loop**, requests come at their times whether earlier ones are answered or not, and latency counts from
-//! the time at which each was due. A client that is refused with 503 comes again after what `Retry-After` says.
+//! Offered **open-loop**, requests come at their times whether earlier ones are answered or not, and
+//! latency counts from the time at which each was due. A client that is refused with 503 comes again after
+//! what `Retry-After` says. The last rate is twice what the miner has just been seen to answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -92,9 +93,9 @@ pub(crate) async fn measure(
     let deployment = network.deploy(MODEL, "on-demand", 1_000)?;
     let asker = Arc::new(Asker::new(network, MODEL, &deployment).await?);
     let mut next: RequestNumber = 1;
-    let mut offers: Vec<Offered> = RATES.map(Offered::PerSecond).into();
-    offers.push(Offered::ByClients(CLIENTS));
-    for offered in offers {
+    let mut offers: VecDeque<Offered> = RATES.map(Offered::PerSecond).into();
+    offers.push_back(Offered::ByClients(CLIENTS));
+    while let Some(offered) = offers.pop_front() {
         let rate = if let Offered::PerSecond(rate) = offered { u64::from(rate) } else { FASTEST };
         let count = rate * u64::from(seconds);
         eprintln!("{count} requests are made ...");
@@ -119,7 +120,11 @@ pub(crate) async fn measure(
             wrong
                 .push(format!("{offered}: the miner has answered {counted}, {} answers came", load.answered));
         }
-        // Clients that were fast enough leave no number out; the others left the last ones.
+        if let Offered::ByClients(_) = offered {
+            let twice = 2.0 * load.answered as f64 / load.seconds;
+            offers.push_back(Offered::PerSecond(twice.round() as u32));
+        }
+        // Where time was up, the last numbers were not sent, and are free.
         next += load.sent as u64;
         rows.push(load);
     }
@@ -237,7 +242,8 @@ fn evaluate(
     })
 }
 
-/// Acknowledges all that was answered, and waits until the chain has paid it: it pays for numbers without a gap only.
+/// Acknowledges all that was answered, and waits until the chain has paid it: it pays for numbers without a
+/// gap only.
 async fn settle(asker: &Asker, through: RequestNumber) -> Result<()> {
     eprintln!("{through} answers are acknowledged ...");
     asker.acknowledge(through).await?;

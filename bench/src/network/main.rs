@@ -1,5 +1,5 @@
-//! Measures a whole network as its users meet it: `cyborg up`, `cyborg deploy`, storage nodes and `cyborg demo` as
-//! processes of the program, asked over HTTP and over the chain's RPC. See `--help`.
+//! Measures a whole network as its users meet it: `cyborg up`, `cyborg deploy`, storage nodes and
+//! `cyborg demo` as processes of the program, asked over HTTP and over the chain's RPC. See `--help`.
 //!
 //! | module | content |
 //! |---|---|
@@ -52,10 +52,11 @@ const STORAGE_NODES: [usize; 2] = [4, 12];
 /// Models that are asked.
 const MODELS: [&str; 2] = ["digits_cnn", "digits_mlp"];
 
-/// Measures a network on this machine: the latency that it adds, its load, proven answers, storage, the demo.
+/// Measures a network on this machine: the latency that it adds, its load, proven answers, storage, the
+/// demo.
 ///
-/// Every part starts processes of the program in a temporary folder, and ends them. Leave the machine otherwise
-/// idle; all of it takes about ten minutes and, for the storage of a gigabyte, 5 GB of disk.
+/// Every part starts processes of the program in a temporary folder, and ends them. Leave the machine
+/// otherwise idle; all of it takes about ten minutes and, to store a gigabyte, 5 GB of disk.
 #[derive(Parser)]
 #[command(
     version,
@@ -186,10 +187,11 @@ async fn measure(arguments: &Arguments, cyborg: &Path, work: &Path, report: &mut
     }
     if wanted(Part::Demo) {
         let part = report.demo.insert(Measured::now());
-        let cache = folder("demo-cache")?;
+        let folder = folder("demo")?;
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         // The first compiles the chain's runtime, and keeps it for all that come after.
         for what in ["first", "again"] {
-            part.rows.push(demo::measure(cyborg, what, &cache, &mut report.wrong)?);
+            part.rows.push(demo::measure(cyborg, what, &folder, &mut report.wrong)?);
         }
     }
     Ok(())

@@ -37,8 +37,8 @@ impl Metrics {
         )
     }
 
-    /// The sum of all samples of a name, without `cyborg_miner_`, that have these labels; zero where nothing was
-    /// counted yet.
+    /// The sum of all samples of a name, without `cyborg_miner_`, that have these labels; zero where nothing
+    /// was counted yet.
     pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has = |sample: &&Sample| {
             sample.name.strip_prefix("cyborg_miner_") == Some(name)

@@ -1,8 +1,9 @@
-//! Answers proven, verified on chain and paid in a minute, with a miner that has always more to prove; and what holds it
-//! back.
+//! Answers proven, verified on chain and paid in a minute, with a miner that has always more to prove; and
+//! what holds it back.
 //!
-//! As many requests are open as the task's window has places. Counted are `Proofs.Verified` events of final blocks, from
-//! one block's arrival to another's, after the first proofs have come.
+//! As many requests are open as the task's window has places. Counted are `Proofs.Verified` events of final
+//! blocks, from one block's arrival to another's, after the first proofs have come. Requests are made while
+//! the clock runs: how much of the processors that takes stands beside the count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

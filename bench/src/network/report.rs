@@ -86,8 +86,8 @@ impl Report {
         let processor = processor.as_deref().unwrap_or("unknown processor");
         let load = part.load_average.map_or("unknown".to_owned(), |load| format!("{load:.1}"));
         text.line(format!(
-            "\n**{what}.** {cpus} logical processors ({processor}), shared by all processes; load average at the \
-             beginning {load}; `{command}`\n"
+            "\n**{what}.** {cpus} logical processors ({processor}), shared by all processes; load average \
+             at the beginning {load}; `{command}`\n"
         ));
     }
 
@@ -116,7 +116,13 @@ impl Report {
             text.line(format!("| {} | {} |", step.what, cells.collect::<Vec<_>>().join(" | ")));
         }
         for row in &part.rows {
-            text.line(format!("\n{}: the network adds {} (median).", row.model, ms(row.added_ms())));
+            text.line(format!(
+                "\n{}: the network adds {} (median). A sync of the disk alone takes {}, 95 % of them {}.",
+                row.model,
+                ms(row.added_ms()),
+                ms(row.sync.median_ms),
+                ms(row.sync.p95_ms),
+            ));
         }
     }
 
@@ -124,10 +130,10 @@ impl Report {
         let Some(part) = &self.load else { return };
         self.head(text, "Load, digits_mlp without proofs", part);
         text.line(
-            "Requests were signed and sealed before the clock started, answers opened after it had stopped; the client's \
-             HTTP shares the processors with the miner.\n\n\
-             | offered | sent | answered | a second | median | 95 % | longest | answered at once | their 95 % | refused \
-             for the moment | retries: requests | processors used |\n\
+            "Requests were signed and sealed before the clock started, answers opened after it had stopped; \
+             the client's HTTP shares the processors with the miner.\n\n\
+             | offered | sent | answered | a second | median | 95 % | longest | answered at once | their 95 % | \
+             refused for the moment | retries: requests | processors used |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|",
         );
         for load in &part.rows {
@@ -151,8 +157,8 @@ impl Report {
         let Some(part) = &self.proven else { return };
         self.head(text, "Proven, verified and paid", part);
         text.line(
-            "| model | block time | a minute | in | blocks | most in one | weight of blocks, fullest | a proof takes | \
-             proving | waiting to be proven | proven, not verified | bound by | processors used |\n\
+            "| model | block time | a minute | in | blocks | most in one | weight of blocks, fullest | a proof \
+             takes | proving | waiting to be proven | proven, not verified | bound by | processors used |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|---|",
         );
         for row in &part.rows {
@@ -181,20 +187,23 @@ impl Report {
         self.head(text, "Storage", part);
         for stored in &part.rows {
             text.line(format!(
-                "A file of {} MB. The disk alone takes {:.0} MB/s in files of 1 MiB, each synced with its folder, from 4 \
-                 threads; three times the file is stored, which bounds an upload at {:.0} MB/s.\n\n\
-                 | nodes | way | time | MB/s | memory of the client | of a node | processor time, client and nodes |\n\
-                 |---|---|---|---|---|---|---|",
+                "A file of {} MB. The disk alone takes {:.0} MB/s in files of 1 MiB, each synced with its folder, \
+                 from 4 threads; three times the file is stored, which bounds an upload at {:.0} MB/s.\n\n\
+                 | nodes | way | time | of it before the first stripe | after the last | MB/s | memory of the \
+                 client | of a node | processor time, client and nodes |\n\
+                 |---|---|---|---|---|---|---|---|---|",
                 stored.bytes / 1_000_000,
                 stored.disk_mb_s,
                 stored.disk_bound_mb_s(),
             ));
             for moved in &stored.moves {
                 text.line(format!(
-                    "| {} | {} | {:.1} s | {:.0} | {:.0} MB | {:.0} MB | {:.1} s and {:.1} s |",
+                    "| {} | {} | {:.1} s | {:.2} s | {:.2} s | {:.0} | {:.0} MB | {:.0} MB | {:.1} s and {:.1} s |",
                     moved.nodes,
                     moved.way,
                     moved.seconds,
+                    moved.before_s,
+                    moved.after_s,
                     moved.mb_s,
                     moved.client_peak_bytes as f64 / 1e6,
                     moved.node_peak_bytes as f64 / 1e6,
@@ -208,14 +217,15 @@ impl Report {
     fn write_demo(&self, text: &mut Text) {
         let Some(part) = &self.demo else { return };
         self.head(text, "The demo", part);
-        text.line("| run | time | phases | blocks |\n|---|---|---|---|");
+        text.line("| run | time | phases | until the result | blocks |\n|---|---|---|---|---|");
         for demo in &part.rows {
             let phases = demo.said.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.1} s"));
             text.line(format!(
-                "| {} | {:.1} s | {} | {} of {} ms |",
+                "| {} | {:.1} s | {} | {:.1} s | {} of {} ms |",
                 demo.what,
                 demo.seconds,
                 phases.collect::<Vec<_>>().join(", "),
+                demo.said.seconds,
                 demo.said.blocks,
                 demo.said.block_time_ms,
             ));

@@ -1,5 +1,5 @@
-//! A large file to storage nodes and back: encrypted, coded 4 of 12, each fragment on a node's disk before the next
-//! stripe is begun; fetched, checked, decrypted.
+//! A large file to storage nodes and back: encrypted, coded 4 of 12, each fragment on a node's disk before
+//! it is acknowledged; fetched, checked, decrypted.
 //!
 //! What is fetched was just stored, and comes out of the system's memory rather than from the disk.
 
@@ -42,6 +42,9 @@ pub(crate) struct Move {
     /// Up or down.
     pub(crate) way: &'static str,
     pub(crate) seconds: f64,
+    /// Of it before the first stripe had moved, and after the last had.
+    pub(crate) before_s: f64,
+    pub(crate) after_s: f64,
     /// Of the file, before encryption and code.
     pub(crate) mb_s: f64,
     /// Greatest memory of the client's process.
@@ -122,12 +125,14 @@ fn there_and_back(
     for way in ["up", "down"] {
         eprintln!("{way}, over {count} nodes ...");
         let before = used(&nodes)?;
-        let Moved { id, seconds, processor_s, peak_bytes } = courier::send(&job)?;
+        let Moved { id, seconds, before_s, after_s, processor_s, peak_bytes } = courier::send(&job)?;
         let after = used(&nodes)?;
         moves.push(Move {
             nodes: count,
             way,
             seconds,
+            before_s,
+            after_s,
             mb_s: bytes as f64 / 1e6 / seconds,
             client_peak_bytes: peak_bytes,
             node_peak_bytes: after.1,
@@ -152,8 +157,8 @@ fn used(nodes: &[Process]) -> Result<(f64, u64)> {
     Ok((seconds, peak))
 }
 
-/// What the disk takes a second, in megabytes, when fragments are written as nodes write them: each synced, renamed, and
-/// its folder synced.
+/// What the disk takes a second, in megabytes, when fragments are written as nodes write them: each synced,
+/// renamed, and its folder synced.
 fn disk(folder: &Path) -> Result<f64> {
     let fragment = random(FRAGMENT_BYTES)?;
     let begun = Instant::now();

@@ -61,8 +61,8 @@ fn busy_of(stat: &str) -> Option<f64> {
         .split_whitespace()
         .map_while(|field| field.parse().ok())
         .collect();
-    // Of user, nice, system, idle, iowait, irq, softirq and steal, all but idle and waiting. The guests' time that
-    // follows is counted in user time already.
+    // Of user, nice, system, idle, iowait, irq, softirq and steal, all but idle and waiting. The guests' time
+    // that follows is counted in user time already.
     let busy = fields.iter().take(8).enumerate().filter(|(index, _)| !matches!(index, 3 | 4));
     (fields.len() >= 8).then(|| busy.map(|(_, ticks)| ticks).sum::<f64>() / TICKS_PER_SECOND)
 }

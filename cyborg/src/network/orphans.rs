@@ -78,18 +78,36 @@ pub(super) async fn end(root: &Path) -> Result<(), Failure> {
 /// The processes that carry a folder's mark; none where the system has no `/proc`.
 fn of(root: &Path) -> Vec<Pid> {
     let own = std::process::id();
+    let name = fs::read_to_string("/proc/self/comm").unwrap_or_default();
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
         let number: u32 = entry.file_name().to_str()?.parse().ok()?;
         (number != own).then_some(number)
     });
     numbers
-        .filter(|number| {
-            // Unreadable are those of others, and those that have just ended.
-            let environment = fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| is_mark(variable, root))
+        // Unreadable are those of others, and those that are gone.
+        .filter(|number| match fs::read(format!("/proc/{number}/environ")) {
+            Ok(environment) if environment.is_empty() => {
+                let state = fs::read_to_string(format!("/proc/{number}/stat"));
+                state.is_ok_and(|state| is_ending(&state, name.trim()))
+            }
+            Ok(environment) => environment.split(|byte| *byte == 0).any(|variable| is_mark(variable, root)),
+            Err(_) => false,
         })
         .filter_map(|number| i32::try_from(number).ok().and_then(Pid::from_raw))
         .collect()
+}
+
+/// Whether a process of this program's name, which has lost its memory and with it the mark, has not
+/// given back its files and ports yet.
+fn is_ending(stat: &str, name: &str) -> bool {
+    // The name is in parentheses, and may hold some.
+    let (before, after) = stat.rsplit_once(')').unwrap_or_default();
+    let same = before.split_once('(').is_some_and(|(_, other)| other == name);
+    let mut fields = after.split_whitespace();
+    let dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
+    // The first thread may have ended before the others, who still hold everything.
+    let threads = fields.nth(16).and_then(|threads| threads.parse().ok()).unwrap_or(1);
+    same && (!dead || threads > 1)
 }
 
 /// Whether a variable of an environment is the mark of a folder, whoever the supervisor was.
@@ -118,6 +136,25 @@ mod tests {
         assert!(!is_mark(&variable, Path::new("/srv/a network/b")));
         for other in ["", "CYBORG_SUPERVISED", "CYBORG_SUPERVISED=1", "CYBORG_SUPERVISEDX=1 /srv/a network"] {
             assert!(!is_mark(other.as_bytes(), root), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_process_has_ended_when_nothing_of_it_is_left() {
+        let stat = |name: &str, state: char, threads: u32| {
+            format!("17 ({name}) {state} 1 17 17 0 -1 4227 1 0 0 0 1 2 0 0 20 0 {threads} 0 4711 0 0")
+        };
+        assert!(is_ending(&stat("cyborg", 'R', 3), "cyborg"));
+        assert!(is_ending(&stat("cyborg", 'Z', 2), "cyborg"));
+        assert!(is_ending(&stat("a (b) c", 'D', 1), "a (b) c"));
+        for other in [
+            stat("cyborg", 'Z', 1),
+            stat("cyborg", 'X', 0),
+            stat("kworker/0:1", 'I', 1),
+            String::new(),
+            "17 (cyborg".to_owned(),
+        ] {
+            assert!(!is_ending(&other, "cyborg"), "{other}");
         }
     }
 

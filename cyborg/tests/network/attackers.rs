@@ -36,7 +36,7 @@ async fn found_guilty(network: &Network, liar: &Liar, fault: &str) -> TestResult
 
 #[test]
 fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_paid() -> TestResult {
-    run(Plan { miners: &["DE"], ..Plan::default() }, async |network| {
+    run(Plan::default(), async |network| {
         use Lie::{CopiedProof, InventedRequest, OldProof, OtherAnswer, WrongProof};
         let lies = [WrongProof, CopiedProof, OldProof, InventedRequest, OtherAnswer];
         let liars = liars(network, "FR", &lies).await?;
@@ -83,8 +83,8 @@ fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_
 
 #[test]
 fn who_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_demanded() -> TestResult {
-    // The time to prove a demand is twenty minutes of chain time: twenty seconds here.
-    run(Plan { block_ms: 100, ..Plan::default() }, async |network| {
+    // The time to prove a demand is twenty minutes of chain time: forty seconds here.
+    run(Plan::default(), async |network| {
         let lies = [Lie::WrongAnswer, Lie::Silence];
         let liars = liars(network, "FR", &lies).await?;
         let owner = &network.owner;

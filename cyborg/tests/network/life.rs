@@ -30,17 +30,18 @@ fn sampled_answers_are_paid_by_their_period_once_the_drawn_ones_are_proven() -> 
         };
         let terms = until("the period is paid", settled).await?;
         network.witness.catch_up(&network.chain).await?;
-        let seen = network.witness.seen();
-        let (drawn, proven) = (seen.of("Proofs.Drawn").count(), seen.verified(task, &miner).len());
-        assert_eq!(drawn, 1, "one period is drawn from");
-        assert!((1..=SAMPLES).contains(&proven), "{proven} of {SAMPLES} drawn answers are proven");
-        let paid: Vec<_> = seen.of("Payments.Paid").filter(|event| event.is_of(task, &miner)).collect();
-        assert!(paid.iter().any(|event| event.fields["requests"] == ANSWERS), "{paid:?}");
-        let answers: u128 =
-            paid.iter().map(|event| event.amount("to_miner") + event.amount("to_treasury")).sum();
-        assert!(answers >= u128::from(ANSWERS) * terms.per_request, "{paid:?}");
-        assert_eq!(seen.blamed(&miner).count(), 0);
-        drop(seen);
+        {
+            let seen = network.witness.seen();
+            let (drawn, proven) = (seen.of("Proofs.Drawn").count(), seen.verified(task, &miner).len());
+            assert_eq!(drawn, 1, "one period is drawn from");
+            assert!((1..=SAMPLES).contains(&proven), "{proven} of {SAMPLES} drawn answers are proven");
+            let paid: Vec<_> = seen.of("Payments.Paid").filter(|event| event.is_of(task, &miner)).collect();
+            assert!(paid.iter().any(|event| event.fields["requests"] == ANSWERS), "{paid:?}");
+            let answers: u128 =
+                paid.iter().map(|event| event.amount("to_miner") + event.amount("to_treasury")).sum();
+            assert!(answers >= u128::from(ANSWERS) * terms.per_request, "{paid:?}");
+            assert_eq!(seen.blamed(&miner).count(), 0);
+        }
         assert!(keeping.output().contains("revealed"), "{}", keeping.output());
         network.check_escrow(task).await
     })

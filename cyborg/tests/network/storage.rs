@@ -92,12 +92,12 @@ fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResul
 
 #[test]
 fn a_full_storage_node_says_so_keeps_what_it_took_and_goes_on_when_there_is_room() -> TestResult {
-    run(Plan { storage: 0, ..Plan { miners: &[], ..Plan::default() } }, async |network| {
+    run(Plan { storage: 0, miners: &[], ..Plan::default() }, async |network| {
         network.add_storage("40KB").await?;
         network.add_miner("DE").await?;
         network.start_miner(0).await?;
         let refused = network.deploying(&network.owner, digits()?, "--proofs 20")?.ended().await?;
-        refused.fails(2, &["507"])?;
+        refused.fails(2, &["is full", &network.storage[0].url])?;
         let kept = network.storage[0].status(&network.program).await?["fragments"].as_u64().unwrap_or(0);
         assert!((1..12).contains(&kept), "{kept} fragments fit");
 

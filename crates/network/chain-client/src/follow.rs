@@ -1,6 +1,9 @@
 //! Finalised blocks in their order, without a gap, from where one stopped.
 
+use std::time::Duration;
+
 use subxt::client::Blocks;
+use tokio::time::timeout;
 
 use crate::{AtBlock, Chain, ChainError, Config};
 
@@ -52,6 +55,11 @@ impl Follow {
                 reason: "it closed the connection".into(),
             })??;
             self.final_block = self.final_block.max(block.number());
+            // All that are there already: who is slower than the chain would otherwise take each old block
+            // for the latest, and fall behind for ever.
+            while let Ok(Some(block)) = timeout(Duration::ZERO, self.live.next()).await {
+                self.final_block = self.final_block.max(block?.number());
+            }
         }
         let at = self.chain.at(self.next).await?;
         self.next += 1;
