@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -84,14 +85,17 @@ fn of(root: &Path) -> Vec<Pid> {
         (number != own).then_some(number)
     });
     numbers
-        // Unreadable are those of others, and those that are gone.
         .filter(|number| match fs::read(format!("/proc/{number}/environ")) {
-            Ok(environment) if environment.is_empty() => {
-                let state = fs::read_to_string(format!("/proc/{number}/stat"));
-                state.is_ok_and(|state| is_ending(&state, name.trim()))
+            Ok(environment) if !environment.is_empty() => {
+                environment.split(|byte| *byte == 0).any(|variable| is_mark(variable, root))
             }
-            Ok(environment) => environment.split(|byte| *byte == 0).any(|variable| is_mark(variable, root)),
-            Err(_) => false,
+            // Another user's.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => false,
+            // On its way out; some kernels say so with an error.
+            _ => {
+                let stat = fs::read_to_string(format!("/proc/{number}/stat"));
+                stat.is_ok_and(|stat| is_ending(&stat, name.trim()))
+            }
         })
         .filter_map(|number| i32::try_from(number).ok().and_then(Pid::from_raw))
         .collect()

@@ -50,6 +50,9 @@ pub(crate) struct Said {
     pub(crate) body: Vec<u8>,
 }
 
+/// What is asked, at which path, with which body, and the status that refuses it.
+pub(crate) type Refusal = (&'static str, String, Vec<u8>, u16);
+
 /// A request that is signed and sealed.
 pub(crate) struct Prepared {
     pub(crate) number: RequestNumber,
@@ -163,6 +166,55 @@ impl Client {
     /// How many answers it has got.
     pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Requests that are nobody's to make, each with its path and the status that refuses it. Number 1 is
+    /// answered, and all others up to `next` are not.
+    pub(crate) fn refusals(&self, stranger: &Keypair, next: RequestNumber) -> TestResult<Vec<Refusal>> {
+        let path = |number: RequestNumber| format!("/v1/tasks/{}/requests/{number}", self.task);
+        let input = self.model.input(0)?;
+        let seal = |number: RequestNumber, change: &dyn Fn(&mut Request), to: &PublicKey| -> TestResult<_> {
+            let RequestRecord { authorisation, signature, ref opening } = self.sign(number, &input)?;
+            let mut request = Request { authorisation, signature, opening: Opening::from_bytes(opening)? };
+            change(&mut request);
+            Ok(request.seal(self.genesis, to)?)
+        };
+        let sign =
+            |key: &Keypair, request: &Request| key.sign(&request.authorisation.payload(&self.genesis)).0;
+        let nothing = |_: &mut Request| ();
+        let other_key = self.result_key.public();
+        let other_opening = self.sign(next, &input)?;
+        let other_opening = Opening::from_bytes(&other_opening.opening)?;
+        let other_input = move |request: &mut Request| {
+            request.opening.tensors.clone_from(&other_opening.tensors);
+        };
+        let cheap = |request: &mut Request| {
+            request.authorisation.price_cap = 1;
+            request.signature = sign(&self.signer, request);
+        };
+        Ok(vec![
+            ("sealed for another number", path(next + 1), seal(next, &nothing, &self.hpke)?, 400),
+            ("sealed for another key", path(next), seal(next, &nothing, &other_key)?, 400),
+            ("noise", path(next), vec![7; 1_000], 400),
+            ("nothing", path(next), Vec::new(), 400),
+            ("another task", "/v1/tasks/9999/requests/1".to_owned(), vec![7; 100], 404),
+            ("too much", path(next), vec![7; (16 << 20) + 1], 413),
+            (
+                "signed by a stranger",
+                path(next),
+                seal(next, &|request| request.signature = sign(stranger, request), &self.hpke)?,
+                401,
+            ),
+            ("too cheap", path(next), seal(next, &cheap, &self.hpke)?, 402),
+            ("another input than authorised", path(next), seal(next, &other_input, &self.hpke)?, 422),
+            ("a used number", path(1), seal(1, &nothing, &self.hpke)?, 409),
+            ("a far number", path(1 << 40), seal(1 << 40, &nothing, &self.hpke)?, 429),
+        ])
+    }
+
+    /// Posts bytes to the miner; the status.
+    pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> TestResult<u16> {
+        Ok(self.http.post(format!("{}{path}", self.url)).body(body).send().await?.status().as_u16())
     }
 
     /// Asks for the next number.

@@ -9,11 +9,9 @@ use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_miner::view;
 use cyborg_miner_client::bundle::CONTEXT;
 use cyborg_storage_client::storage::download;
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::TestResult;
-use crate::client::Client;
-use crate::harness::{Plan, ROOM, pause, run};
+use crate::harness::{Plan, ROOM, run};
 use crate::liar::{fetch, register};
 use crate::model::digits;
 use crate::parts::port;
@@ -111,51 +109,4 @@ fn a_full_storage_node_says_so_keeps_what_it_took_and_goes_on_when_there_is_room
         network.infer_proven(&network.owner, task, 0, "").await?;
         Ok(())
     })
-}
-
-#[test]
-fn a_miner_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_room() -> TestResult {
-    run(Plan::default(), async |network| {
-        let (owner, miner) = (&network.owner, network.miners[0].account());
-        let task = network.deploy(owner, "--proofs 50").await?;
-        let client = Client::new(network, owner, task, &miner).await?;
-        let mut answered = Vec::new();
-        for index in 0..4 {
-            let request = client.prepare(index)?;
-            answered.push((client.insist(&request).await?, request));
-        }
-        limit_files(network.miners[0].id()?, Some(16 << 10))?;
-        let request = client.prepare(4)?;
-        let said = client.send(&request).await.ok_or("the miner hung up")?;
-        // An answer that is not on the disk is not given.
-        assert!(said.status >= 500 && said.retry, "{}", said.status);
-        network.infer(owner, task, 5, "--timeout 3").await?.fails(2, &["no miner of task", "failed"])?;
-        network.miners[0].says(&["File too large".to_owned()]).await?;
-        pause(1_000).await;
-
-        limit_files(network.miners[0].id()?, None)?;
-        answered.push((client.insist(&request).await?, request));
-        for (receipt, request) in &answered {
-            assert_eq!(client.insist(request).await?, *receipt, "the same answer once more");
-        }
-        let next = network.infer_proven(owner, task, 6, "").await?;
-        // Number 6 was refused, and its owner asked for the next instead.
-        assert_eq!(next["number"], 7, "{next}");
-        let all = |seen: &crate::witness::Seen| seen.verified(task, &miner).len() >= 6;
-        network.witness.until("all that was answered is proven", all).await?;
-        let mut numbers = network.witness.seen().verified(task, &miner);
-        numbers.sort_unstable();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 7]);
-        assert_eq!(network.witness.seen().blamed(&miner).count(), 0);
-        network.check_escrow(task).await
-    })
-}
-
-/// Limits the size of the files that a process may write; without a limit it is as ours.
-fn limit_files(process: u32, bytes: Option<u64>) -> TestResult {
-    let process = Pid::from_raw(i32::try_from(process)?).ok_or("no process")?;
-    let own = getrlimit(Resource::Fsize);
-    // The hard limit stays, so that the soft one may be lifted again.
-    prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes.or(own.current), ..own })?;
-    Ok(())
 }

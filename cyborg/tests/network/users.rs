@@ -44,6 +44,27 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
 }
 
 #[test]
+fn who_asks_what_is_not_theirs_is_refused_each_in_its_own_way() -> TestResult {
+    run(Plan::default(), async |network| {
+        let miner = network.miners[0].account();
+        let stranger = network.person("stranger").await?;
+        let task = network.deploy(&network.owner, "--proofs 50").await?;
+        let client = Client::new(network, &network.owner, task, &miner).await?;
+        let first = client.prepare(0)?;
+        let receipt = client.insist(&first).await?;
+        // Who asks again before it is settled gets the same.
+        assert_eq!(client.insist(&first).await?, receipt);
+        for (what, path, body, expected) in client.refusals(&stranger.key, 2)? {
+            assert_eq!(client.post(&path, body).await?, expected, "{what}");
+        }
+        // None of it has cost an answer, nor its number.
+        client.ask(1).await?;
+        network.witness.all_proven(task, &miner, 1..=2).await?;
+        network.check_escrow(task).await
+    })
+}
+
+#[test]
 fn a_flood_is_told_to_wait_and_costs_nobody_else_an_answer() -> TestResult {
     run(Plan::default(), async |network| {
         let miner = network.miners[0].account();

@@ -3,7 +3,7 @@
 //!
 //! Under the policy `Sampled` a draw mixes what the owner reveals with the hash of a later block. The
 //! owner's part is a hash chain for each miner, fixed before the miner commits to anything: BLAKE2b-256
-//! applied [`LINKS`] times to a start that is derived from the task's seed, the miner, and how many
+//! applied `LINKS` times to a start that is derived from the task's seed, the miner, and how many
 //! chains were used up before. Where on it the next preimage is follows from the chain's anchor alone,
 //! so that nothing has to be remembered, and copies of the book agree.
 
