@@ -87,9 +87,14 @@ fn exports(text: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
 }
 
-/// What a line is about. Numbers depend on the machine and on how models are compiled; labels do not.
+/// What a line is about. Numbers depend on the machine and on how models are compiled; labels do not. Lines
+/// that begin with a time or an account are about nothing that is the same next time.
 fn label(line: &str) -> &str {
-    line.split("  ").next().and_then(|label| label.split(": ").next()).unwrap_or_default()
+    const ADDRESS: usize = 48;
+    let label = line.split("  ").next().and_then(|label| label.split(": ").next()).unwrap_or_default();
+    let is_time = label.ends_with(" ms") || label.ends_with(" s");
+    let is_address = label.len() == ADDRESS && label.starts_with('5');
+    if is_time || is_address { "" } else { label }
 }
 
 /// A command that runs until it is dropped.
