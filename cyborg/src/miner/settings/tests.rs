@@ -94,7 +94,8 @@ fn what_is_wrong_is_named() {
         ("/declared/cell", json!([9000, 0]), "`declared`: `cell`: not on Earth"),
         ("/declared/memory_mib", json!(0), "`declared`: `memory_mib`"),
         ("/declared/price", json!("-1"), "`declared`: `price`"),
-        ("/measured/prove_ms", json!(-1), "`measured`: expected u64"),
+        // In whose words depends on how other crates want `serde_json` built.
+        ("/measured/prove_ms", json!(-1), "`measured`: "),
     ] {
         let mut value = good.clone();
         *value.pointer_mut(pointer).unwrap() = wrong;
