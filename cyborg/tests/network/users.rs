@@ -32,7 +32,8 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
 
         // The message says what to do; what it says helps.
         let terms = market::terms(&network.at().await?, task, &miner).await?.ok_or("no terms")?;
-        let proofs = 2.0 * terms.per_proof as f64 / money::UNIT as f64;
+        // What was refused is sent again first: its numbers would keep later ones from being paid.
+        let proofs = 20.0 * terms.per_proof as f64 / money::UNIT as f64;
         network.command(owner, &format!("task top-up {task} --proofs {proofs:.12}")).await?.json()?;
         until("the miner knows of it", async || {
             let asked = network.infer(owner, task, 4, "--wait-proof --timeout 60").await?;
