@@ -7,7 +7,7 @@ use std::time::Duration;
 use cyborg_chain_client::submit::Finalised;
 use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys};
-use cyborg_envelope::hpke::{PublicKey, SecretKey};
+use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::wrap::{Recipient, wrap};
 use cyborg_primitives::{Account, Digest, TaskId};
 use cyborg_storage_client::coded::{Coded, Observer};
@@ -163,12 +163,9 @@ impl Owner {
         let content_key = model.content_key();
         let mut wraps = Vec::new();
         for miner in &waiting {
-            let hpke = match market::contact(&at, miner).await? {
-                Some(contact) => contact.hpke,
-                // It left in this moment; the chain will say so.
-                None => PublicKey([9; 32]),
-            };
-            wraps.push((address(miner), wrap(&content_key, &hpke, &self.recipient(task, miner))?));
+            // It left in this moment: the next look finds who takes its place.
+            let Some(contact) = market::contact(&at, miner).await? else { return Ok(Vec::new()) };
+            wraps.push((address(miner), wrap(&content_key, &contact.hpke, &self.recipient(task, miner))?));
         }
         let call = runtime::transactions().tasks().provide_keys(
             task,
