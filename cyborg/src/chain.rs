@@ -10,17 +10,16 @@ pub(crate) mod tasks;
 mod view;
 
 use cyborg_chain_client::Chain;
+use tokio::runtime::Builder;
 
+use crate::begin;
 use crate::error::Failure;
 use crate::report::Report;
 use arguments::{Action, ChainCommand, TaskAction};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &ChainCommand, json: bool) -> Result<Report, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::Io { file: "the asynchronous runtime".to_owned(), action: "start", source: error }
-    })?;
-    runtime.block_on(async {
+    begin::runtime(Builder::new_current_thread())?.block_on(async {
         let chain = Chain::connect(&command.node).await?;
         match &command.action {
             Action::Status => view::status(&chain, &command.node).await,

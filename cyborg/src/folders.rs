@@ -3,9 +3,20 @@
 use std::env;
 use std::path::PathBuf;
 
+use crate::error::Failure;
+
 /// A folder of this program's by the XDG base directory specification.
 pub(crate) fn of_user(variable: &str, below_home: &str) -> Option<PathBuf> {
     xdg(env::var_os(variable).map(PathBuf::from), env::home_dir(), below_home)
+}
+
+/// A folder for what the user keeps, by its name below this program's. Where there is no home folder the
+/// user is asked to name one with a flag.
+pub(crate) fn kept(name: &str, flag: &'static str, say: &str) -> Result<PathBuf, Failure> {
+    let data = of_user("XDG_DATA_HOME", ".local/share");
+    let data =
+        data.ok_or_else(|| Failure::Usage { flag, problem: format!("there is no home folder: say {say}") })?;
+    Ok(data.join(name))
 }
 
 /// The folder that a variable names, else one below the home folder. Relative ones are ignored, as

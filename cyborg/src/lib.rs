@@ -14,6 +14,7 @@
 //! | `network` | `cyborg up` and `cyborg demo`: a whole network on this machine |
 //! | `sample` | the model that comes with the program |
 //! | `place` | regions and places, as people write them |
+//! | `begin` | the log, and the asynchronous runtime |
 //! | `files` | bounded reading, atomic writing |
 //! | `folders` | where a user's things are |
 //! | `report` | results as text for people and as JSON for programs |
@@ -25,6 +26,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod account;
+mod begin;
 mod chain;
 mod cli;
 mod error;

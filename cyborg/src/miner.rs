@@ -26,14 +26,13 @@ mod settings;
 mod start;
 mod status;
 
-use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use cyborg_chain_client::{Chain, ChainError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
-use tracing_subscriber::EnvFilter;
 
+use crate::begin;
 use crate::error::Failure;
 use crate::report::Report;
 use arguments::MinerCommand;
@@ -56,26 +55,12 @@ pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<Report, Failure>
 }
 
 fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_multi_thread().enable_all().build().map_err(|source| Failure::Io {
-        file: "the asynchronous runtime".to_owned(),
-        action: "start",
-        source,
-    })
+    begin::runtime(Builder::new_multi_thread())
 }
 
 /// A number of things.
 fn counted(count: u64, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
-}
-
-/// The log goes to standard error, as `RUST_LOG` says.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
 }
 
 /// Connects to the chain. A node that does not answer is waited for: it may be starting beside the

@@ -34,6 +34,9 @@ use std::future::Future;
 
 pub(crate) use orphans::obey;
 
+use tokio::runtime::Builder;
+
+use crate::begin;
 use crate::error::Failure;
 use crate::report::Report;
 use arguments::{Demo, Up};
@@ -56,10 +59,7 @@ fn on_this_thread(work: impl Future<Output = Result<Report, Failure>>) -> Result
                 .to_owned(),
         ));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::Io { file: "the asynchronous runtime".to_owned(), action: "start", source: error }
-    })?;
-    runtime.block_on(work)
+    begin::runtime(Builder::new_current_thread())?.block_on(work)
 }
 
 /// A line for whoever watches, beside the result.

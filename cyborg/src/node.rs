@@ -4,14 +4,13 @@
 //! goes to standard error, as `RUST_LOG` says.
 
 use std::env;
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cyborg_node::{Config, Sealing, Started};
 use tempfile::TempDir;
-use tracing_subscriber::EnvFilter;
 
+use crate::begin;
 use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, Preset};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
@@ -51,12 +50,7 @@ fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
         rpc_port: arguments.rpc_port,
         prometheus_port: arguments.prometheus_port,
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    begin::log(QUIET);
     cyborg_node::run(&config, |started| ready(started, folder.path()).print(json))?;
     Ok(Report::default())
 }
@@ -96,13 +90,7 @@ impl Folder {
         }
         let path = match &arguments.base_path {
             Some(path) => path.clone(),
-            None => folders::of_user("XDG_DATA_HOME", ".local/share")
-                .ok_or_else(|| Failure::Usage {
-                    flag: "--base-path",
-                    problem: "there is no home folder: say where the node is to keep its data, or --tmp"
-                        .to_owned(),
-                })?
-                .join("node"),
+            None => folders::kept("node", "--base-path", "where the node is to keep its data, or --tmp")?,
         };
         Ok(Self::Kept(path))
     }

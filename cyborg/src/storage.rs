@@ -3,12 +3,11 @@
 //! What clients need to reach the node goes to standard output as soon as it answers; the log goes
 //! to standard error, as `RUST_LOG` says.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use cyborg_storage::{Config, Node, NodeStatus, Tls};
-use tracing_subscriber::EnvFilter;
 
+use crate::begin;
 use crate::cli::{StorageCommand, StorageStart};
 use crate::error::Failure;
 use crate::folders;
@@ -32,12 +31,7 @@ pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<Report, Failur
 fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     let folder = match &arguments.dir {
         Some(folder) => folder.clone(),
-        None => folders::of_user("XDG_DATA_HOME", ".local/share")
-            .ok_or_else(|| Failure::Usage {
-                flag: "--dir",
-                problem: "there is no home folder: say where the node is to keep its data".to_owned(),
-            })?
-            .join("storage"),
+        None => folders::kept("storage", "--dir", "where the node is to keep its data")?,
     };
     let mut config = Config::new(&folder);
     config.listen = arguments.listen;
@@ -47,12 +41,7 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     let pair = arguments.tls_certificate.clone().zip(arguments.tls_key.clone());
     config.tls = pair.map(|(certificate, key)| Tls { certificate, key });
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    begin::log(QUIET);
     let ready = |node: &Node| {
         let mut report = Report::default();
         let url = format!("{scheme}://{}", node.address());

@@ -23,7 +23,9 @@ use cyborg_chain_client::{Chain, keys};
 use cyborg_miner_client::Owner;
 use cyborg_miner_client::http::Http;
 use cyborg_primitives::Account;
+use tokio::runtime::Builder;
 
+use crate::begin;
 use crate::error::Failure;
 use crate::files;
 use crate::folders;
@@ -60,25 +62,16 @@ pub(crate) fn run(command: &TaskCommand, json: bool) -> Result<Report, Failure> 
 }
 
 fn wait(work: impl Future<Output = Result<Report, Failure>>) -> Result<Report, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Io {
-        file: "the asynchronous runtime".to_owned(),
-        action: "start",
-        source: error,
-    })?;
-    runtime.block_on(work)
+    let mut threads = Builder::new_multi_thread();
+    threads.worker_threads(2);
+    begin::runtime(threads)?.block_on(work)
 }
 
 /// Where the owner's records are.
 fn folder(place: &Place) -> Result<PathBuf, Failure> {
     match &place.owner_dir {
         Some(folder) => Ok(folder.clone()),
-        None => Ok(folders::of_user("XDG_DATA_HOME", ".local/share")
-            .ok_or_else(|| Failure::Usage {
-                flag: "--owner-dir",
-                problem: "there is no home folder: say where the owner's secrets are to be kept".to_owned(),
-            })?
-            .join("owner")),
+        None => folders::kept("owner", "--owner-dir", "where the owner's secrets are to be kept"),
     }
 }
 

@@ -15,10 +15,13 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn has(&self, pallet: &str, fields: &Value) -> bool {
+    fn has_pallet(&self, pallet: &str) -> bool {
+        self.pallet.is_none_or(|wanted| wanted.eq_ignore_ascii_case(pallet))
+    }
+
+    fn has_task(&self, fields: &Value) -> bool {
         // Evidence names its task one level down.
-        let names = |task: u64| fields["task"] == task || fields["evidence"]["task"] == task;
-        self.pallet.is_none_or(|wanted| wanted.eq_ignore_ascii_case(pallet)) && self.task.is_none_or(names)
+        self.task.is_none_or(|task| fields["task"] == task || fields["evidence"]["task"] == task)
     }
 }
 
@@ -49,9 +52,12 @@ async fn print(at: &AtBlock, wanted: &Wanted<'_>, json: bool) -> Result<(), Fail
     let events = at.events().fetch().await.map_err(cyborg_chain_client::ChainError::from)?;
     for event in events.iter() {
         let event = event.map_err(cyborg_chain_client::ChainError::from)?;
-        let fields = chain_json::fields(&event, at.metadata_ref())?;
         let (pallet, name) = (event.pallet_name(), event.event_name());
-        if !wanted.has(pallet, &fields) {
+        if !wanted.has_pallet(pallet) {
+            continue;
+        }
+        let fields = chain_json::fields(&event, at.metadata_ref())?;
+        if !wanted.has_task(&fields) {
             continue;
         }
         if json {
@@ -90,11 +96,12 @@ mod tests {
     #[test]
     fn events_are_chosen_by_pallet_and_task() {
         let of_task = Wanted { pallet: None, task: Some(3) };
-        assert!(of_task.has("Tasks", &json!({ "task": 3 })));
-        assert!(of_task.has("Proofs", &json!({ "evidence": { "task": 3 } })));
-        assert!(!of_task.has("Tasks", &json!({ "task": 4 })) && !of_task.has("System", &json!([])));
+        assert!(of_task.has_pallet("Tasks") && of_task.has_task(&json!({ "task": 3 })));
+        assert!(of_task.has_pallet("Proofs") && of_task.has_task(&json!({ "evidence": { "task": 3 } })));
+        assert!(!of_task.has_task(&json!({ "task": 4 })) && !of_task.has_task(&json!([])));
         let of_pallet = Wanted { pallet: Some("tasks"), task: None };
-        assert!(of_pallet.has("Tasks", &json!({})) && !of_pallet.has("Proofs", &json!({})));
+        assert!(of_pallet.has_pallet("Tasks") && of_pallet.has_task(&json!({})));
+        assert!(!of_pallet.has_pallet("Proofs"));
     }
 
     #[test]

@@ -41,12 +41,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(30);
 pub(crate) fn of(home: &Home) -> Result<PathBuf, Failure> {
     match &home.dir {
         Some(folder) => absolute(folder),
-        None => Ok(folders::of_user("XDG_DATA_HOME", ".local/share")
-            .ok_or_else(|| Failure::Usage {
-                flag: "--dir",
-                problem: "there is no home folder: say where the miner is".to_owned(),
-            })?
-            .join("miner")),
+        None => folders::kept("miner", "--dir", "where the miner is"),
     }
 }
 

@@ -17,14 +17,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::arguments::{Start, urls};
 use super::folder::{self, Lock};
 use super::settings::{self, Settings};
-use super::{connect, log, record, register, runtime};
+use super::{QUIET, connect, record, register, runtime};
+use crate::begin;
 use crate::error::Failure;
 use crate::report::Report;
 
 /// Runs the command.
 pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
     let folder = folder::of(&arguments.home)?;
-    log();
+    begin::log(QUIET);
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         // From here on a signal ends the miner in order, even while it starts.

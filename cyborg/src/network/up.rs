@@ -55,11 +55,7 @@ fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
-    let data = folders::of_user("XDG_DATA_HOME", ".local/share").ok_or_else(|| Failure::Usage {
-        flag: "--dir",
-        problem: "there is no home folder: say where the network is to keep its things".to_owned(),
-    })?;
-    Ok(data.join("network"))
+    folders::kept("network", "--dir", "where the network is to keep its things")
 }
 
 /// Where everything is, and how to use it.

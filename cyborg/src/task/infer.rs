@@ -40,8 +40,6 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
     if let Some((out, kind)) = &out {
         files::write(&[(out, &kind.bytes(graph, &answered.outputs)?)])?;
     }
-    let at = owner.chain.at_finalised().await?;
-    let policy = owner.task(&at, arguments.task).await?.policy;
     let mut report = Report::default();
     let who = AccountId32(answered.miner).to_string();
     report.field("task", arguments.task, "task", arguments.task);
@@ -62,16 +60,16 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
         report.field("out", path.as_str(), "written to", &path);
     }
     if !arguments.wait_proof {
-        let words = match policy {
+        let words = match answered.policy {
             ProofPolicy::Every => "follows on chain",
             ProofPolicy::Sampled { .. } => "follows on chain if it is drawn",
             ProofPolicy::OnDemand => "on demand: --wait-proof",
         };
         report.line(format!("{:<24} {words}", "proof"));
-        acknowledge(&owner, &http, policy, &answered, &mut report).await?;
+        acknowledge(&owner, &http, &answered, &mut report).await?;
         return Ok(report);
     }
-    owner.demand(policy, &answered).await?;
+    owner.demand(&answered).await?;
     match owner.verdict(&answered, asking.patience).await? {
         Some(Verdict::Verified { block, paid }) => {
             report.json("proven", true);
@@ -82,7 +80,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
                 format!("verified by the chain in block {block}"),
             );
             report.json("paid", paid.map(|paid| paid.to_string()));
-            acknowledge(&owner, &http, policy, &answered, &mut report).await?;
+            acknowledge(&owner, &http, &answered, &mut report).await?;
             Ok(report)
         }
         Some(Verdict::OtherAnswer { block }) => Err(Failure::False {
@@ -117,11 +115,10 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
 async fn acknowledge(
     owner: &Owner,
     http: &Http,
-    policy: ProofPolicy,
     answered: &Answered,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    if policy == ProofPolicy::OnDemand {
+    if answered.policy == ProofPolicy::OnDemand {
         let through = owner.acknowledge(http, answered.receipt.task, &answered.miner).await?;
         report.json("acknowledged", through);
     }

@@ -57,6 +57,8 @@ pub struct Answered {
     pub latency: Duration,
     /// What an answer costs.
     pub price: u128,
+    /// Which answers of the task are proven.
+    pub policy: ProofPolicy,
     /// The last final block before the request was sent.
     pub block: u64,
 }
@@ -128,7 +130,8 @@ impl Owner {
                 if seen.insert(miner) {
                     self.ask_again(http, task, &miner).await?;
                 }
-                let question = Question { task, miner, graph, key: record.key, inputs, asking };
+                let policy = view.policy;
+                let question = Question { task, miner, policy, graph, key: record.key, inputs, asking };
                 match self.ask_one(http, &at, &question, &mut signed, left).await? {
                     Ok(answered) => return Ok(answered),
                     Err(reason) => last = format!("{}: {reason}", address(&miner)),
@@ -150,7 +153,7 @@ impl Owner {
         signed: &mut BTreeMap<Account, RequestRecord>,
         patience: Duration,
     ) -> Result<Result<Answered, String>, OwnerError> {
-        let Question { task, miner, graph, key, inputs, asking } = *question;
+        let Question { task, miner, policy, graph, key, inputs, asking } = *question;
         let Some(contact) = market::contact(at, &miner).await? else {
             return Ok(Err("it is registered no more".to_owned()));
         };
@@ -174,10 +177,18 @@ impl Owner {
             signed.insert(miner, record.clone());
             let left = patience.saturating_sub(begun.elapsed());
             match self.send(http, &contact, graph, &record, left).await? {
-                Sent::Answered(mut answered) => {
-                    answered.price = terms.per_request;
-                    answered.block = at.block_number();
-                    return Ok(Ok(*answered));
+                Sent::Answered(Opened { receipt, signature, outputs, latency }) => {
+                    return Ok(Ok(Answered {
+                        miner,
+                        number: receipt.number,
+                        receipt,
+                        signature,
+                        outputs,
+                        latency,
+                        price: terms.per_request,
+                        policy,
+                        block: at.block_number(),
+                    }));
                 }
                 // Another copy of the book was used for this task: the numbers go on from there.
                 Sent::Used => {
@@ -222,16 +233,12 @@ impl Owner {
                         Answer::from_bytes(&bytes, &self.genesis(), &authorisation).map_err(invalid)?;
                     self.book.put_answer(task, &miner, number, &bytes)?;
                     let outputs = self.open(graph, &authorisation, &answer)?;
-                    return Ok(Sent::Answered(Box::new(Answered {
-                        miner,
-                        number,
+                    return Ok(Sent::Answered(Opened {
                         receipt: answer.receipt,
                         signature: answer.signature,
                         outputs,
                         latency,
-                        price: 0,
-                        block: 0,
-                    })));
+                    }));
                 }
                 Said::Used => return Ok(Sent::Used),
                 Said::Later { reason, elsewhere: true } => return Ok(Sent::Elsewhere(reason)),
@@ -344,8 +351,8 @@ impl Owner {
     ///
     /// # Errors
     /// Where the chain refuses.
-    pub async fn demand(&self, policy: ProofPolicy, answered: &Answered) -> Result<(), OwnerError> {
-        if policy == ProofPolicy::Every {
+    pub async fn demand(&self, answered: &Answered) -> Result<(), OwnerError> {
+        if answered.policy == ProofPolicy::Every {
             return Ok(());
         }
         let receipt = SignedReceipt {
@@ -393,15 +400,24 @@ impl Owner {
 struct Question<'a> {
     task: TaskId,
     miner: Account,
+    policy: ProofPolicy,
     graph: &'a Graph,
     key: [u8; 32],
     inputs: &'a [Vec<i64>],
     asking: &'a Asking,
 }
 
+/// An answer that was checked and opened.
+struct Opened {
+    receipt: Receipt,
+    signature: [u8; 64],
+    outputs: Vec<Vec<i64>>,
+    latency: Duration,
+}
+
 /// What came of a request.
 enum Sent {
-    Answered(Box<Answered>),
+    Answered(Opened),
     Used,
     Elsewhere(String),
 }

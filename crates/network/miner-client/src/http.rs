@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cyborg_chain_client::subxt::utils::AccountId32;
+use cyborg_storage_client::error::cause;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Client, Response, redirect};
 
@@ -126,17 +127,6 @@ async fn body(mut response: Response) -> Result<Vec<u8>, String> {
             Err(error) => return Err(words(&cause(&error))),
         }
     }
-}
-
-/// The innermost cause of an error: what the others repeat.
-fn cause(error: &reqwest::Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        reason = cause.to_string();
-        source = cause.source();
-    }
-    reason
 }
 
 /// Text from outside, fit for a terminal.

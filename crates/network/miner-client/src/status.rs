@@ -11,7 +11,7 @@
 
 use cyborg_primitives::signed::{Payload as _, StatusChallenge};
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
-use cyborg_storage_client::error::from_hex;
+use cyborg_storage_client::error::{cause, from_hex};
 use cyborg_storage_client::owner::{Signer, from_header, to_header, verify};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, Response};
@@ -299,14 +299,7 @@ impl Owner {
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> StatusError {
-    // The error's own text repeats the URL; the cause is what helps.
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        reason = cause.to_string();
-        source = cause.source();
-    }
-    StatusError::Unreachable { url: url.to_owned(), reason: words(&reason) }
+    StatusError::Unreachable { url: url.to_owned(), reason: words(&cause(error)) }
 }
 
 async fn accepted(url: &str, sent: reqwest::Result<Response>) -> Result<Response, StatusError> {

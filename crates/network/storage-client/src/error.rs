@@ -226,6 +226,16 @@ impl StorageError {
     }
 }
 
+/// The innermost cause of an error. An HTTP client's own text repeats the URL; the cause is what helps.
+#[must_use]
+pub fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 /// An id as people read it.
 #[must_use]
 pub fn hex(id: &Digest) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Response, StatusCode, redirect};
 
-use crate::error::StorageError;
+use crate::error::{StorageError, cause};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest silence while reading or writing.
@@ -39,14 +39,7 @@ pub(crate) fn base(url: &str) -> Result<String, StorageError> {
 }
 
 pub(crate) fn unreachable(location: &str, error: &reqwest::Error) -> StorageError {
-    // The error's own text repeats the URL; the cause is what helps.
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        reason = cause.to_string();
-        source = cause.source();
-    }
-    StorageError::Unreachable { location: location.to_owned(), reason }
+    StorageError::Unreachable { location: location.to_owned(), reason: cause(error) }
 }
 
 /// The body of an answer, at most `limit` bytes of it.
