@@ -58,6 +58,8 @@ pub(crate) struct Full {
     pub(crate) built_ms: u64,
     /// What sealing it took, until it was final and on the disk.
     pub(crate) sealed_ms: u64,
+    /// What executing it once more took, as a node does that imports it.
+    pub(crate) imported_ms: f64,
 }
 
 /// Fills blocks with proofs of each model.
@@ -68,7 +70,7 @@ pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
     let error = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!("{error}");
     let mut rows = Vec::new();
     // Batches as large as the worst that is charged before lets many of them in.
-    for (name, batch) in [("digits_mlp", 10), ("digits_cnn", 8), ("dense_4m", 2)] {
+    for (name, batch) in [("digits_mlp", 10), ("digits_cnn", 7), ("dense_4m", 2)] {
         eprintln!("{name}: keys ...");
         let case: Case = if name == "dense_4m" { dense(&DENSE, 1) } else { digits(name) }.map_err(error)?;
         let model = market.deploy(case).await?;
@@ -136,6 +138,7 @@ async fn fill(
             charged_ms: session.charged(block.number).await?.all_ps as f64 / 1e9,
             built_ms: logged.built_ms,
             sealed_ms: logged.sealed_ms,
+            imported_ms: session.execute_again(block.number).await?.as_secs_f64() * 1e3,
         });
     }
     full.sort_by_key(|full| full.built_ms);

@@ -92,12 +92,12 @@ impl Report {
             return;
         }
         text.line(
-            "\n| block full of | proofs | charged | built in wasm | of charged | sealed |\n\
-             |---|---|---|---|---|---|",
+            "\n| block full of | proofs | charged | built in wasm | of charged | sealed | executed again |\n\
+             |---|---|---|---|---|---|---|",
         );
         for full in &self.proofs {
             text.line(format!(
-                "| {}, {} | {} | {:.0} ms | {} ms | {:.0} % | {} ms |",
+                "| {}, {} | {} | {:.0} ms | {} ms | {:.0} % | {} ms | {:.0} ms |",
                 full.model,
                 full.form,
                 full.proofs,
@@ -105,6 +105,7 @@ impl Report {
                 full.built_ms,
                 100.0 * full.built_ms as f64 / full.charged_ms,
                 full.sealed_ms,
+                full.imported_ms,
             ));
         }
     }

@@ -69,7 +69,9 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
         acknowledge(&owner, &http, &answered, &mut report).await?;
         return Ok(report);
     }
-    owner.demand(&answered).await?;
+    if answered.policy != ProofPolicy::Every {
+        owner.demand(&answered).await?;
+    }
     match owner.verdict(&answered, asking.patience).await? {
         Some(Verdict::Verified { block, paid }) => {
             report.json("proven", true);
@@ -83,12 +85,22 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
             acknowledge(&owner, &http, &answered, &mut report).await?;
             Ok(report)
         }
-        Some(Verdict::OtherAnswer { block }) => Err(Failure::False {
-            file: format!("miner {who}, request {}", answered.number),
-            problem: format!(
-                "has proven another answer than it signed, in block {block}: the answer is not to be trusted"
-            ),
-        }),
+        Some(Verdict::OtherAnswer { block }) => {
+            let problem = match owner.demand(&answered).await {
+                Ok(()) => "the chain demands what it signed, and takes its bond when that is not proven",
+                Err(error) => {
+                    tracing::warn!(%error, "the proof of the receipt is not demanded");
+                    "its receipt could not be shown to the chain"
+                }
+            };
+            Err(Failure::False {
+                file: format!("miner {who}, request {}", answered.number),
+                problem: format!(
+                    "has proven another answer than it signed, in block {block}: the answer is not to be \
+                     trusted; {problem}"
+                ),
+            })
+        }
         Some(Verdict::Punished { block, fault, slashed }) => Err(Failure::False {
             file: format!("miner {who}, request {}", answered.number),
             problem: format!(

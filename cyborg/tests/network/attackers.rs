@@ -105,15 +105,17 @@ fn who_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_deman
 }
 
 /// Where every answer is proven without being asked for, the proof on chain has to be that of the
-/// receipt: a miner may deceive its user and prove something else.
+/// receipt: a miner may deceive its user and prove something else. Its receipt is its undoing.
 #[test]
-fn a_true_proof_of_another_answer_than_the_signed_one_does_not_deceive_the_owner() -> TestResult {
+fn who_signs_one_answer_and_proves_another_is_found_out_and_slashed() -> TestResult {
     run(Plan { miners: &[], ..Plan::default() }, async |network| {
         let liars = liars(network, "FR", &[Lie::WrongAnswerProvenRight]).await?;
         let task = network.deploy(&network.owner, "--proofs 20").await?;
         let done = network.infer(&network.owner, task, 0, "--wait-proof").await?;
-        done.fails(1, &["another"])?;
-        liars[0].check()?;
+        done.fails(1, &["another", "not to be trusted", "demands"])?;
+        let guilty = |seen: &crate::witness::Seen| seen.blamed(&liars[0].account).count() > 0;
+        network.witness.until("it is punished", guilty).await?;
+        found_guilty(network, &liars[0], "UnprovenDemand").await?;
         network.check_escrow(task).await
     })
 }

@@ -1,6 +1,8 @@
-//! What dies: miners at each step, replicas for good, the chain's node under load.
+//! What dies: miners at each step, replicas for good, the chain's node under load, the connection
+//! between miner and chain.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cyborg_primitives::task::Role;
 
@@ -9,6 +11,7 @@ use crate::client::Client;
 use crate::harness::{Network, Plan, pause, run};
 use crate::model::digits;
 use crate::process::{Process, line, until};
+use crate::proxy::Proxy;
 
 /// The steps of a task at its miner, as the miner's log names them.
 const STEPS: [&str; 6] = ["assigned", "keys provided", "fetching", "prepared", "confirming", "serving"];
@@ -137,5 +140,39 @@ fn the_chains_node_dies_under_load_and_every_answer_is_paid_once() -> TestResult
         network.check_escrow(task).await?;
         network.infer_proven(&network.owner, task, 0, "").await?;
         Ok(())
+    })
+}
+
+#[test]
+fn a_miner_that_is_cut_off_from_the_chain_for_a_minute_goes_on_answering() -> TestResult {
+    const CUT: Duration = Duration::from_secs(60);
+    // With a block a second this minute is six of chain time: the chain takes nobody for dead. The test
+    // waits most of the time.
+    run(Plan { block_ms: 1_000, miners: &[], ..Plan::default() }, async |network| {
+        let proxy = Proxy::before(&network.rpc)?;
+        network.add_miner("DE").await?;
+        network.miners[0].start(&network.program, &proxy.url).await?;
+        let task = network.deploy(&network.owner, "--proofs 200").await?;
+        let miner = network.miners[0].account();
+        let client = Arc::new(Client::new(network, &network.owner, task, &miner).await?);
+        client.ask_many(8, 4).await?;
+        proxy.cut();
+        let begun = Instant::now();
+        let before = network.at().await?.block_number();
+        while begun.elapsed() < CUT {
+            client.ask(0).await?;
+            pause(1_000).await;
+        }
+        // The chain went on, and heard nothing of this miner.
+        network.witness.catch_up(&network.chain).await?;
+        let heard = |seen: &crate::witness::Seen| {
+            let later = |event: &&crate::witness::Event| event.block > before + 5;
+            seen.of("Proofs.Verified").filter(later).count()
+        };
+        assert!(network.at().await?.block_number() > before + 40);
+        assert_eq!(heard(&network.witness.seen()), 0);
+        proxy.mend();
+        network.witness.all_proven(task, &miner, 1..=client.answered()).await?;
+        network.check_escrow(task).await
     })
 }

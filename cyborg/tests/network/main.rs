@@ -12,6 +12,7 @@
 //! | `model` | the model that is deployed; whether a file shows it |
 //! | `client` | an owner that asks a miner itself, while the chain is away or faster than commands |
 //! | `liar` | a miner that lies |
+//! | `proxy` | a connection that can be cut |
 //! | `faults` | what dies: miners, replicas, the chain's node, the connection |
 //! | `storage` | fragments gone and altered, disks full, models that are not one's own |
 //! | `attackers` | miners that lie |
@@ -28,6 +29,7 @@ mod model;
 mod money;
 mod parts;
 mod process;
+mod proxy;
 mod storage;
 mod users;
 mod witness;

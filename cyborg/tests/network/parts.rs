@@ -165,7 +165,8 @@ impl MinerNode {
     /// Starts it, and waits until it answers.
     pub(crate) async fn start(&mut self, program: &Program, node: &str) -> TestResult {
         let line = line(&format!("--json miner start --node {node} --dir {{}}"), &[&self.dir]);
-        let mut process = program.start(&self.name, &mut program.command(line))?;
+        // So that a test may fill its disk.
+        let mut process = program.start(&self.name, &mut program.command_with_full_disk(line))?;
         self.logs.push(process.log_path().to_owned());
         process.ready().await?;
         self.process = Some(process);
@@ -175,6 +176,11 @@ impl MinerNode {
     /// SIGKILL.
     pub(crate) fn kill(&mut self) -> TestResult {
         self.process.take().map_or(Ok(()), Process::kill)
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> TestResult<u32> {
+        Ok(self.process.as_ref().ok_or("the miner is dead")?.id())
     }
 
     /// All that it ever logged.

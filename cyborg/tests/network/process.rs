@@ -62,6 +62,20 @@ impl Program {
     pub(crate) fn command(&self, line: Vec<OsString>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
         command.args(line);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// The same, as a shell starts it that has ignored SIGXFSZ: what is too large for the limit of
+    /// file sizes is an error then, as on a full disk, and no death.
+    pub(crate) fn command_with_full_disk(&self, line: Vec<OsString>) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cyborg")]).args(line);
+        self.prepare(&mut command);
+        command
+    }
+
+    fn prepare(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"CYBORG_") {
                 command.env_remove(name);
@@ -74,7 +88,6 @@ impl Program {
             // Compiled wasm is shared by the tests, and the user's own cache left alone.
             .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .current_dir(&self.root);
-        command
     }
 
     /// Starts a process; its name is that of its logs.
@@ -152,6 +165,11 @@ impl Process {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has printed.

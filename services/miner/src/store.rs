@@ -3,8 +3,10 @@
 //! What users sent and what was answered is sealed under the vault's key; of models there is
 //! nothing here.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+mod room;
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use zkml_prover::Opening;
 use crate::error::Failure;
 use crate::step::Step;
 use cyborg_miner_client::wire::SIGNATURE_BYTES;
+use room::Patient;
 
 const TASKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tasks v1");
 const ANSWERS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("answers v1");
@@ -142,8 +145,10 @@ impl Store {
     /// # Errors
     /// Where it cannot be opened.
     pub(crate) fn open(path: &Path, key: ContentKey) -> Result<Self, Failure> {
-        let store = Self { database: Arc::new(Database::create(path)?), key };
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let database = Database::builder().create_with_backend(Patient::new(path.to_owned(), file)?)?;
+        let store = Self { database: Arc::new(database), key };
         let write = store.begin()?;
         write.open_table(TASKS)?;
         write.open_table(ANSWERS)?;

@@ -23,12 +23,8 @@ impl<T: Config> Pallet<T> {
         Self::ensure_receipt_of(task, &miner, signed)?;
         let Receipt { number, input, output, .. } = signed.receipt;
         let mut owed = Owed::<T>::get(task, &miner).unwrap_or_default();
-        let is_final = match engagement.policy {
-            ProofPolicy::Every => T::Escrow::is_settled(task, &miner, number),
-            ProofPolicy::Sampled { .. } => number < owed.open_from(),
-            ProofPolicy::OnDemand => false,
-        };
-        ensure!(!is_final, Error::<T>::Final);
+        let sampled = matches!(engagement.policy, ProofPolicy::Sampled { .. });
+        ensure!(!sampled || number >= owed.open_from(), Error::<T>::Final);
         ensure!(owed.demand(number).is_none(), Error::<T>::AlreadyDemanded);
         let due = Self::now().saturating_add(T::AnswerTime::get());
         owed.demands

@@ -12,11 +12,12 @@
 //! * **OnDemand**: the owner's acknowledgements pay (pallet payments).
 //!
 //! Under each policy the owner may [demand](Pallet::demand) the proof of an answer whose receipt the
-//! miner has signed, until the request is final: settled under Every, of a closed period under
-//! Sampled, and not before the task is vacated under OnDemand. A demand pays for the proof at once,
-//! so that it costs an honest miner nothing; the request itself is paid when the proof is verified,
-//! or with its period. Only a signed receipt can be demanded or challenged: an authorisation alone
-//! does not say that the miner ever had the input.
+//! miner has signed: under Sampled until the request's period is closed, else until the task is
+//! vacated. So is caught who proves another answer than it signed: the receipt that the owner holds is
+//! one that it cannot prove. A demand pays for the proof at once, so that it costs an honest miner
+//! nothing, a second proof of the same answer included; the request itself is paid when the proof is
+//! verified, or with its period. Only a signed receipt can be demanded or challenged: an authorisation
+//! alone does not say that the miner ever had the input.
 //!
 //! **Verdicts are events.** A call whose proofs are false returns Ok: their [`Evidence`] is kept, and
 //! the miner is punished through [`Registry`](cyborg_interface::Registry), the owner being the victim. An honest miner, one that

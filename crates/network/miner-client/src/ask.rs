@@ -347,14 +347,12 @@ impl Owner {
         }
     }
 
-    /// Demands the proof of an answer; where every answer is proven anyway nothing is to be done.
+    /// Demands the proof of an answer as its receipt names it: a miner that cannot prove what it signed
+    /// loses its bond.
     ///
     /// # Errors
     /// Where the chain refuses.
     pub async fn demand(&self, answered: &Answered) -> Result<(), OwnerError> {
-        if answered.policy == ProofPolicy::Every {
-            return Ok(());
-        }
         let receipt = SignedReceipt {
             receipt: Static(answered.receipt),
             signature: MultiSignature::Sr25519(answered.signature),

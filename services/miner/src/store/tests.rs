@@ -1,6 +1,8 @@
 //! What is kept is kept once, sealed, and gone when it is to go.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 fn answered(number: RequestNumber, output: u8) -> Answered {
     let (task, miner, input) = (7, [1; 32], [2; 32]);

@@ -58,14 +58,36 @@ fn what_was_acknowledged_is_not_paid_again() {
 }
 
 #[test]
-fn under_every_the_proof_is_paid_once() {
+fn under_every_each_proof_is_paid_once_and_the_request_once() {
     new_test_ext().execute_with(|| {
         let miner = miner();
         assert_ok!(demand(&owner(), EVERY, of(EVERY, 1)));
         assert_ok!(submit(&miner, vec![submission(EVERY, &miner, 1)]));
         assert_eq!(Payments::get(EVERY, miner.id()).0, PER_REQUEST + PER_PROOF);
+        // Asked for once more, it is proven once more.
+        assert_ok!(demand(&owner(), EVERY, of(EVERY, 1)));
+        assert_ok!(submit(&miner, vec![submission(EVERY, &miner, 1)]));
+        let Some(Event::Verified { paid: Some(0), .. }) = events().pop() else { panic!() };
+        assert_eq!(Payments::get(EVERY, miner.id()).0, PER_REQUEST + 2 * PER_PROOF);
+        pass(ANSWER_TIME + 1);
         assert_eq!(punished(), []);
-        assert_err_ignore_postinfo!(demand(&owner(), EVERY, of(EVERY, 1)), Error::<Test>::Final);
+    });
+}
+
+#[test]
+fn who_signed_one_answer_and_proved_another_is_held_to_what_it_signed() {
+    new_test_ext().execute_with(|| {
+        let miner = miner();
+        let lie = Receipt { output: [1; 32], ..receipt(EVERY, &miner, 1) };
+        // Proven and paid before the owner can act.
+        assert_ok!(submit(&miner, vec![submission(EVERY, &miner, 1)]));
+        let Some(Event::Verified { paid: Some(_), .. }) = events().pop() else { panic!() };
+        assert_ok!(demand(&owner(), EVERY, signed(&miner, lie)));
+        events();
+        assert_ok!(submit(&miner, vec![submission(EVERY, &miner, 1)]));
+        assert_eq!(fault(&events()[0]), Fault::FalseProof(Falsehood::Output));
+        pass(ANSWER_TIME + 1);
+        assert_eq!(punished(), [(miner.id(), Offence::FalseProof), (miner.id(), Offence::Unproven)]);
     });
 }
 
