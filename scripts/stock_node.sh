@@ -42,9 +42,9 @@ for _ in $(seq 60); do
     kill -0 "$pid" 2>/dev/null || { cat "$work/node.log" >&2; exit 1; }
     sleep 1
 done
-echo "\$ CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --workspace --test chain" | tee -a "$log"
+echo "\$ CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --workspace --test chain -- --test-threads 1" | tee -a "$log"
 outcome=0
-CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --quiet --workspace --test chain -- --nocapture 2>&1 |
+CYBORG_CHAIN_URL=ws://127.0.0.1:$port cargo test --release --quiet --workspace --test chain -- --nocapture --test-threads 1 2>&1 |
     sed "s#$PWD#.#g" | tee -a "$log" || outcome=$?
 {
     echo "The node's first and last words:"

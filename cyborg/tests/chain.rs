@@ -31,7 +31,7 @@ impl Chain {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_proven_and_paid_and_the_rest_comes_back() -> TestResult {
     let chain = Chain::start()?;
-    let market = Market::open(&chain.url, "//Alice").await?;
+    let market = Market::open(&chain.url, "//Alice", b"DE").await?;
     let issuance = market.issuance().await?;
     let bob = market.miner("//Bob//1", 1).await?;
     let (mlp, cnn) = (market.model("digits_mlp").await?, market.model("digits_cnn").await?);
@@ -86,7 +86,7 @@ async fn answers_are_proven_and_paid_and_the_rest_comes_back() -> TestResult {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_lie_is_slashed_and_no_truth_beside_it_suffers() -> TestResult {
     let chain = Chain::start()?;
-    let market = Market::open(&chain.url, "//Charlie").await?;
+    let market = Market::open(&chain.url, "//Charlie", b"FR").await?;
     let issuance = market.issuance().await?;
     let mut miners = Vec::new();
     for number in 1..=7 {

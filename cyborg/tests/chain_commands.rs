@@ -38,7 +38,7 @@ async fn registers_tasks_and_money_are_shown() -> TestResult {
         assert_eq!(chain(list)?.ok().stdout, format!("no {list}\n"));
     }
 
-    let market = Market::open(&url, "//Alice").await?;
+    let market = Market::open(&url, "//Alice", b"DE").await?;
     let bob = market.miner("//Bob//1", 1).await?;
     let model = market.model("digits_mlp").await?;
     let task = market.task(&model, &[&bob], 5).await?;

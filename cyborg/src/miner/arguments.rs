@@ -58,7 +58,8 @@ pub(crate) struct Init {
     /// Where this machine is, in degrees; the chain keeps it to a kilometre
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = place::cell)]
     pub(crate) at: Option<Cell>,
-    /// Storage node that models are read from; may be repeated
+    /// Where models are read from, as owners name it: `https://NODE`, `file:///FOLDER`, `s3://BUCKET` (may be
+    /// repeated), or `cess+https://GATEWAY/?territory=NAME`
     #[arg(
         long,
         value_name = "URL",
@@ -109,7 +110,8 @@ pub(crate) struct Start {
     /// Where clients reach the miner, instead of the settings'
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) endpoint: Option<String>,
-    /// Storage node that models are read from, instead of the settings'; may be repeated
+    /// Where models are read from, instead of the settings': `https://NODE`, `file:///FOLDER`, `s3://BUCKET` (may
+    /// be repeated), or `cess+https://GATEWAY/?territory=NAME`
     #[arg(
         long,
         value_name = "URL",

@@ -18,8 +18,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cyborg_chain_client::{Chain, ChainError, keys};
 use cyborg_miner::meter::Sources;
 use cyborg_miner::view;
+use cyborg_miner_client::places;
 use cyborg_primitives::Account;
-use cyborg_storage_client::node::NodeClient;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -39,7 +39,7 @@ use check::{Check, Reached, Running, Verdict, Watched};
 /// Finalised blocks are watched for so long at least, and at most.
 const WATCH: Duration = Duration::from_secs(2);
 const LONGEST_WATCH: Duration = Duration::from_secs(30);
-/// How long a storage node may take to answer.
+/// How long a place may take to answer.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
 /// So much is written to see whether the disk takes it.
 const PROBE_BYTES: usize = 64 << 10;
@@ -347,18 +347,17 @@ fn chain_is_away(error: &ChainError, node: &str) -> Check {
     Check::problem("chain", error.to_string(), remedy)
 }
 
-/// Asks every storage node how it is: its URL, and what is wrong.
-async fn ask_storage(urls: &[String]) -> Vec<(String, Option<String>)> {
+/// Asks every place whether models can be read there: its name, and what is wrong.
+async fn ask_storage(names: &[String]) -> Vec<(String, Option<String>)> {
     let mut asked = JoinSet::new();
-    for (index, url) in urls.iter().cloned().enumerate() {
+    for (index, name) in names.iter().cloned().enumerate() {
         asked.spawn(async move {
-            let answer = async { NodeClient::new(&url, None)?.status().await };
-            let problem = match timeout(STORAGE_PATIENCE, answer).await {
-                Ok(Ok(_)) => None,
+            let problem = match timeout(STORAGE_PATIENCE, places::ask(&name)).await {
+                Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some(format!("no answer within {} s", STORAGE_PATIENCE.as_secs())),
             };
-            (index, (url, problem))
+            (index, (name, problem))
         });
     }
     let mut answers: Vec<_> = asked.join_all().await;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use cyborg_envelope::files::write_private;
 use cyborg_envelope::vault::Unlock;
 use cyborg_miner::Tls;
+use cyborg_miner_client::places;
 use cyborg_primitives::MAX_ENDPOINT_BYTES;
 use cyborg_primitives::place::{Cell, Location, Region};
 use serde::de::DeserializeOwned;
@@ -28,7 +29,7 @@ pub(crate) const FILE: &str = "miner.json";
 pub(crate) const VERSION: u64 = 1;
 /// Longest file that is read.
 const MAX_BYTES: u64 = 64 * 1024;
-/// Most storage nodes: a blob has no more fragments to a stripe than that by far.
+/// Most places: a blob has no more fragments to a stripe than that by far.
 const MAX_STORAGE: usize = 256;
 
 /// How a miner is set up.
@@ -42,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) address: String,
     /// The chain's node.
     pub(crate) node: String,
-    /// Storage nodes that models are read from.
+    /// Where models are read from.
     pub(crate) storage: Vec<String>,
     /// Where the miner listens.
     pub(crate) listen: SocketAddr,
@@ -312,37 +313,24 @@ pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
     if endpoint.len() > MAX_ENDPOINT_BYTES as usize {
         return Err(format!("longer than the {MAX_ENDPOINT_BYTES} bytes that the chain keeps"));
     }
-    http_url(endpoint)
+    checked(endpoint, &["http", "https"], "http://HOST:PORT or https://HOST")
 }
 
-/// Checks storage nodes' URLs.
-pub(crate) fn check_storage(urls: &[String]) -> Result<(), String> {
-    if urls.is_empty() {
-        return Err("no storage node".to_owned());
+/// Checks how the places are named that models are read from.
+pub(crate) fn check_storage(names: &[String]) -> Result<(), String> {
+    if names.len() > MAX_STORAGE {
+        return Err(format!("more than {MAX_STORAGE} places"));
     }
-    if urls.len() > MAX_STORAGE {
-        return Err(format!("more than {MAX_STORAGE} storage nodes"));
-    }
-    urls.iter().try_for_each(|url| http_url(url))
+    places::check(names).map_err(|error| error.to_string())
 }
 
 /// Checks the URL of a chain node.
 pub(crate) fn node_url(url: &str) -> Result<(), String> {
-    checked(url, &["ws", "wss"]).map_err(|()| "not a URL of the form ws://HOST:PORT or wss://HOST".to_owned())
+    checked(url, &["ws", "wss"], "ws://HOST:PORT or wss://HOST")
 }
 
-fn http_url(url: &str) -> Result<(), String> {
-    checked(url, &["http", "https"])
-        .map_err(|()| "not a URL of the form http://HOST:PORT or https://HOST".to_owned())
-}
-
-fn checked(url: &str, schemes: &[&str]) -> Result<(), ()> {
-    let odd = |letter: char| letter.is_whitespace() || letter.is_control() || "\"\\".contains(letter);
-    let clean = !url.contains(odd);
-    match reqwest::Url::parse(url) {
-        Ok(parsed) if clean && schemes.contains(&parsed.scheme()) && parsed.has_host() => Ok(()),
-        _ => Err(()),
-    }
+fn checked(url: &str, schemes: &[&str], form: &str) -> Result<(), String> {
+    places::url(url, schemes).map(drop).ok_or_else(|| format!("not a URL of the form {form}"))
 }
 
 /// The fields of an object that were not looked at yet.

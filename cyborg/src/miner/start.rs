@@ -6,12 +6,11 @@
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_miner::{Config, Miner};
-use cyborg_miner_client::owner::storage_nodes;
+use cyborg_miner_client::places;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{Start, urls};
@@ -102,8 +101,8 @@ impl Running {
         let unlock = settings.unlock.load()?;
         let key = cyborg_miner::public_key(folder, &unlock);
         let key = key.map_err(|error| Failure::Miner(error.to_string()))?;
-        let storage = storage_nodes(&settings.storage, &signer, None);
-        let storage = Arc::new(storage.map_err(|error| Failure::Storage(error.to_string()))?);
+        let storage = places::storage(&settings.storage, &signer, None);
+        let storage = storage.map_err(|error| Failure::Storage(error.to_string()))?;
         let listen = free_address(settings.listen)?;
         let endpoint =
             settings.endpoint_at(listen).map_err(|problem| Failure::Usage { flag: "--endpoint", problem })?;

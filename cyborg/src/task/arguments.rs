@@ -50,7 +50,9 @@ pub(crate) struct Deploy {
     pub(crate) keys: PathBuf,
     #[command(flatten)]
     pub(crate) owner: OwnerFlags,
-    /// A storage node; may be repeated, the more the safer (twelve fragments go to them)
+    /// Where the model is stored; may be repeated, the more the safer (twelve fragments go to them):
+    /// `https://NODE`, a storage node; `file:///FOLDER`; `s3://BUCKET`, with its key in AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY; or alone `cess+https://GATEWAY/?territory=NAME`
     #[arg(long, value_name = "URL", env = "CYBORG_STORAGE", value_delimiter = ',', required = true, value_hint = ValueHint::Url)]
     pub(crate) storage: Vec<String>,
     /// Miners that answer
@@ -214,7 +216,7 @@ pub(crate) struct Events {
     /// The chain's node
     #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
     pub(crate) node: String,
-    /// The first block to look at; the latest by default
+    /// The first block to look at; by default the one in which the task was submitted
     #[arg(long, value_name = "BLOCK")]
     pub(crate) from: Option<u64>,
     /// Go on as blocks become final, until Ctrl-C

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_miner_client::deploy::{Offer, Order, Product, Progress};
 use cyborg_miner_client::market::Placement;
-use cyborg_miner_client::owner::storage_nodes;
-use cyborg_miner_client::{Owner, OwnerError};
+use cyborg_miner_client::{Owner, OwnerError, places};
 use cyborg_primitives::TaskId;
 use cyborg_storage_client::coded::Event;
 use serde_json::{Value, json};
@@ -147,7 +146,7 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
     let order = order(arguments)?;
     let bar = Arc::new(Bar::new("deploying"));
     let stripes = bar.clone();
-    let storage = storage_nodes(
+    let storage = places::storage(
         &arguments.storage,
         &owner.signer,
         Some(Arc::new(move |event: &Event<'_>| {
@@ -156,7 +155,7 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
             }
         })),
     )
-    .map_err(OwnerError::from)?;
+    .map_err(|error| Failure::Usage { flag: "--storage", problem: error.to_string() })?;
 
     let mut steps = Steps { begun, bar, done: Vec::new() };
     let memory_mib = files.memory_mib();
@@ -165,7 +164,7 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
     let graph = files.verifier.graph().clone();
     let weights = files.prover.weights().clone();
     let product = Product { prover: files.prover, verifier: &files.verifier };
-    let mut record = owner.store(product, &storage, &mut |progress| steps.tell(&progress)).await?;
+    let mut record = owner.store(product, &*storage, &mut |progress| steps.tell(&progress)).await?;
     let model = owner
         .register(&mut record, &files.verifier, memory_mib, &mut |progress| steps.tell(&progress))
         .await?;

@@ -1,8 +1,9 @@
 //! `cyborg task list`, `show`, `stop`, `top-up`, `keep` and `events`.
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{Chain, keys, runtime};
+use cyborg_chain_client::{AtBlock, Chain, ChainError, keys, runtime};
 use cyborg_miner_client::keep::Kept;
+use cyborg_primitives::TaskId;
 use serde_json::json;
 
 use super::arguments::{Act, Events, OwnerFlags, Show, TopUp};
@@ -108,6 +109,34 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<Report, Failure>
 /// The chain's events of a task.
 pub(super) async fn events(arguments: &Events, json: bool) -> Result<Report, Failure> {
     let chain = Chain::connect(&arguments.node).await?;
+    let from = match arguments.from {
+        Some(from) => from,
+        None => submitted_in(&chain, arguments.task).await?,
+    };
     let wanted = events::Wanted { pallet: None, task: Some(arguments.task) };
-    events::run(&chain, arguments.from, arguments.follow, &wanted, json).await
+    events::run(&chain, Some(from), arguments.follow, &wanted, json).await
+}
+
+/// The block in which a task got its number: the first that counts more tasks.
+async fn submitted_in(chain: &Chain, task: TaskId) -> Result<u64, Failure> {
+    let (mut first, mut last) = (0, chain.at_finalised().await?.block_number());
+    if !is_submitted(&chain.at(last).await?, task).await? {
+        let problem = format!("no task {task} was submitted yet");
+        return Err(Failure::Usage { flag: "TASK", problem });
+    }
+    while first < last {
+        let middle = first.midpoint(last);
+        if is_submitted(&chain.at(middle).await?, task).await? {
+            last = middle;
+        } else {
+            first = middle + 1;
+        }
+    }
+    Ok(first)
+}
+
+async fn is_submitted(at: &AtBlock, task: TaskId) -> Result<bool, Failure> {
+    let next = at.storage().entry(runtime::storage().tasks().next_task()).map_err(ChainError::from)?;
+    let next = next.fetch(()).await.map_err(ChainError::from)?.decode().map_err(ChainError::from)?;
+    Ok(next > task)
 }

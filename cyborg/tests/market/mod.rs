@@ -51,10 +51,11 @@ pub(crate) struct Asked {
     pub(crate) opening: Opening,
 }
 
-/// A connection, and who acts.
+/// A connection, who acts, and where its miners are: tests that share a chain have other regions.
 pub(crate) struct Market {
     pub(crate) chain: Chain,
     pub(crate) owner: Keypair,
+    region: Region,
 }
 
 pub(crate) fn id(key: &Keypair) -> AccountId32 {
@@ -74,8 +75,8 @@ pub(crate) fn cost(key: &VerifierKey) -> TestResult<Cost> {
 }
 
 impl Market {
-    pub(crate) async fn open(url: &str, owner: &str) -> TestResult<Self> {
-        Ok(Self { chain: Chain::connect(url).await?, owner: keys::load(owner)? })
+    pub(crate) async fn open(url: &str, owner: &str, region: &[u8; 2]) -> TestResult<Self> {
+        Ok(Self { chain: Chain::connect(url).await?, owner: keys::load(owner)?, region: Region(*region) })
     }
 
     /// A funded, registered miner, whose heart beats until the test ends.
@@ -87,7 +88,7 @@ impl Market {
         let register = runtime::transactions().miners().register(
             [endpoint.wrapping_add(9); 32],
             BoundedVec(format!("https://127.0.0.1:{}", 7000 + u16::from(endpoint)).into_bytes()),
-            Static(Location { region: Region(*b"DE"), cell: Cell { latitude: 5252, longitude: 1340 } }),
+            Static(Location { region: self.region, cell: Cell { latitude: 5252, longitude: 1340 } }),
             Static(Capacity {
                 memory_mib: 8192,
                 macs_per_second: 1_000_000_000,
@@ -140,7 +141,7 @@ impl Market {
             placement: runtime_types::cyborg_primitives::task::Placement {
                 replicas: u8::try_from(miners.len())?,
                 standbys: 0,
-                regions: BoundedVec(vec![Static(Region(*b"DE"))]),
+                regions: BoundedVec(vec![Static(self.region)]),
                 near: None,
                 min_reputation: 50,
             },

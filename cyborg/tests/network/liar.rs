@@ -19,7 +19,7 @@ use cyborg_miner::Standing;
 use cyborg_miner::loaded::Registered;
 use cyborg_miner::view::{self, TaskView};
 use cyborg_miner_client::bundle::{CONTEXT, Deployment};
-use cyborg_miner_client::owner::storage_nodes;
+use cyborg_miner_client::places;
 use cyborg_miner_client::wire::{Answer, Request};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -130,7 +130,7 @@ pub(crate) async fn fetch(
 ) -> TestResult<Vec<u8>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("blob");
-    download(&storage_nodes(storage, signer, None)?, &manifest, &path).await?;
+    download(&*places::storage(storage, signer, None)?, &manifest, &path).await?;
     Ok(blob::open(content_key, CONTEXT, &fs::read(path)?)?.to_vec())
 }
 

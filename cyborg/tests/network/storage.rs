@@ -8,9 +8,12 @@ use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_miner::view;
 use cyborg_miner_client::bundle::CONTEXT;
+use cyborg_miner_client::places;
 use cyborg_storage_client::storage::download;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::TestResult;
+use crate::client::Client;
 use crate::harness::{Plan, ROOM, run};
 use crate::liar::{fetch, register};
 use crate::model::digits;
@@ -69,9 +72,8 @@ fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResul
         let (wrap, (manifest, _)) = (found.wrap.ok_or("no wrap")?, found.files.ok_or("no files")?);
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("blob");
-        let storage =
-            cyborg_miner_client::owner::storage_nodes(&network.storage_urls(), &stranger.key, None)?;
-        download(&storage, &manifest, &path).await?;
+        let storage = places::storage(&network.storage_urls(), &stranger.key, None)?;
+        download(&*storage, &manifest, &path).await?;
         assert!(digits()?.shown_in(folder.path())?.is_empty());
 
         // The wrap opens neither for it nor, with its key, for the one that it was made for.
@@ -97,7 +99,8 @@ fn a_full_storage_node_says_so_keeps_what_it_took_and_goes_on_when_there_is_room
         let refused = network.deploying(&network.owner, digits()?, "--proofs 20")?.ended().await?;
         refused.fails(2, &["is full", &network.storage[0].url])?;
         let kept = network.storage[0].status(&network.program).await?["fragments"].as_u64().unwrap_or(0);
-        assert!((1..12).contains(&kept), "{kept} fragments fit");
+        // Those under way with the one that did not fit may be given up.
+        assert!(kept < 12, "{kept} fragments fit");
 
         network.storage[0].kill()?;
         network.storage[0].start(&network.program, ROOM).await?;
@@ -109,4 +112,43 @@ fn a_full_storage_node_says_so_keeps_what_it_took_and_goes_on_when_there_is_room
         network.infer_proven(&network.owner, task, 0, "").await?;
         Ok(())
     })
+}
+
+#[test]
+fn a_miner_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_room() -> TestResult {
+    run(Plan::default(), async |network| {
+        let (owner, miner) = (&network.owner, network.miners[0].account());
+        let task = network.deploy(owner, "--proofs 50").await?;
+        let client = Client::new(network, owner, task, &miner).await?;
+        let mut answered = Vec::new();
+        for index in 0..4 {
+            let request = client.prepare(index)?;
+            answered.push((client.insist(&request).await?, request));
+        }
+        limit_files(network.miners[0].id()?, Some(16 << 10))?;
+        // An answer that is not on the disk is not given.
+        network.infer(owner, task, 4, "--timeout 3").await?.fails(2, &["no miner of task"])?;
+        network.miners[0].says(&["no room on the disk".to_owned()]).await?;
+
+        limit_files(network.miners[0].id()?, None)?;
+        for (receipt, request) in &answered {
+            assert_eq!(client.insist(request).await?, *receipt, "the same answer once more");
+        }
+        // Number 5 was signed, and is answered now.
+        let next = network.infer_proven(owner, task, 5, "").await?;
+        assert_eq!(next["number"], 6, "{next}");
+        network.miners[0].says(&["there is room again".to_owned()]).await?;
+        network.witness.all_proven(task, &miner, 1..=6).await?;
+        assert_eq!(network.witness.seen().blamed(&miner).count(), 0);
+        network.check_escrow(task).await
+    })
+}
+
+/// Limits the size of the files that a process may write; without a limit it is as ours.
+fn limit_files(process: u32, bytes: Option<u64>) -> TestResult {
+    let process = Pid::from_raw(i32::try_from(process)?).ok_or("no process")?;
+    let own = getrlimit(Resource::Fsize);
+    // The hard limit stays, so that the soft one may be lifted again.
+    prlimit(Some(process), Resource::Fsize, Rlimit { current: bytes.or(own.current), ..own })?;
+    Ok(())
 }

@@ -7,7 +7,7 @@
 //! | [`message`] | bodies of requests and answers | HPKE |
 //! | [`blob`] | models and other files of any size, seekable | STREAM (Hoang et al. 2015) with AES-256-GCM |
 //! | [`vault`] | what a service keeps on its disk | Argon2id or a key file, AES-256-GCM, [`blob`] |
-//! | [`files`] | writing that survives a crash | |
+//! | [`files`] | reading through; writing that survives a crash | |
 //!
 //! Whatever is sealed is bound to its purpose, and what belongs to a task to the chain's genesis
 //! hash, the task and the miner: opened for anything else it fails. Keys are erased from memory

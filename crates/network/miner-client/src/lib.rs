@@ -9,6 +9,7 @@
 //! | [`owner`] | who deploys, asks and pays |
 //! | [`book`] | what an owner must not lose |
 //! | [`market`] | what the chain says of a task and its miners |
+//! | [`places`] | where models are stored, as people name it |
 //! | [`deploy`] | a model encrypted, stored, registered, given to miners |
 //! | [`ask`] | requests and answers, acknowledgements, demands, verdicts |
 //! | [`keep`] | keys for whoever takes over, and the owner's part of draws |
@@ -25,6 +26,7 @@ pub mod keep;
 pub mod log;
 pub mod market;
 pub mod owner;
+pub mod places;
 pub mod status;
 pub mod wire;
 

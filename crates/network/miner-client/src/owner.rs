@@ -1,7 +1,6 @@
 //! An owner: a connection, a key, and the book of what it must not lose.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cyborg_chain_client::submit::Finalised;
@@ -10,12 +9,7 @@ use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys};
 use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::wrap::{Recipient, wrap};
 use cyborg_primitives::{Account, Digest, TaskId};
-use cyborg_storage_client::coded::{Coded, Observer};
-use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::manifest::Code;
-use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::owner::Signer;
-use cyborg_storage_client::store::Store;
 use tokio::time::sleep;
 
 use crate::book::Book;
@@ -47,27 +41,6 @@ impl Signer for AccountSigner {
     fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).0
     }
-}
-
-/// Storage nodes at these URLs, in the name of an account.
-///
-/// # Errors
-/// Where a URL is none, or there are no nodes.
-pub fn storage_nodes(
-    urls: &[String],
-    signer: &Keypair,
-    observer: Option<Observer>,
-) -> Result<Coded, StorageError> {
-    let leave: Arc<dyn Signer> = Arc::new(AccountSigner(signer.clone()));
-    let mut places: Vec<Arc<dyn Store>> = Vec::new();
-    for url in urls {
-        places.push(Arc::new(NodeClient::new(url, Some(leave.clone()))?));
-    }
-    let storage = Coded::new(places, leave, Code::DEFAULT)?;
-    Ok(match observer {
-        Some(observer) => storage.with_observer(observer),
-        None => storage,
-    })
 }
 
 impl Owner {

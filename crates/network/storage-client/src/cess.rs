@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use blake2::Blake2b512;
 use bytes::{Bytes, BytesMut};
 use cyborg_envelope::blob::Sealed;
+use cyborg_envelope::files::read_through;
 use cyborg_primitives::{Account, Digest};
 use futures::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
@@ -30,7 +31,7 @@ use crate::error::{StorageError, hex};
 use crate::http::{base, body, client, printable, refusal, unreachable};
 use crate::node::now;
 use crate::owner::Signer;
-use crate::storage::{Download, Storage, blocking, read_through};
+use crate::storage::{Download, Storage, blocking};
 
 /// CESS's prefix of addresses.
 const SS58_PREFIX: u16 = 11330;
@@ -399,11 +400,11 @@ impl Storage for CessGateway {
         }
     }
 
-    async fn is_whole(&self, id: &Digest, fetched: File) -> Result<bool, StorageError> {
+    async fn is_whole(&self, id: &Digest, mut fetched: File) -> Result<bool, StorageError> {
         let id = *id;
         blocking(move || {
             let mut hasher = FileId::default();
-            read_through(fetched, |bytes| hasher.update(bytes))?;
+            read_through(&mut fetched, |bytes| hasher.update(bytes))?;
             Ok(hasher.finish() == id)
         })
         .await

@@ -11,16 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use cyborg_envelope::blob::Sealed;
+use cyborg_envelope::blob::{Sealed, digest_of};
 use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::Semaphore;
 
-use crate::code::Encoders;
 use crate::error::StorageError;
 use crate::manifest::{Code, SignedManifest};
 use crate::owner::Signer;
-use crate::storage::{Download, Storage, blocking, read_through};
+use crate::storage::{Download, Storage, blocking};
 use crate::store::{Kind, Store};
 
 pub use repair::RepairReport;
@@ -29,8 +27,6 @@ pub use repair::RepairReport;
 pub const FRAGMENT_BYTES: u32 = 1 << 20;
 /// Stripes on their way at once. Each is 4 MiB of the file, and 12 MiB when it is coded.
 const STRIPES_AT_ONCE: usize = 4;
-/// Stripes that are coded at once; each needs 16 MiB of working space.
-const CODED_AT_ONCE: usize = 2;
 /// A place that failed this often in a row is asked last.
 const FAILING: u32 = 2;
 
@@ -87,8 +83,6 @@ struct Inner {
     code: Code,
     fragment_bytes: u32,
     observer: Option<Observer>,
-    encoders: Encoders,
-    coding: Semaphore,
 }
 
 /// Files cut into fragments over several places. Every fragment is checked against the signed
@@ -110,15 +104,7 @@ impl Coded {
             return Err(StorageError::NoPlaces);
         }
         let places = places.into_iter().map(|store| Place { store, failures: AtomicU32::new(0) }).collect();
-        Ok(Self(Arc::new(Inner {
-            places,
-            signer,
-            code,
-            fragment_bytes: FRAGMENT_BYTES,
-            observer: None,
-            encoders: Encoders::default(),
-            coding: Semaphore::new(CODED_AT_ONCE),
-        })))
+        Ok(Self(Arc::new(Inner { places, signer, code, fragment_bytes: FRAGMENT_BYTES, observer: None })))
     }
 
     /// With fragments of another size, a multiple of 64.
@@ -146,8 +132,6 @@ impl Coded {
             code: shared.code,
             fragment_bytes: shared.fragment_bytes,
             observer: shared.observer.clone(),
-            encoders: Encoders::default(),
-            coding: Semaphore::new(CODED_AT_ONCE),
         })
     }
 
@@ -254,16 +238,9 @@ impl Storage for Coded {
         Ok(())
     }
 
-    async fn is_whole(&self, id: &Digest, fetched: File) -> Result<bool, StorageError> {
+    async fn is_whole(&self, id: &Digest, mut fetched: File) -> Result<bool, StorageError> {
         let digest = self.0.manifest(id).await?.manifest.file_digest;
-        blocking(move || {
-            let mut hasher = blake3::Hasher::new();
-            read_through(fetched, |bytes| {
-                hasher.update(bytes);
-            })?;
-            Ok(*hasher.finalize().as_bytes() == digest)
-        })
-        .await
+        blocking(move || Ok(digest_of(&mut fetched)?.0 == digest)).await
     }
 }
 

@@ -12,6 +12,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use crate::error::{StorageError, hex};
+use crate::http::printable;
 use crate::store::{Kind, Store};
 
 /// Objects under `fragments/` and `manifests/` of a bucket or folder.
@@ -78,6 +79,15 @@ impl ObjectPlace {
         let store = builder.build().map_err(|error| failed(&location, "", error))?;
         Ok(Self { location, store: Arc::new(store) })
     }
+
+    /// Asks whether it is there and can be read: it lists the folders that manifests lie in.
+    ///
+    /// # Errors
+    /// Where it does not answer, or refuses.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        let listed = self.store.list_with_delimiter(Some(&Path::from(Kind::Manifest.folder()))).await;
+        listed.map(drop).map_err(|error| failed(&self.location, "", error))
+    }
 }
 
 fn path(kind: Kind, id: &Digest) -> Path {
@@ -90,14 +100,22 @@ fn failed(location: &str, id: &str, error: object_store::Error) -> StorageError 
     match error {
         object_store::Error::NotFound { .. } => StorageError::NotFound { location, id: id.to_owned() },
         object_store::Error::Generic { source, .. } => {
-            StorageError::Unreachable { location, reason: source.to_string() }
+            StorageError::Unreachable { location, reason: said(&*source) }
         }
         error @ (object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. }) => {
-            StorageError::Refused { location, status: 403, message: error.to_string() }
+            StorageError::Refused { location, status: 403, message: said(&error) }
         }
-        error => StorageError::Protocol { location, found: error.to_string() },
+        error => StorageError::Protocol { location, found: said(&error) },
     }
+}
+
+/// What went wrong, in a few words. Of a service's answer only its code, such as `AccessDenied`: the
+/// rest may repeat who asked.
+fn said(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    printable(code.map_or(&*text, |(code, _)| code).as_bytes())
 }
 
 #[async_trait]

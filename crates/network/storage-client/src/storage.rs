@@ -1,7 +1,7 @@
 //! Where encrypted files are stored, whichever way; and moving files there and back.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -177,22 +177,4 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {
     spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-/// Feeds a file from its beginning to a hash; its length.
-pub(crate) fn read_through(mut file: File, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut total = 0;
-    file.seek(SeekFrom::Start(0))?;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(count) => {
-                take(&buffer[..count]);
-                total += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

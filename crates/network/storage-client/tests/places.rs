@@ -83,12 +83,14 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 async fn a_plain_folder_and_what_is_altered_there() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bucket");
-    let place: Arc<dyn Store> = Arc::new(ObjectPlace::folder(&folder).unwrap());
+    let place = Arc::new(ObjectPlace::folder(&folder).unwrap());
+    place.check().await.unwrap();
     let storage = Coded::new(vec![place.clone()], owner(), Code::PLAIN).unwrap();
     let (path, content) = (home.path().join("model"), content(100_000));
     fs::write(&path, &content).unwrap();
     let id = upload(&storage, &path, &key(), b"").await.unwrap();
     assert_eq!(fetch(&storage, &id, &key(), b"", Vec::new()).await.unwrap(), content);
+    place.check().await.unwrap();
 
     let fragment = walk(&folder.join("fragments")).pop().unwrap();
     let mut bytes = fs::read(&fragment).unwrap();
@@ -120,15 +122,22 @@ async fn a_bucket() {
             tokio::spawn(bucket(stream, kept.clone()));
         }
     });
-    let place = ObjectPlace::s3(&S3Settings {
+    let settings = S3Settings {
         bucket: "models".to_owned(),
         region: "eu-central-1".to_owned(),
         endpoint: Some(endpoint.clone()),
         access_key_id: "AKIDEXAMPLE".to_owned(),
         secret_access_key: "secret".to_owned().into(),
-    })
-    .unwrap();
+    };
+    let place = ObjectPlace::s3(&settings).unwrap();
     assert_eq!(place.location(), format!("{endpoint}/models"));
+    place.check().await.unwrap();
+    let stranger = S3Settings { access_key_id: "AKIDSTRANGER".to_owned(), ..settings.clone() };
+    let refused = ObjectPlace::s3(&stranger).unwrap().check().await.unwrap_err();
+    assert_eq!(refused.to_string(), format!("{endpoint}/models: AccessDenied"));
+    let missing = S3Settings { bucket: "others".to_owned(), ..settings };
+    let missing = ObjectPlace::s3(&missing).unwrap().check().await.unwrap_err();
+    assert_eq!(missing.to_string(), format!("{endpoint}/others: NoSuchBucket"));
     obeys_the_contract(&place).await;
     place.put(Kind::Manifest, &[7; 32], Bytes::from_static(b"x")).await.unwrap();
     let name = hex(&[7; 32]);
@@ -165,7 +174,17 @@ async fn bucket(stream: TcpStream, objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>
         let (status, body) = {
             let mut objects = objects.lock().unwrap();
             match method {
-                _ if !signed => ("403 Forbidden", Vec::new()),
+                _ if !signed => {
+                    let code = "<Error><Code>AccessDenied</Code><Key>AKIDSTRANGER</Key></Error>";
+                    ("403 Forbidden", code.as_bytes().to_vec())
+                }
+                // A list of what is there, which nothing here looks into.
+                "GET" if path.starts_with("/models?") => {
+                    ("200 OK", b"<ListBucketResult></ListBucketResult>".to_vec())
+                }
+                "GET" if path.contains('?') => {
+                    ("404 Not Found", b"<Error><Code>NoSuchBucket</Code></Error>".to_vec())
+                }
                 "PUT" => {
                     objects.insert(path, body);
                     ("200 OK", Vec::new())

@@ -10,12 +10,14 @@
 //! | `meminfo.txt`, `cpuinfo.txt`, `version.txt` | what the kernel says of the machine |
 //!
 //! Keys, passphrases and what they seal are never read. A URL may hold a secret of its own, such as an
-//! operator's token for a chain node: only scheme, host and port of it are kept, everywhere.
+//! operator's token for a chain node: only scheme, host and port of it are kept, everywhere. The path of a
+//! folder is none. The key of a bucket is in no setting, and no answer that may repeat it is shown.
 
 use std::io::{Cursor, Write as _};
 
 use cyborg_chain_client::runtime;
 use cyborg_miner::meter::Sources;
+use cyborg_miner_client::places::ENDPOINT_URL;
 use reqwest::Url;
 use serde_json::{Value, json};
 use zip::ZipWriter;
@@ -108,9 +110,14 @@ fn secret_parts(examined: &Examined) -> Vec<(String, String)> {
     let settings = examined.settings.as_ref();
     let storage = settings.iter().flat_map(|settings| &settings.storage);
     let nodes = examined.node.iter().chain(settings.iter().map(|settings| &settings.node));
+    // Messages about buckets begin with it.
+    let service = std::env::var(ENDPOINT_URL).ok();
     let mut parts: Vec<(String, String)> = Vec::new();
-    for url in storage.chain(nodes) {
+    for url in storage.chain(nodes).chain(&service) {
         let Ok(parsed) = Url::parse(url) else { continue };
+        if parsed.scheme() == "file" {
+            continue;
+        }
         let path = parsed.path();
         let plain = path.len() <= 1
             && parsed.query().is_none()

@@ -310,16 +310,16 @@ pub(super) fn power(power: Power, energy: &[String], locked: bool) -> Check {
     Check::ok("power", if energy.is_empty() { format!("{finding}: reports say so") } else { finding })
 }
 
-/// Whether models can be fetched: each node by its URL, and what is wrong with it.
-pub(super) fn storage(nodes: &[(String, Option<String>)]) -> Check {
+/// Whether models can be fetched: each place by its name, and what is wrong with it.
+pub(super) fn storage(places: &[(String, Option<String>)]) -> Check {
     let silent: Vec<&(String, Option<String>)> =
-        nodes.iter().filter(|(_, problem)| problem.is_some()).collect();
-    let answer = nodes.len() - silent.len();
-    let finding = format!("{answer} of {} nodes answer", nodes.len());
-    let Some((url, Some(problem))) = silent.first() else { return Check::ok("storage", finding) };
-    let finding = format!("{finding}; {url}: {problem}");
+        places.iter().filter(|(_, problem)| problem.is_some()).collect();
+    let answer = places.len() - silent.len();
+    let finding = format!("{answer} of {} places answer", places.len());
+    let Some((name, Some(problem))) = silent.first() else { return Check::ok("storage", finding) };
+    let finding = format!("{finding}; {name}: {problem}");
     if answer == 0 {
-        let remedy = "no model can be fetched: are the URLs right, and is the network there?";
+        let remedy = "no model can be fetched: is it named right, are keys set, and is the network there?";
         return Check::problem("storage", finding, remedy);
     }
     let remedy = "models are fetched from the others while those have enough fragments";

@@ -37,11 +37,20 @@ fn who_may_read_the_folder_is_looked_at() {
 }
 
 #[test]
-fn storage_nodes_that_do_not_answer_are_named() {
-    let urls = ["http://127.0.0.1:1".to_owned(), "not a url".to_owned()];
-    let answers = runtime().unwrap().block_on(ask_storage(&urls));
-    assert_eq!(answers.iter().map(|(url, _)| url.clone()).collect::<Vec<_>>(), urls);
-    assert!(answers.iter().all(|(_, problem)| problem.is_some()), "{answers:?}");
+fn places_that_do_not_answer_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = format!("file://{}", root.path().display());
+    let missing = format!("{folder}/missing");
+    let names =
+        ["http://127.0.0.1:1", "not a url", "cess+http://127.0.0.1:1/?territory=t", &missing, &folder]
+            .map(str::to_owned);
+    let answers = runtime().unwrap().block_on(ask_storage(&names));
+    assert_eq!(answers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names);
+    let (there, away) = answers.split_last().unwrap();
+    assert_eq!(there.1, None);
+    assert!(away.iter().all(|(_, problem)| problem.is_some()), "{answers:?}");
+    assert!(away[3].1.as_ref().unwrap().contains("cannot be read"), "{answers:?}");
+    assert!(!root.path().join("missing").exists());
 }
 
 #[test]

@@ -15,7 +15,9 @@ fn settings() -> Settings {
         account: "/home/a/miner.key".to_owned(),
         address: "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty".to_owned(),
         node: "ws://127.0.0.1:9944".to_owned(),
-        storage: vec!["http://127.0.0.1:9700".to_owned(), "https://storage.example".to_owned()],
+        storage: ["http://127.0.0.1:9700", "https://storage.example", "file:///mnt/models", "s3://models"]
+            .map(str::to_owned)
+            .to_vec(),
         listen: "0.0.0.0:9800".parse().unwrap(),
         endpoint: Some("https://miner.example:9800".to_owned()),
         unlock: UnlockBy::KeyFile("/media/key/unlock.key".into()),
@@ -81,9 +83,16 @@ fn what_is_wrong_is_named() {
     for (pointer, wrong, said) in [
         ("/version", json!(2), "`version` is 2"),
         ("/node", json!("http://127.0.0.1:9944"), "`node`: not a URL"),
-        ("/storage", json!([]), "`storage`: no storage node"),
+        ("/storage", json!([]), "`storage`: no place"),
         ("/storage/0", json!("ftp://x"), "`storage`: not a URL"),
         ("/storage/0", json!("http://x y"), "`storage`: not a URL"),
+        ("/storage/0", json!("s3://AKID:hunter2@models"), "`storage`: a key does not belong into a URL"),
+        (
+            "/storage/0",
+            json!("cess+https://g/?territory=t"),
+            "`storage`: a CESS gateway must be the only place",
+        ),
+        ("/storage", json!(vec!["http://a"; 257]), "`storage`: more than 256 places"),
         ("/endpoint", json!(format!("http://{}", "a".repeat(256))), "`endpoint`: longer"),
         ("/endpoint", json!("http://a\u{7}b"), "`endpoint`: not a URL"),
         ("/address", json!("5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694tz"), "`address`"),

@@ -1,12 +1,13 @@
 //! A blob that is not stored anywhere: any range of it is encrypted when it is asked for.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use cyborg_primitives::Digest;
 
 use super::{Cipher, HEADER_BYTES, Layout, SEGMENT_LOG, TAG_BYTES, synthetic_salt};
+use crate::files::read_through;
 use crate::{ContentKey, EnvelopeError};
 
 /// BLAKE3 of a file from its beginning, and its length.
@@ -14,21 +15,11 @@ use crate::{ContentKey, EnvelopeError};
 /// # Errors
 /// Where it cannot be read.
 pub fn digest_of(file: &mut File) -> io::Result<(Digest, u64)> {
-    let mut buffer = vec![0; 1 << 18];
     let mut hasher = blake3::Hasher::new();
-    let mut total = 0;
-    file.seek(SeekFrom::Start(0))?;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok((*hasher.finalize().as_bytes(), total)),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                total += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let bytes = read_through(file, |bytes| {
+        hasher.update(bytes);
+    })?;
+    Ok((*hasher.finalize().as_bytes(), bytes))
 }
 
 /// The blob of a file, encrypted range by range: the whole is never in memory or on disk.

@@ -9,7 +9,7 @@ use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Event, Inner, STRIPES_AT_ONCE};
-use crate::code::encode;
+use crate::code::{Buffers, encode};
 use crate::error::{StorageError, hex};
 use crate::manifest::{Fragment, Manifest, Shape, SignedManifest};
 use crate::storage::blocking;
@@ -17,6 +17,15 @@ use crate::store::Kind;
 
 /// Stripes in a row of which nothing is there, after which nothing is expected to be.
 const ABSENT_STRIPES: usize = 4;
+
+/// An upload under way.
+struct Upload {
+    blob: Arc<Sealed>,
+    shape: Shape,
+    buffers: Buffers,
+    /// Stripes in a row of which nothing was there.
+    absent: AtomicUsize,
+}
 
 /// A stripe that is stored.
 struct Placed {
@@ -29,10 +38,11 @@ impl Inner {
     pub(super) async fn put(self: Arc<Self>, blob: Arc<Sealed>) -> Result<Digest, StorageError> {
         let file_bytes = blob.layout().blob_bytes;
         let shape = Shape { code: self.code, fragment_bytes: self.fragment_bytes, file_bytes }.check()?;
-        let absent = Arc::new(AtomicUsize::new(0));
+        let absent = AtomicUsize::new(0);
+        let upload = Arc::new(Upload { blob: blob.clone(), shape, buffers: Buffers::default(), absent });
         let mut stored = stream::iter(0..shape.stripes())
             .map(|stripe| {
-                let work = self.clone().put_stripe(blob.clone(), shape, stripe, absent.clone());
+                let work = self.clone().put_stripe(upload.clone(), stripe);
                 // On a task of its own, so that the stripes use all cores.
                 async { tokio::spawn(work).await.map_err(std::io::Error::other)? }
             })
@@ -87,17 +97,11 @@ impl Inner {
         has.ok()?.then_some(place)
     }
 
-    async fn put_stripe(
-        self: Arc<Self>,
-        blob: Arc<Sealed>,
-        shape: Shape,
-        stripe: u64,
-        absent: Arc<AtomicUsize>,
-    ) -> Result<Placed, StorageError> {
-        let (coded, bytes) = self.code_stripe(blob, shape, stripe).await?;
+    async fn put_stripe(self: Arc<Self>, upload: Arc<Upload>, stripe: u64) -> Result<Placed, StorageError> {
+        let (coded, bytes) = upload.clone().code(stripe).await?;
         let count = coded.len();
         // An interrupted upload left the fragments of its first stripes.
-        let resuming = absent.load(Ordering::Relaxed) < ABSENT_STRIPES;
+        let resuming = upload.absent.load(Ordering::Relaxed) < ABSENT_STRIPES;
         let any_there = AtomicBool::new(false);
         let fragments = stream::iter(coded.into_iter().enumerate())
             .map(|(index, (id, bytes))| {
@@ -121,9 +125,9 @@ impl Inner {
             .try_collect()
             .await?;
         if any_there.load(Ordering::Relaxed) {
-            absent.store(0, Ordering::Relaxed);
+            upload.absent.store(0, Ordering::Relaxed);
         } else {
-            absent.fetch_add(1, Ordering::Relaxed);
+            upload.absent.fetch_add(1, Ordering::Relaxed);
         }
         Ok(Placed { fragments, bytes })
     }
@@ -181,25 +185,21 @@ impl Inner {
         tracing::debug!(id = hex(&signed.id), placed, places, "manifest stored");
         Ok(())
     }
+}
 
+impl Upload {
     /// Encrypts and codes a stripe: its fragments with their ids, and its bytes.
-    async fn code_stripe(
-        self: &Arc<Self>,
-        blob: Arc<Sealed>,
-        shape: Shape,
-        stripe: u64,
-    ) -> Result<(Vec<(Digest, Bytes)>, Vec<Bytes>), StorageError> {
-        let _permit = self.coding.acquire().await.map_err(std::io::Error::other)?;
-        let this = self.clone();
+    async fn code(self: Arc<Self>, stripe: u64) -> Result<(Vec<(Digest, Bytes)>, Vec<Bytes>), StorageError> {
         blocking(move || {
-            let (start, length) = shape.stripe(stripe);
-            let fragment_bytes = shape.fragment_bytes_of(stripe);
-            let mut bytes = Vec::with_capacity(usize::from(shape.code.data) * fragment_bytes);
-            bytes.resize(length, 0);
-            blob.read_at(start, &mut bytes)?;
-            let fragments =
-                encode(&this.encoders, shape.code, bytes, fragment_bytes).map_err(std::io::Error::other)?;
-            let data = fragments[..usize::from(shape.code.data)].to_vec();
+            let code = self.shape.code;
+            let (start, length) = self.shape.stripe(stripe);
+            let fragment_bytes = self.shape.fragment_bytes_of(stripe);
+            let fragments = encode(&self.buffers, code, fragment_bytes, |stripe| {
+                let (bytes, padding) = stripe.split_at_mut(length);
+                padding.fill(0);
+                self.blob.read_at(start, bytes)
+            })?;
+            let data = fragments[..usize::from(code.data)].to_vec();
             let named =
                 fragments.into_iter().map(|bytes| (*blake3::hash(&bytes).as_bytes(), bytes)).collect();
             Ok((named, super::cut(data, 0..length)))

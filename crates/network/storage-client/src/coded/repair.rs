@@ -7,7 +7,7 @@ use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Event, Inner};
-use crate::code::{decode, encode};
+use crate::code::{Buffers, decode, encode};
 use crate::error::StorageError;
 use crate::manifest::{Fragment, SignedManifest};
 use crate::storage::blocking;
@@ -120,11 +120,14 @@ impl Inner {
         let shape = signed.manifest.shape;
         let fragment_bytes = shape.fragment_bytes_of(stripe);
         let found = self.clone().gather(signed, stripe).await?;
-        let this = self.clone();
         let coded = blocking(move || {
             let data = decode(shape.code, found, fragment_bytes).map_err(std::io::Error::other)?;
-            let coded = encode(&this.encoders, shape.code, data.concat(), fragment_bytes);
-            Ok(coded.map_err(std::io::Error::other)?)
+            encode(&Buffers::default(), shape.code, fragment_bytes, |stripe| {
+                for (to, fragment) in stripe.chunks_exact_mut(fragment_bytes).zip(data) {
+                    to.copy_from_slice(&fragment);
+                }
+                Ok(())
+            })
         })
         .await?;
         let listed = signed.manifest.stripe(stripe);

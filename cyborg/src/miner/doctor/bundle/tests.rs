@@ -145,7 +145,14 @@ fn only_scheme_host_and_port_of_a_secret_url_stay() {
         format!("no node at wss://rpc.example/{LEFT_OUT}: x")
     );
     assert_eq!(clean(node, "GET /v1/abcdef123 as password1"), format!("GET /v1/{LEFT_OUT} as {LEFT_OUT}"));
-    for plain in ["ws://127.0.0.1:9944", "wss://rpc.example/", "nonsense"] {
+    let gateway = "cess+https://gateway.example/abcdef123/?territory=ourterritory";
+    assert_eq!(clean(gateway, gateway), format!("cess+https://gateway.example/{LEFT_OUT}"));
+    let refused = "https://gateway.example/abcdef123 refused: territory ourterritory";
+    let cleaned = format!("https://gateway.example/{LEFT_OUT} refused: territory ourterritory");
+    assert_eq!(clean(gateway, refused), cleaned);
+    let folder = "file:///srv/storage/models cannot be read: no models there";
+    assert_eq!(clean("file:///srv/storage/models", folder), folder);
+    for plain in ["ws://127.0.0.1:9944", "wss://rpc.example/", "s3://models", "nonsense"] {
         assert_eq!(clean(plain, plain), plain);
     }
 }
