@@ -11,7 +11,8 @@
 //!
 //! Keys, passphrases and what they seal are never read. A URL may hold a secret of its own, such as an
 //! operator's token for a chain node: only scheme, host and port of it are kept, everywhere. The path of a
-//! folder is none. The key of a bucket is in no setting, and no answer that may repeat it is shown.
+//! folder is none. The key of a bucket is in no setting; of what its service answers the code is shown, and
+//! where there is none the beginning.
 
 use std::io::{Cursor, Write as _};
 
