@@ -18,7 +18,7 @@ test)
     features=cyborg-runtime/runtime-benchmarks,cyborg-runtime/try-runtime,cyborg-runtime/host-msm
     # All of this runs natively.
     CARGO_TARGET_DIR=$target/weights-test SKIP_WASM_BUILD=1 \
-        cargo test --release "${packages[@]}" --lib --test try_state --features "$features"
+        cargo test --release "${packages[@]}" --lib --test runtime --features "$features"
     ;;
 measure)
     shift

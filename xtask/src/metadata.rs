@@ -9,7 +9,7 @@ use crate::workspace::root;
 /// Runs the runtime's test of the file in the mode in which it writes it.
 pub(crate) fn run() -> Result<()> {
     let status = Command::new("cargo")
-        .args(["test", "--locked", "--release", "--workspace", "--test", "metadata"])
+        .args(["test", "--locked", "--release", "--workspace", "--test", "runtime", "metadata::"])
         .env("CYBORG_WRITE_METADATA", "1")
         .current_dir(root()?)
         .status()

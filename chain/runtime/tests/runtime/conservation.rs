@@ -1,15 +1,12 @@
 //! Random calls by owners, miners and attackers against the whole runtime, with time passing: after
 //! every block money is where the records say, and the issuance is what it was.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::money::assert_conserved;
-use common::world::{
+use crate::common::money::assert_conserved;
+use crate::common::world::{
     FUNDS, PRICE, Person, answer, authorise, claim, confirm, person, provide_keys, receipt, register_model,
     small_model, spec, town, wait,
 };
-use common::{free, next_block};
+use crate::common::{free, next_block};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::signed::{Acknowledgement, Authorisation, Receipt};
@@ -202,7 +199,7 @@ impl Town {
                     (1..=3).map(|number| Receipt { number, ..signed.receipt }).collect();
                 let last = Authorisation { number: 3, ..authorisation };
                 miner.call(pallet_proofs::Call::commit {
-                    root: tree::root(&receipts, &common::world::genesis_hash()).unwrap(),
+                    root: tree::root(&receipts, &crate::common::world::genesis_hash()).unwrap(),
                     first: 1,
                     count: 3,
                     last,
@@ -270,7 +267,7 @@ proptest! {
             let issuance = Balances::total_issuance();
             let models = [0, 1].map(|index| register_model(&person(index), &KEYS[usize::from(index)]));
             for miner in 3..6 {
-                common::world::register_miner(&person(miner), PRICE * u128::from(miner));
+                crate::common::world::register_miner(&person(miner), PRICE * u128::from(miner));
             }
             let town = Town { models };
             for (index, step) in steps.iter().enumerate() {

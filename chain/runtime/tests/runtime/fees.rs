@@ -1,9 +1,6 @@
 //! Fees go to the collators and the treasury, and nothing is minted or burnt.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::{apply, call, development, free, sign};
+use crate::common::{apply, call, development, free, sign};
 use cyborg_runtime::configs::money::{TreasuryAccount, WeightToFee};
 use cyborg_runtime::configs::system::MAXIMUM_BLOCK_WEIGHT;
 use cyborg_runtime::economics::{COLLATORS_SHARE, EXISTENTIAL_DEPOSIT, UNIT};

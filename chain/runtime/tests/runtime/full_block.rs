@@ -1,14 +1,11 @@
 //! A block that is filled with proofs keeps to its weight, whatever the proofs are, and what each call is
 //! charged before it runs covers what it is charged after.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::world::{
+use crate::common::world::{
     Person, answer, claim, confirm, engaged, person, provide_keys, register_miner, register_model,
     small_model, spec, submit, town,
 };
-use common::{next_block, sign_as};
+use crate::common::{next_block, sign_as};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::{ModelId, TaskId};
 use cyborg_runtime::configs::system::RuntimeBlockWeights;

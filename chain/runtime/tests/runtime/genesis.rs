@@ -1,9 +1,6 @@
 //! What a chain begins with, and what it must not contain.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::{chain, development, free};
+use crate::common::{chain, development, free};
 use cyborg_runtime::configs::money::TreasuryAccount;
 use cyborg_runtime::economics::{EXISTENTIAL_DEPOSIT, UNIT};
 use cyborg_runtime::genesis::{self, DEVELOPMENT_BALANCE, PRODUCTION_PRESET};
@@ -54,7 +51,7 @@ fn production_boots_with_its_collators_and_holders() {
         assert_eq!(pallet_aura::Authorities::<Runtime>::get().to_vec(), vec![collator.public().into()]);
         assert_eq!(free(&holder), 100 * UNIT);
         assert_eq!(free(&CollatorSelection::account_id()), EXISTENTIAL_DEPOSIT);
-        common::next_block();
+        crate::common::next_block();
     });
 }
 

@@ -1,10 +1,7 @@
 //! Nothing but a referendum changes the rules, and a referendum can: the upgrade of the runtime.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
+use crate::common::{call, chain, happened, next_block, skip_to};
 use codec::Encode;
-use common::{call, chain, happened, next_block, skip_to};
 use cyborg_runtime::configs::governance::DECISION_DEPOSIT;
 use cyborg_runtime::economics::{DAYS, HOURS, UNIT};
 use cyborg_runtime::{

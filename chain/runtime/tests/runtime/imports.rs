@@ -1,5 +1,4 @@
 //! What the runtime's wasm asks of the node that runs it.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use sp_maybe_compressed_blob::{CODE_BLOB_BOMB_LIMIT, decompress};
 

@@ -1,15 +1,12 @@
 //! The whole runtime at work: miners, a model with a real key, a task, real proofs, pay, refund; and
 //! every kind of false proof, each with its slash.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::money::assert_conserved;
-use common::world::{
+use crate::common::money::assert_conserved;
+use crate::common::world::{
     FUNDS, PRICE, Person, answer, authorise, claim, confirm, digits, person, prove_for, provide_keys,
     register_miner, register_model, running, small_input, small_model, spec, submit, town, wait,
 };
-use common::{free, happened, next_block};
+use crate::common::{free, happened, next_block};
 use cyborg_interface::Escrow as _;
 use cyborg_primitives::miner::Offence;
 use cyborg_primitives::signed::ProofContext;

@@ -2,7 +2,6 @@
 //!
 //! With `CYBORG_WRITE_METADATA` set, as `cargo xtask metadata` does, it is written instead of
 //! compared.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{env, fs};
 

@@ -3,15 +3,12 @@
 //!
 //! What a call reads is the storage proof that is recorded while it runs on a committed trie. Times are
 //! printed, not judged: `cyborg-bench-chain` measures them in the node's wasm executor.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::time::Instant;
 
+use crate::common::world::{Person, person, register_model, small_model, spec};
+use crate::common::{call, chain, next_block};
 use codec::Encode as _;
-use common::world::{Person, person, register_model, small_model, spec};
-use common::{call, chain, next_block};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::task::ProofPolicy;

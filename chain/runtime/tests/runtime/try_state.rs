@@ -1,11 +1,9 @@
 //! Every pallet's invariants, checked by the runtime as `try-runtime` does. `scripts/weights.sh test`
 //! runs this: it needs FRAME built with that feature.
-#![cfg(feature = "try-runtime")]
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::world::{answer, claim, person, register_miner, register_model, running, small_model, town};
+use crate::common::world::{
+    answer, claim, person, register_miner, register_model, running, small_model, town,
+};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_runtime::{AllPalletsWithSystem, Runtime, RuntimeCall, System};
 use polkadot_sdk::frame_support::traits::{TryState, TryStateSelect};

@@ -1,12 +1,9 @@
 //! What a block can hold of proofs, by the weight that is charged for them.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::world::{
+use crate::common::world::{
     ample, answer, claim, digits, person, register_miner, register_model, running, small_model, town,
 };
-use common::{happened, sign};
+use crate::common::{happened, sign};
 use cyborg_interface::Verifier;
 use cyborg_primitives::MAX_BATCH;
 use cyborg_primitives::task::ProofPolicy;

@@ -1,10 +1,7 @@
 //! What other chains can do with messages: pay and be paid in the native token, and nothing else.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
+use crate::common::{call, development, free};
 use codec::Encode;
-use common::{call, development, free};
 use cyborg_runtime::configs::xcm::{LocationToAccountId, XcmConfig};
 use cyborg_runtime::economics::UNIT;
 use cyborg_runtime::{AccountId, Balances, Runtime, RuntimeCall};
@@ -101,7 +98,7 @@ fn nobody_dispatches_by_message() {
             assert!(execute(sibling(), unpaid).ensure_complete().is_err());
             assert!(execute(sibling(), paid(transact())).ensure_complete().is_err());
         }
-        assert!(!common::happened(|event| matches!(
+        assert!(!crate::common::happened(|event| matches!(
             event,
             cyborg_runtime::RuntimeEvent::System(frame_system::Event::Remarked { .. })
         )));

@@ -1,6 +1,4 @@
 //! A chain in memory: genesis from a preset, signed transactions, blocks that pass.
-#![allow(dead_code, reason = "each test uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod money;
 pub(crate) mod world;
