@@ -379,6 +379,5 @@ async fn run_queue(queue: Arc<Queue>, url: String, signer: Keypair, mut stopped:
 
 /// BLAKE3 of the running program.
 fn executable() -> io::Result<Digest> {
-    let mut file = fs::File::open("/proc/self/exe")?;
-    Ok(cyborg_envelope::blob::digest_of(&mut file)?.0)
+    Ok(cyborg_envelope::blob::digest_of(&fs::File::open("/proc/self/exe")?)?.0)
 }

@@ -95,6 +95,15 @@ impl Disk {
         for folder in ["", Kind::Fragment.folder(), Kind::Manifest.folder(), INCOMING, QUARANTINE] {
             fs::create_dir_all(root.join(folder))?;
         }
+        files::sync_folder(&root.join(INCOMING))?;
+        // Made now, because a fragment that makes its folder has another sync of the disk to wait for.
+        for kind in KINDS {
+            let folder = root.join(kind.folder());
+            for first in 0..=u8::MAX {
+                fs::create_dir_all(folder.join(format!("{first:02x}")))?;
+            }
+            files::sync_folder(&folder.join("00"))?;
+        }
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(root.join("lock"))?;
         lock.try_lock()?;
         let usage = Arc::new(Usage::default());
@@ -190,11 +199,6 @@ impl Disk {
     /// have rotted. True where nothing was there.
     pub(crate) fn admit(&self, kind: Kind, id: &Digest, from: &Path) -> io::Result<bool> {
         let path = self.path(kind, id);
-        let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        if !folder.exists() {
-            fs::create_dir_all(folder)?;
-            files::sync_folder(folder)?;
-        }
         let replaced = {
             let _going = self.collecting();
             let replaced = fs::metadata(&path).map(|metadata| metadata.len()).ok();

@@ -400,11 +400,11 @@ impl Storage for CessGateway {
         }
     }
 
-    async fn is_whole(&self, id: &Digest, mut fetched: File) -> Result<bool, StorageError> {
+    async fn is_whole(&self, id: &Digest, fetched: File) -> Result<bool, StorageError> {
         let id = *id;
         blocking(move || {
             let mut hasher = FileId::default();
-            read_through(&mut fetched, |bytes| hasher.update(bytes))?;
+            read_through(&fetched, |bytes| hasher.update(bytes))?;
             Ok(hasher.finish() == id)
         })
         .await

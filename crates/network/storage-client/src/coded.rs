@@ -238,9 +238,9 @@ impl Storage for Coded {
         Ok(())
     }
 
-    async fn is_whole(&self, id: &Digest, mut fetched: File) -> Result<bool, StorageError> {
+    async fn is_whole(&self, id: &Digest, fetched: File) -> Result<bool, StorageError> {
         let digest = self.0.manifest(id).await?.manifest.file_digest;
-        blocking(move || Ok(digest_of(&mut fetched)?.0 == digest)).await
+        blocking(move || Ok(digest_of(&fetched)?.0 == digest)).await
     }
 }
 

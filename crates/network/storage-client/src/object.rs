@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
-use crate::error::{StorageError, hex};
+use crate::error::{StorageError, cause, hex};
 use crate::http::printable;
 use crate::store::{Kind, Store};
 
@@ -115,7 +115,8 @@ fn failed(location: &str, id: &str, error: object_store::Error) -> StorageError 
 fn said(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
-    printable(code.map_or(&*text, |(code, _)| code).as_bytes())
+    let said = code.map_or_else(|| cause(error), |(code, _)| code.to_owned());
+    printable(said.as_bytes())
 }
 
 #[async_trait]

@@ -14,7 +14,7 @@ use crate::{ContentKey, EnvelopeError};
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn digest_of(file: &mut File) -> io::Result<(Digest, u64)> {
+pub fn digest_of(file: &File) -> io::Result<(Digest, u64)> {
     let mut hasher = blake3::Hasher::new();
     let bytes = read_through(file, |bytes| {
         hasher.update(bytes);
@@ -37,8 +37,8 @@ impl Sealed {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn new(mut plaintext: File, key: &ContentKey, context: &[u8]) -> Result<Self, EnvelopeError> {
-        let (digest, bytes) = digest_of(&mut plaintext)?;
+    pub fn new(plaintext: File, key: &ContentKey, context: &[u8]) -> Result<Self, EnvelopeError> {
+        let (digest, bytes) = digest_of(&plaintext)?;
         let salt = synthetic_salt(key, context, &digest, bytes);
         let cipher = Cipher::new(key, context, &salt, SEGMENT_LOG)?;
         let layout = cipher.layout(bytes)?;
@@ -110,7 +110,6 @@ impl Sealed {
     /// # Errors
     /// Where it cannot be read.
     pub fn is_unchanged(&self) -> io::Result<bool> {
-        let mut file = self.plaintext.try_clone()?;
-        Ok(digest_of(&mut file)? == (self.digest, self.layout.plaintext_bytes))
+        Ok(digest_of(&self.plaintext)? == (self.digest, self.layout.plaintext_bytes))
     }
 }
