@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `init` | keys, measurements, settings; `register`: the account becomes a miner |
 //! | `start` | the miner as a program of its own |
+//! | `terms` | what the chain has of a miner is changed: price, memory, place, bond; it leaves |
 //! | `status` | the miner as the chain and its process have it |
 //! | `doctor` | every check, what to do, and the support bundle |
 //! | `settings` | `miner.json` |
@@ -25,6 +26,7 @@ mod register;
 mod settings;
 mod start;
 mod status;
+mod terms;
 
 use std::time::Duration;
 
@@ -49,6 +51,10 @@ pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<Report, Failure>
     match command {
         MinerCommand::Init(arguments) => init::run(arguments),
         MinerCommand::Start(arguments) => start::run(arguments, json),
+        MinerCommand::Update(arguments) => terms::update(arguments),
+        MinerCommand::Bond(arguments) => terms::bond(arguments),
+        MinerCommand::Leave(home) => terms::leave(home),
+        MinerCommand::Withdraw(home) => terms::withdraw(home),
         MinerCommand::Status(arguments) => status::run(arguments),
         MinerCommand::Doctor(arguments) => doctor::run(arguments, json),
     }

@@ -44,8 +44,9 @@ fn bad_flags_are_refused_before_anything_is_made() -> TestResult {
 #[test]
 fn a_folder_without_a_miner_is_said() -> TestResult {
     let folder = Folder::new()?;
-    for command in ["start", "status"] {
-        folder.cyborg(&format!("miner {command} --dir m"))?.fails(2, &["m/miner.json", "cyborg miner init"]);
+    for command in ["start", "status", "update --price 1", "bond 1", "leave", "withdraw"] {
+        let outcome = folder.cyborg(&format!("miner {command} --dir m"))?;
+        outcome.fails(2, &["m/miner.json", "cyborg miner init"]);
     }
     let doctor = folder.cyborg("miner doctor --dir m --bundle b.zip --json")?;
     let report = doctor.json()?;
@@ -193,7 +194,9 @@ mod with_a_chain {
         let miner = made["account"].as_str().ok_or("no account")?.to_owned();
         registers(&network, &miner)?;
         let node = serves(&network, &miner, node)?;
-        moves(&network, &miner, node)?;
+        moves(&network, &miner)?;
+        changes(&network, &miner)?;
+        assert!(node.stop()?.success());
         assert!(storage.stop()?.success());
         Ok(())
     }
@@ -350,7 +353,7 @@ mod with_a_chain {
     }
 
     /// At another address: the chain is told. What is wrong is found.
-    fn moves(network: &Network, miner: &str, node: Node) -> TestResult {
+    fn moves(network: &Network, miner: &str) -> TestResult {
         let listen = format!("127.0.0.1:{}", port(2));
         let mut running = network.start(&["--listen", &listen])?;
         assert_eq!(running.ready()?["endpoint"], format!("http://{listen}"));
@@ -373,7 +376,34 @@ mod with_a_chain {
         fs::rename(network.folder.path("aside"), network.folder.path("m/unlock.key"))?;
         let made = network.json(&network.init(""))?;
         assert_eq!((&made["miner"], &made["already_registered"]), (&json!(miner), &json!(true)));
-        assert!(node.stop()?.success());
+        Ok(())
+    }
+
+    /// On other terms, beside the running miner; then it leaves, and its bond stays for the delay.
+    fn changes(network: &Network, miner: &str) -> TestResult {
+        let mut running = network.start(&[])?;
+        running.ready()?;
+        let nothing = network.cyborg("miner update --dir m")?;
+        assert!(nothing.status == Some(2) && nothing.stderr.contains("--price"), "{nothing:?}");
+        network.cyborg("miner update --dir m --memory 4000TB")?.fails(2, &["--memory", "MiB"]);
+        network.cyborg("miner bond --dir m 5000")?.fails(2, &["unavailable"]);
+        let now = network.json("miner update --dir m --price 12.5 --memory 32MiB --at 48.14,11.58")?;
+        assert_eq!((&now["miner"], &now["price"]), (&json!(miner), &json!("12500000000000")));
+        assert_eq!(
+            (&now["memory_mib"], &now["region"], &now["cell"]),
+            (&json!(32), &json!("DE"), &json!("48.14,11.58"))
+        );
+        let now = network.json("miner bond --dir m 2.5")?;
+        assert_eq!((&now["bond"], &now["price"]), (&json!("1002500000000000"), &json!("12500000000000")));
+
+        network.cyborg("miner withdraw --dir m")?.fails(2, &["has not deregistered"]);
+        let now = network.json("miner leave --dir m")?;
+        assert!(now["leaves_at_ms"].as_u64() > Some(0), "{now}");
+        network.cyborg("miner leave --dir m")?.fails(2, &["is leaving"]);
+        network.cyborg("miner withdraw --dir m")?.fails(2, &["unbonding delay is not over"]);
+        let doctor = network.json("miner doctor --dir m")?;
+        assert!(checks(&doctor, "warning").contains(&"registration"), "{doctor}");
+        assert!(running.stop()?.success());
         Ok(())
     }
 }

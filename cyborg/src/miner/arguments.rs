@@ -26,6 +26,18 @@ pub(crate) enum MinerCommand {
         after_help = "Example:\n  cyborg miner start --listen 0.0.0.0:9800 --endpoint https://miner.example:9800"
     )]
     Start(Start),
+    /// Change what the chain has of the miner: its price, the memory on offer, where it is
+    #[command(after_help = "Example:\n  cyborg miner update --price 12.5 --memory 8GiB")]
+    Update(Update),
+    /// Add to what the miner stakes
+    #[command(after_help = "Example:\n  cyborg miner bond 500")]
+    Bond(Bond),
+    /// Take the miner off the offer. It goes on with its tasks; then its bond can be had, after a delay
+    #[command(after_help = "Example:\n  cyborg miner leave && cyborg miner status")]
+    Leave(Home),
+    /// Get the bond of a miner back that has left, and be forgotten by the chain
+    #[command(after_help = "Example:\n  cyborg miner withdraw")]
+    Withdraw(Home),
     /// Show the miner as the chain has it, its tasks, and its process if that answers
     #[command(after_help = "Example:\n  cyborg miner status")]
     Status(Status),
@@ -128,6 +140,34 @@ pub(crate) struct Start {
         value_parser = clap::value_parser!(u64).range(0..=86_400)
     )]
     pub(crate) patience: u64,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "terms", required = true, multiple = true, args = ["price", "memory", "region", "at"])]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pub(crate) home: Home,
+    /// What is asked for an hour of computing, in CYB; tasks that have begun keep their price
+    #[arg(long, value_name = "CYB")]
+    pub(crate) price: Option<Amount>,
+    /// Memory that is offered for models, such as 8GiB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// Whose law holds where the miner is: two letters; while it has no task
+    #[arg(long, value_name = "REGION", value_parser = place::region)]
+    pub(crate) region: Option<Region>,
+    /// Where the miner is, in degrees; while it has no task
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = place::cell)]
+    pub(crate) at: Option<Cell>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bond {
+    #[command(flatten)]
+    pub(crate) home: Home,
+    /// How much is added, in CYB
+    #[arg(value_name = "CYB")]
+    pub(crate) amount: Amount,
 }
 
 /// The URLs among words. A variable of the environment that is empty is one word, and no URL.

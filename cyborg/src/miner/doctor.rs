@@ -377,7 +377,7 @@ fn standing(
     let record = snapshot.record.as_ref();
     checks.push(check::registered(&settings.address, dir, record, own));
     if let Some(record) = record {
-        checks.push(check::bond(record.bond, snapshot.minimum_bond));
+        checks.push(check::bond(record.bond, snapshot.minimum_bond, dir));
         checks.push(check::reputation(record.reputation));
         let runs = matches!(running, Running::Answers { .. } | Running::Silent { .. } | Running::Starting);
         checks.push(check::heartbeat(record, snapshot.now, snapshot.heartbeat_timeout, runs));

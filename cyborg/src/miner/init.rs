@@ -303,7 +303,7 @@ fn unlock_by(arguments: &Init, saved: Option<&Settings>, folder: &Path) -> Resul
 }
 
 /// Memory that is offered: what is asked for, else half of what there is.
-fn memory_mib(wanted: Option<u64>, total: Option<u64>) -> Result<u32, String> {
+pub(super) fn memory_mib(wanted: Option<u64>, total: Option<u64>) -> Result<u32, String> {
     let bytes = match (wanted, total) {
         (Some(wanted), Some(total)) if wanted > total => {
             return Err(format!("this machine has {} MiB", total >> 20));

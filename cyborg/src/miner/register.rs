@@ -2,6 +2,8 @@
 //!
 //! Whoever was interrupted asks again: the chain's record decides whether there is anything to do.
 
+use std::path::Path;
+
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::Static;
 use cyborg_chain_client::{Chain, Keypair, keys};
@@ -61,6 +63,14 @@ pub(super) fn compare(
              it was registered with, or another account"
         ))),
     }
+}
+
+/// What is said of an account that is no miner.
+pub(super) fn no_miner(address: &str, folder: &Path) -> Failure {
+    Failure::Miner(format!(
+        "{address} is not registered as a miner on this chain; `cyborg miner init --dir {}` registers it",
+        folder.display()
+    ))
 }
 
 /// Whether an account can pay the bond and its first transactions.

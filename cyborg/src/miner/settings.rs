@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use cyborg_chain_client::{Keypair, keys};
 use cyborg_envelope::files::write_private;
 use cyborg_envelope::vault::Unlock;
 use cyborg_miner::Tls;
@@ -286,6 +287,18 @@ impl Settings {
             return Err("`tls`: not absolute paths".to_owned());
         }
         self.declared.check().map_err(inside("declared"))
+    }
+
+    /// The key of the miner's account.
+    pub(crate) fn signer(&self, folder: &Path) -> Result<Keypair, Failure> {
+        let signer = keys::load(&self.account)?;
+        let address = folder::address(&keys::account(&signer));
+        if address == self.address {
+            return Ok(signer);
+        }
+        let (key, expected) = (&self.account, &self.address);
+        let problem = format!("the key {key} is that of {address}; this miner is {expected}");
+        Err(Failure::input(&Self::path(folder), problem))
     }
 
     /// Where clients reach the miner when it listens at an address.

@@ -91,8 +91,7 @@ impl Running {
         let mut lock = Lock::take(folder)?;
         let said = |source| Failure::io(folder, "cannot say who holds it", source);
         lock.say(None).map_err(said)?;
-        let signer = keys::load(&settings.account)?;
-        check_account(&settings, &signer, folder)?;
+        let signer = settings.signer(folder)?;
         if !folder::has_vault(folder) {
             // To open one that is missing would make it, under another key than the chain names.
             let again = format!("`cyborg miner init --dir {}`", folder.display());
@@ -139,16 +138,6 @@ fn with(settings: Settings, arguments: &Start) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-fn check_account(settings: &Settings, signer: &Keypair, folder: &Path) -> Result<(), Failure> {
-    let address = folder::address(&keys::account(signer));
-    if address == settings.address {
-        return Ok(());
-    }
-    let (key, expected) = (&settings.account, &settings.address);
-    let problem = format!("the key {key} is that of {address}; this miner is {expected}");
-    Err(Failure::input(&Settings::path(folder), problem))
-}
-
 /// An address that is free now. Port 0 becomes one that is, so that the endpoint is known before the
 /// miner starts.
 fn free_address(listen: SocketAddr) -> Result<SocketAddr, Failure> {
@@ -166,13 +155,10 @@ async fn tell_endpoint(
     folder: &Path,
 ) -> Result<(), Failure> {
     let account = keys::account(signer);
-    let (address, folder) = (folder::address(&account), folder.display());
+    let address = folder::address(&account);
     let found = record::record(&chain.at_finalised().await?, &account).await?;
     let Some(record) = register::compare(&address, found, Some(key))? else {
-        let problem = format!(
-            "{address} is not registered as a miner on this chain; `cyborg miner init --dir {folder}` registers it"
-        );
-        return Err(Failure::Miner(problem));
+        return Err(register::no_miner(&address, folder));
     };
     if record.endpoint == endpoint {
         return Ok(());

@@ -85,12 +85,7 @@ fn report(
             report.json("chain", json!({ "node": node, "block": snapshot.block, "time_ms": snapshot.now }));
             report.line(format!("{:<24} block {} at {node}", "chain", snapshot.block));
             report.field("free", snapshot.free.to_string(), "free money", Amount(snapshot.free));
-            match &snapshot.record {
-                Some(record) => show_record(&mut report, record, snapshot.now),
-                None => {
-                    report.field("standing", "not registered", "standing", "not registered");
-                }
-            }
+            show_standing(&mut report, snapshot);
             let serving = health.map(|health| &health.serving[..]);
             report.json("tasks", tasks_json(&snapshot.tasks, serving));
             report.line("");
@@ -138,6 +133,16 @@ fn show_process(report: &mut Report, process: &Process, health: Option<&Health>)
             "error": process.health.as_ref().err(),
         }),
     );
+}
+
+/// How the miner stands, and on which terms.
+pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
+    match &snapshot.record {
+        Some(record) => show_record(report, record, snapshot.now),
+        None => {
+            report.field("standing", "not registered", "standing", "not registered");
+        }
+    }
 }
 
 fn show_record(report: &mut Report, record: &Record, now: u64) {

@@ -11,14 +11,14 @@
 //!
 //! Keys, passphrases and what they seal are never read. A URL may hold a secret of its own, such as an
 //! operator's token for a chain node: only scheme, host and port of it are kept, everywhere. The path of a
-//! folder is none. The key of a bucket is in no setting; of what its service answers the code is shown, and
-//! where there is none the beginning.
+//! folder is none. The key of a bucket is in no setting; what its service says may repeat it, and is cleaned
+//! of it.
 
 use std::io::{Cursor, Write as _};
 
 use cyborg_chain_client::runtime;
 use cyborg_miner::meter::Sources;
-use cyborg_miner_client::places::ENDPOINT_URL;
+use cyborg_miner_client::places::{ACCESS_KEY_ID, ENDPOINT_URL, SECRET_ACCESS_KEY};
 use reqwest::Url;
 use serde_json::{Value, json};
 use zip::ZipWriter;
@@ -113,7 +113,9 @@ fn secret_parts(examined: &Examined) -> Vec<(String, String)> {
     let nodes = examined.node.iter().chain(settings.iter().map(|settings| &settings.node));
     // Messages about buckets begin with it.
     let service = std::env::var(ENDPOINT_URL).ok();
-    let mut parts: Vec<(String, String)> = Vec::new();
+    let keys = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].into_iter().filter_map(|name| std::env::var(name).ok());
+    let keys = keys.filter(|key| key.len() >= LEAST_SECRET);
+    let mut parts: Vec<(String, String)> = keys.map(|key| (key, LEFT_OUT.to_owned())).collect();
     for url in storage.chain(nodes).chain(&service) {
         let Ok(parsed) = Url::parse(url) else { continue };
         if parsed.scheme() == "file" {

@@ -187,7 +187,7 @@ pub(super) fn registered(address: &str, dir: &str, record: Option<&Record>, own:
         (Some(record), _) if record.leaves_at.is_some() => Check::warning(
             name,
             "deregistered: it gets no new tasks",
-            "when the bond is free, withdraw it (the chain's call miners.withdraw_bond)",
+            format!("when the bond is free: `cyborg miner withdraw --dir {dir}`"),
         ),
         (Some(_), Some(_)) => Check::ok(name, format!("{address} is registered with this folder's key")),
         (Some(_), None) => Check::ok(name, format!("{address} is registered; its key was not compared")),
@@ -195,13 +195,14 @@ pub(super) fn registered(address: &str, dir: &str, record: Option<&Record>, own:
 }
 
 /// Whether enough is staked to be on offer.
-pub(super) fn bond(bond: u128, minimum: u128) -> Check {
+pub(super) fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
     let missing = minimum.saturating_sub(bond);
     if missing == 0 {
         return Check::ok("bond", format!("{}", Amount(bond)));
     }
     let finding = format!("{}, less than the {} of a miner on offer", Amount(bond), Amount(minimum));
-    let remedy = format!("add {} with the chain's call miners.bond_more", Amount(missing));
+    let missing = Amount(missing).to_string();
+    let remedy = format!("`cyborg miner bond --dir {dir} {}`", missing.trim_end_matches(" CYB"));
     Check::problem("bond", finding, remedy)
 }
 

@@ -80,8 +80,8 @@ fn registrations_are_compared_with_the_folder() {
 
 #[test]
 fn bond_reputation_and_money_have_to_suffice() {
-    expect(&bond(1_000 * CYB, 1_000 * CYB), Verdict::Ok, "1000 CYB");
-    let low = bond(998 * CYB, 1_000 * CYB);
+    expect(&bond(1_000 * CYB, 1_000 * CYB, "/m"), Verdict::Ok, "1000 CYB");
+    let low = bond(998 * CYB, 1_000 * CYB, "/m");
     expect(&low, Verdict::Problem, "less than the 1000 CYB");
     assert!(low.remedy.unwrap().contains("add 2 CYB"));
     for (points, verdict, part) in [
