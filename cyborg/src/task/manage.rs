@@ -119,11 +119,12 @@ pub(super) async fn events(arguments: &Events, json: bool) -> Result<Report, Fai
 
 /// The block in which a task got its number: the first that counts more tasks.
 async fn submitted_in(chain: &Chain, task: TaskId) -> Result<u64, Failure> {
-    let (mut first, mut last) = (0, chain.at_finalised().await?.block_number());
-    if !is_submitted(&chain.at(last).await?, task).await? {
+    let head = chain.at_finalised().await?;
+    if !is_submitted(&head, task).await? {
         let problem = format!("no task {task} was submitted yet");
         return Err(Failure::Usage { flag: "TASK", problem });
     }
+    let (mut first, mut last) = (0, head.block_number());
     while first < last {
         let middle = first.midpoint(last);
         if is_submitted(&chain.at(middle).await?, task).await? {
@@ -135,8 +136,7 @@ async fn submitted_in(chain: &Chain, task: TaskId) -> Result<u64, Failure> {
     Ok(first)
 }
 
-async fn is_submitted(at: &AtBlock, task: TaskId) -> Result<bool, Failure> {
-    let next = at.storage().entry(runtime::storage().tasks().next_task()).map_err(ChainError::from)?;
-    let next = next.fetch(()).await.map_err(ChainError::from)?.decode().map_err(ChainError::from)?;
-    Ok(next > task)
+async fn is_submitted(at: &AtBlock, task: TaskId) -> Result<bool, ChainError> {
+    let next = at.storage().entry(runtime::storage().tasks().next_task())?;
+    Ok(next.fetch(()).await?.decode()? > task)
 }

@@ -5,8 +5,8 @@
 
 mod room;
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -147,6 +147,8 @@ impl Store {
     pub(crate) fn open(path: &Path, key: ContentKey) -> Result<Self, Failure> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        // One that was there may have been opened to others.
+        file.set_permissions(Permissions::from_mode(0o600))?;
         let database = Database::builder().create_with_backend(Patient::new(path.to_owned(), file)?)?;
         let store = Self { database: Arc::new(database), key };
         let write = store.begin()?;

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::*;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 fn answered(number: RequestNumber, output: u8) -> Answered {
     let (task, miner, input) = (7, [1; 32], [2; 32]);
@@ -32,10 +31,13 @@ fn a_number_keeps_its_first_answer_and_nothing_lies_in_the_clear() {
     let bytes = fs::read(folder.path().join("db")).unwrap();
     let secret = b"what nobody else may read";
     assert!(!bytes.windows(secret.len()).any(|window| window == secret));
-    let mode = fs::metadata(folder.path().join("db")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let database = folder.path().join("db");
+    let mode = || fs::metadata(&database).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
 
+    fs::set_permissions(&database, Permissions::from_mode(0o644)).unwrap();
     let store = open(folder.path());
+    assert_eq!(mode(), 0o600);
     assert_eq!(store.answer(7, 1).unwrap().unwrap(), answered(1, 1));
     assert_eq!(store.answer(7, 2).unwrap(), None);
     assert_eq!(store.answered(7, 1).unwrap(), [1, 3]);

@@ -74,20 +74,27 @@ fn under_every_each_proof_is_paid_once_and_the_request_once() {
     });
 }
 
+/// Demands a receipt that the miner signed for another answer than it can prove, and sees it punished: for
+/// the true proof that it submits instead, and for the one that it owes.
+fn is_held_to_a_lie(task: TaskId) {
+    let miner = miner();
+    let lie = Receipt { output: [1; 32], ..receipt(task, &miner, 1) };
+    assert_ok!(demand(&owner(), task, signed(&miner, lie)));
+    events();
+    assert_ok!(submit(&miner, vec![submission(task, &miner, 1)]));
+    assert_eq!(fault(&events()[0]), Fault::FalseProof(Falsehood::Output));
+    pass(ANSWER_TIME + 1);
+    assert_eq!(punished(), [(miner.id(), Offence::FalseProof), (miner.id(), Offence::Unproven)]);
+}
+
 #[test]
 fn who_signed_one_answer_and_proved_another_is_held_to_what_it_signed() {
     new_test_ext().execute_with(|| {
         let miner = miner();
-        let lie = Receipt { output: [1; 32], ..receipt(EVERY, &miner, 1) };
         // Proven and paid before the owner can act.
         assert_ok!(submit(&miner, vec![submission(EVERY, &miner, 1)]));
         let Some(Event::Verified { paid: Some(_), .. }) = events().pop() else { panic!() };
-        assert_ok!(demand(&owner(), EVERY, signed(&miner, lie)));
-        events();
-        assert_ok!(submit(&miner, vec![submission(EVERY, &miner, 1)]));
-        assert_eq!(fault(&events()[0]), Fault::FalseProof(Falsehood::Output));
-        pass(ANSWER_TIME + 1);
-        assert_eq!(punished(), [(miner.id(), Offence::FalseProof), (miner.id(), Offence::Unproven)]);
+        is_held_to_a_lie(EVERY);
     });
 }
 
@@ -121,16 +128,7 @@ fn an_unproven_demand_is_punished_once() {
 
 #[test]
 fn a_proof_of_another_answer_than_the_signed_is_false() {
-    new_test_ext().execute_with(|| {
-        let miner = miner();
-        let lie = Receipt { output: [1; 32], ..receipt(ON_DEMAND, &miner, 1) };
-        assert_ok!(demand(&owner(), ON_DEMAND, signed(&miner, lie)));
-        events();
-        assert_ok!(submit(&miner, vec![submission(ON_DEMAND, &miner, 1)]));
-        assert_eq!(fault(&events()[0]), Fault::FalseProof(Falsehood::Output));
-        pass(ANSWER_TIME + 1);
-        assert_eq!(punished(), [(miner.id(), Offence::FalseProof), (miner.id(), Offence::Unproven)]);
-    });
+    new_test_ext().execute_with(|| is_held_to_a_lie(ON_DEMAND));
 }
 
 #[test]
