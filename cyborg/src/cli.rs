@@ -201,6 +201,24 @@ pub(crate) enum NodeAction {
     /// Write the chain's specification for the stock polkadot-omni-node
     #[command(after_help = "Example:\n  cyborg node export-chain-spec --preset development --out chain.json")]
     ExportChainSpec(ExportChainSpec),
+    /// Execute blocks of a node's folder again, as a node does that imports them; status 1 where one does not
+    /// lead to the state that its header names
+    #[command(after_help = "Example:\n  cyborg node verify --base-path node --from 1000")]
+    Verify(NodeVerify),
+}
+
+#[cfg(feature = "node")]
+#[derive(Debug, Args)]
+pub(crate) struct NodeVerify {
+    /// Folder of a node that does not run [default: cyborg/node in the user's data folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) base_path: Option<PathBuf>,
+    /// The first block
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) from: u32,
+    /// The last block [default: the last final one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) to: Option<u32>,
 }
 
 #[cfg(feature = "node")]

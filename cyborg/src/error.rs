@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::report::print_json;
 
-/// Exit status of a well-formed proof or key that is false, and of a doctor that found a problem.
+/// Exit status of a well-formed proof, key or block that is false, and of a doctor that found a problem.
 pub(crate) const FALSE: u8 = 1;
 /// Exit status of bad usage or input.
 pub(crate) const BAD_INPUT: u8 = 2;
@@ -90,6 +90,8 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::False { .. } | Self::Problems(_) | Self::Unmet(_) => FALSE,
+            #[cfg(feature = "node")]
+            Self::Node(cyborg_node::Error::WrongBlock { .. }) => FALSE,
             _ => BAD_INPUT,
         }
     }

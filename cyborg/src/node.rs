@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cyborg_node::{Config, Sealing, Started};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::begin;
-use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, Preset};
+use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, NodeVerify, Preset};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::folders;
-use crate::report::{Report, bytes, hex};
+use crate::progress::Progress;
+use crate::report::{Report, bytes, hex, seconds};
 
 /// What is logged where `RUST_LOG` says nothing.
 const QUIET: &str = "warn,cyborg_node=info";
@@ -24,6 +26,7 @@ const QUIET: &str = "warn,cyborg_node=info";
 pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<Report, Failure> {
     match &command.action {
         Some(NodeAction::ExportChainSpec(arguments)) => export(arguments),
+        Some(NodeAction::Verify(arguments)) => verify(arguments),
         None if command.node.dev => start(&command.node, json),
         None => Err(Failure::Usage {
             flag: "--dev",
@@ -40,8 +43,7 @@ fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
     let folder = Folder::new(arguments)?;
     let config = Config {
         base_path: folder.path().to_owned(),
-        cache_path: folders::of_user("XDG_CACHE_HOME", ".cache")
-            .map_or_else(|| folder.path().join("wasm-cache"), |cache| cache.join("wasm")),
+        cache_path: cache(folder.path()),
         sealing: if arguments.instant {
             Sealing::OnTransaction
         } else {
@@ -53,6 +55,17 @@ fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
     begin::log(QUIET);
     cyborg_node::run(&config, |started| ready(started, folder.path()).print(json))?;
     Ok(Report::default())
+}
+
+/// Where compiled wasm is kept.
+fn cache(base_path: &Path) -> PathBuf {
+    folders::of_user("XDG_CACHE_HOME", ".cache")
+        .map_or_else(|| base_path.join("wasm-cache"), |cache| cache.join("wasm"))
+}
+
+/// Where a node keeps its things, if nothing else is said.
+fn kept(base_path: Option<&Path>, or: &'static str) -> Result<PathBuf, Failure> {
+    base_path.map_or_else(|| folders::kept("node", "--base-path", or), |path| Ok(path.to_owned()))
 }
 
 fn ready(started: &Started, folder: &Path) -> Report {
@@ -88,11 +101,8 @@ impl Folder {
                 .map_err(|source| Failure::io(&env::temp_dir(), "cannot make a folder", source))?;
             return Ok(Self::Temporary(folder));
         }
-        let path = match &arguments.base_path {
-            Some(path) => path.clone(),
-            None => folders::kept("node", "--base-path", "where the node is to keep its data, or --tmp")?,
-        };
-        Ok(Self::Kept(path))
+        let or = "where the node is to keep its data, or --tmp";
+        Ok(Self::Kept(kept(arguments.base_path.as_deref(), or)?))
     }
 
     fn path(&self) -> &Path {
@@ -101,6 +111,36 @@ impl Folder {
             Self::Temporary(folder) => folder.path(),
         }
     }
+}
+
+/// Executes blocks again.
+fn verify(arguments: &NodeVerify) -> Result<Report, Failure> {
+    let folder = kept(arguments.base_path.as_deref(), "where the node has its data")?;
+    let progress = Progress::new("verify");
+    let mut executed = Vec::new();
+    cyborg_node::verify(&folder, &cache(&folder), arguments.from, arguments.to, |block, last| {
+        let (done, all) = (block.number - arguments.from + 1, last - arguments.from + 1);
+        progress.stage(&format!("block {}", block.number), done.into(), all.into());
+        executed.push(block);
+    })?;
+    drop(progress);
+    let total: Duration = executed.iter().map(|block| block.time).sum();
+    let slowest = executed.iter().max_by_key(|block| block.time);
+    let mut report = Report::default();
+    report.field("base_path", folder.display().to_string(), "folder", folder.display());
+    report.field(
+        "blocks",
+        executed.len(),
+        "blocks",
+        format!("{} lead to the states they name", executed.len()),
+    );
+    report.field("ms", total.as_millis() as u64, "executed in", seconds(total.as_secs_f64()));
+    if let Some(block) = slowest {
+        let shown = format!("block {}, {}", block.number, seconds(block.time.as_secs_f64()));
+        let slowest = json!({ "block": block.number, "ms": block.time.as_secs_f64() * 1e3 });
+        report.field("slowest", slowest, "the slowest", shown);
+    }
+    Ok(report)
 }
 
 /// Writes the specification.

@@ -104,5 +104,8 @@ fn no_final_block_is_lost_to_fifty_kills() -> TestResult {
     assert_kept(&rpc, &seen)?;
     rpc.wait_for(last.number + 20)?;
     assert!(node.stop()?.success());
+    // What was written between the kills is what follows from the blocks.
+    let verified = Node::verify(folder.path())?;
+    assert!(verified["blocks"].as_u64() >= Some(last.number.into()), "{verified}");
     Ok(())
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::session::Place;
+
 /// What the node's log says of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Logged {
@@ -125,6 +127,23 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Executes a block of a node that has ended once more, as `cyborg node verify` does; the milliseconds.
+///
+/// # Errors
+/// Where it does not lead to the state that its header names.
+pub(crate) fn execute_again(place: &Place<'_>, block: u64) -> Result<f64> {
+    let number = block.to_string();
+    let done = Command::new(place.cyborg)
+        .args(["node", "verify", "--json", "--from", &number, "--to", &number, "--base-path"])
+        .arg(place.folder)
+        .env("XDG_CACHE_HOME", place.cache)
+        .output()
+        .with_context(|| format!("starting {}", place.cyborg.display()))?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    let report: Value = serde_json::from_str(&said).with_context(|| format!("block {block}: `{said}`"))?;
+    report["slowest"]["ms"].as_f64().with_context(|| format!("block {block}: {report}"))
 }
 
 /// Takes note of a line of the log; what is no report is passed on.

@@ -105,7 +105,7 @@ impl Report {
                 full.built_ms,
                 100.0 * full.built_ms as f64 / full.charged_ms,
                 full.sealed_ms,
-                full.imported_ms,
+                full.executed_again_ms,
             ));
         }
     }

@@ -7,10 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use codec::{Compact, Encode as _};
 use cyborg_chain_client::subxt::events::DecodeAsEvent;
 use cyborg_chain_client::subxt::rpcs::{RpcClient, rpc_params};
 use cyborg_chain_client::{AtBlock, Chain, runtime};
@@ -187,26 +185,6 @@ impl Session {
     pub(crate) async fn hash(&self, number: u64) -> Result<String> {
         let hash: Option<String> = self.rpc().request("chain_getBlockHash", rpc_params![number]).await?;
         hash.with_context(|| format!("no block {number}"))
-    }
-
-    /// Has the node execute a block once more on the state before it, in wasm, as a node does that imports
-    /// it from another. How long it took, its way over the RPC included.
-    ///
-    /// # Errors
-    /// Where there is no such block, or it does not lead to the state that its header names.
-    pub(crate) async fn execute_again(&self, number: u64) -> Result<Duration> {
-        let hash = self.hash(number).await?;
-        let answer: Value = self.rpc().request("chain_getBlock", rpc_params![hash]).await?;
-        let extrinsics = answer["block"]["extrinsics"].as_array().context("a block without transactions")?;
-        let mut block = self.chain.at(number).await?.block_header().await?.encode();
-        Compact(u32::try_from(extrinsics.len())?).encode_to(&mut block);
-        for extrinsic in extrinsics {
-            block.extend(unhex(extrinsic.as_str().context("a transaction that is no text")?)?);
-        }
-        let before = self.chain.at(number - 1).await?;
-        let begun = Instant::now();
-        before.runtime_apis().call_raw("Core_execute_block", Some(&block)).await?;
-        Ok(begun.elapsed())
     }
 
     /// The number of the last final block.

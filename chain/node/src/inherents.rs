@@ -16,18 +16,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use codec::Encode;
 use polkadot_sdk::cumulus_primitives_core::relay_chain::{HeadData, MAX_POV_SIZE, UpgradeGoAhead};
 use polkadot_sdk::cumulus_primitives_core::{
-    CollectCollationInfo, ParaId, PersistedValidationData, RelayParentOffsetApi,
+    CollectCollationInfo, GetParachainInfo, ParaId, PersistedValidationData, RelayParentOffsetApi,
 };
 use polkadot_sdk::cumulus_primitives_parachain_inherent::ParachainInherentData;
 use polkadot_sdk::cumulus_test_relay_sproof_builder::RelayStateSproofBuilder;
-use polkadot_sdk::sp_api::ProvideRuntimeApi;
+use polkadot_sdk::sp_api::{ApiError, ProvideRuntimeApi};
+use polkadot_sdk::sp_blockchain::HeaderBackend;
 use polkadot_sdk::sp_consensus_aura::digests::CompatibleDigestItem;
-use polkadot_sdk::sp_consensus_aura::sr25519::AuthoritySignature;
-use polkadot_sdk::sp_consensus_aura::{Slot, SlotDuration};
+use polkadot_sdk::sp_consensus_aura::sr25519::{AuthorityId, AuthoritySignature};
+use polkadot_sdk::sp_consensus_aura::{AuraApi, Slot, SlotDuration};
 use polkadot_sdk::sp_inherents::CreateInherentDataProviders;
 use polkadot_sdk::sp_runtime::traits::{BlakeTwo256, Hash as _, Header as _};
 use polkadot_sdk::sp_timestamp;
 
+use crate::Error;
 use crate::service::{Block, FullClient, Hash, Header};
 
 /// Length of the relay chain's slot, which the runtime compares with.
@@ -54,9 +56,9 @@ enum Problem {
 
 /// Makes each block's inherents.
 pub(crate) struct Inherents {
-    pub(crate) client: Arc<FullClient>,
-    pub(crate) para_id: ParaId,
-    pub(crate) slot_duration: SlotDuration,
+    client: Arc<FullClient>,
+    para_id: ParaId,
+    slot_duration: SlotDuration,
 }
 
 #[async_trait::async_trait]
@@ -78,6 +80,21 @@ impl CreateInherentDataProviders<Block, ()> for Inherents {
 }
 
 impl Inherents {
+    /// For blocks of a chain.
+    pub(crate) fn new(client: Arc<FullClient>) -> Result<Self, Error> {
+        let best = client.info().best_hash;
+        let runtime = |error: ApiError| Error::Runtime(error.to_string());
+        let slot_duration =
+            AuraApi::<Block, AuthorityId>::slot_duration(&*client.runtime_api(), best).map_err(runtime)?;
+        let para_id = client.runtime_api().parachain_id(best).map_err(runtime)?;
+        Ok(Self { client, para_id, slot_duration })
+    }
+
+    /// How long a slot is.
+    pub(crate) fn slot_duration(&self) -> SlotDuration {
+        self.slot_duration
+    }
+
     fn relay_chain(&self, parent: &Header, slot: Slot) -> Result<ParachainInherentData, BoxError> {
         let hash = parent.hash();
         let api = self.client.runtime_api();

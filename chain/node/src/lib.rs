@@ -16,6 +16,7 @@
 //! | `database` | parity-db, with durable commits |
 //! | `rpc` | the JSON-RPC interface |
 //! | `spec` | chain specifications: our own, and those for the stock node |
+//! | `verify` | blocks executed again |
 //!
 //! The caller installs what listens to `tracing`'s events, and shows the user where the node is.
 
@@ -25,6 +26,7 @@ mod rpc;
 mod sealing;
 mod service;
 mod spec;
+mod verify;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +34,7 @@ use std::net::SocketAddr;
 pub use sealing::Sealing;
 pub use service::{Config, Started, run};
 pub use spec::{Preset, chain_spec};
+pub use verify::{Executed, verify};
 
 /// Why a node does not start or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +78,28 @@ pub enum Error {
     /// The runtime cannot be called.
     #[error("runtime: {0}")]
     Runtime(String),
+    /// There is nothing to verify.
+    #[error("{path}: there is no chain in this folder; is it the node's --base-path?")]
+    NoChain {
+        /// The folder.
+        path: String,
+    },
+    /// A block that the folder does not have.
+    #[error("there is no block {number}: the last final one is {newest}")]
+    NoBlock {
+        /// The block's number.
+        number: u32,
+        /// The last final block's.
+        newest: u32,
+    },
+    /// A block that is not what its header says.
+    #[error("block {number} does not lead to the state that its header names: {problem}")]
+    WrongBlock {
+        /// Its number.
+        number: u32,
+        /// What the runtime says.
+        problem: String,
+    },
     /// A part of the node does not start, or has stopped.
     #[error("{0}")]
     Service(String),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
-use polkadot_sdk::cumulus_primitives_core::GetParachainInfo;
 use polkadot_sdk::cumulus_primitives_proof_size_hostfunction::storage_proof_size;
 use polkadot_sdk::sc_basic_authorship::ProposerFactory;
 use polkadot_sdk::sc_client_api::execution_extensions::ExecutionExtensions;
@@ -27,10 +26,7 @@ use polkadot_sdk::sc_transaction_pool::{
     Builder as PoolBuilder, TransactionPoolHandle, TransactionPoolOptions, TransactionPoolType,
     notification_future,
 };
-use polkadot_sdk::sp_api::ProvideRuntimeApi;
 use polkadot_sdk::sp_blockchain::HeaderBackend;
-use polkadot_sdk::sp_consensus_aura::AuraApi;
-use polkadot_sdk::sp_consensus_aura::sr25519::AuthorityId;
 use polkadot_sdk::sp_runtime::traits::BlakeTwo256;
 use polkadot_sdk::sp_runtime::{OpaqueExtrinsic, Percent, generic};
 use polkadot_sdk::substrate_prometheus_endpoint::{Registry, init_prometheus};
@@ -41,10 +37,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::database::Durable;
 use crate::inherents::Inherents;
 use crate::sealing::{Log, Sealer, Sealing};
-use crate::{Error, rpc, spec};
+use crate::spec::{self, Spec};
+use crate::{Error, rpc};
 
 /// What the runtime may call.
-pub(crate) type HostFunctions = (sp_io::SubstrateHostFunctions, storage_proof_size::HostFunctions);
+pub(crate) type HostFunctions =
+    (sp_io::SubstrateHostFunctions, (storage_proof_size::HostFunctions, GroupOperations));
+#[cfg(feature = "host-msm")]
+type GroupOperations = sp_crypto_ec_utils::pallas::host_calls::HostFunctions;
+#[cfg(not(feature = "host-msm"))]
+type GroupOperations = ();
 pub(crate) type Header = generic::Header<u32, BlakeTwo256>;
 /// A block whose transactions only the runtime reads.
 pub(crate) type Block = generic::Block<Header, OpaqueExtrinsic>;
@@ -149,7 +151,7 @@ impl Signals {
     }
 }
 
-fn service(error: impl std::fmt::Display) -> Error {
+pub(crate) fn service(error: impl std::fmt::Display) -> Error {
     Error::Service(error.to_string())
 }
 
@@ -158,21 +160,23 @@ fn made(folder: &Path) -> Result<PathBuf, Error> {
     fs::create_dir_all(folder).and_then(|()| folder.canonicalize()).map_err(|error| Error::io(folder, error))
 }
 
-/// Starts every part of a node. Dropping the task manager ends them.
-fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Error> {
-    let folder = made(&config.base_path)?;
+/// The database of a node's folder, and the specification of its chain; a new one where it has none.
+pub(crate) fn open(base_path: &Path) -> Result<(Durable, Spec), Error> {
+    let folder = made(base_path)?;
     // The database's lock comes first: nothing else is touched where another node works.
     let database = Durable::open(&folder.join("db"))?;
+    Ok((database, spec::open_or_create(&folder)?))
+}
+
+/// The chain in a database. The compiled wasm is kept in `cache_path`.
+pub(crate) fn chain(
+    database: Durable,
+    spec: &Spec,
+    cache_path: &Path,
+    tasks: &TaskManager,
+    registry: Option<&Registry>,
+) -> Result<(Arc<FullClient>, Arc<FullBackend>), Error> {
     let is_new = database.is_new();
-    let spec = spec::open_or_create(&folder)?;
-
-    let metrics = config.prometheus_port.map(|port| {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        PrometheusConfig::new_with_default_registry(address, spec.id().to_owned())
-    });
-    let registry = metrics.as_ref().map(|metrics| &metrics.registry);
-    let mut tasks = TaskManager::new(handle.clone(), registry).map_err(service)?;
-
     let backend = new_db_backend::<Block>(DatabaseSettings {
         trie_cache_maximum_size: Some(STATE_CACHE_BYTES),
         // Every block stays: services catch up from wherever they were.
@@ -185,26 +189,36 @@ fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Erro
     .map_err(service)?;
     let executor = WasmExecutor::<HostFunctions>::builder()
         .with_max_runtime_instances(WASM_INSTANCES)
-        .with_cache_path(made(&config.cache_path)?)
+        .with_cache_path(made(cache_path)?)
         .build();
     let genesis =
         GenesisBlockBuilder::new(spec.as_storage_builder(), true, backend.clone(), executor.clone())
             .map_err(service)?;
-    let client: Arc<FullClient> = Arc::new(
-        new_client(
-            backend.clone(),
-            executor.clone(),
-            genesis,
-            None,
-            None,
-            ExecutionExtensions::new(None, Arc::new(executor)),
-            Box::new(tasks.spawn_handle()),
-            registry.cloned(),
-            None,
-            Default::default(),
-        )
-        .map_err(service)?,
+    let client = new_client(
+        backend.clone(),
+        executor.clone(),
+        genesis,
+        None,
+        None,
+        ExecutionExtensions::new(None, Arc::new(executor)),
+        Box::new(tasks.spawn_handle()),
+        registry.cloned(),
+        None,
+        Default::default(),
     );
+    Ok((Arc::new(client.map_err(service)?), backend))
+}
+
+/// Starts every part of a node. Dropping the task manager ends them.
+fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Error> {
+    let (database, spec) = open(&config.base_path)?;
+    let metrics = config.prometheus_port.map(|port| {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        PrometheusConfig::new_with_default_registry(address, spec.id().to_owned())
+    });
+    let registry = metrics.as_ref().map(|metrics| &metrics.registry);
+    let mut tasks = TaskManager::new(handle.clone(), registry).map_err(service)?;
+    let (client, backend) = chain(database, &spec, &config.cache_path, &tasks, registry)?;
     let pool = Arc::new(
         PoolBuilder::new(tasks.spawn_essential_handle(), client.clone(), true.into())
             .with_options(TransactionPoolOptions::new_with_params(
@@ -226,7 +240,7 @@ fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Erro
 
     let (commands, orders) = mpsc::channel(COMMANDS);
     let sealer = sealer(&tasks, &client, &backend, &pool, registry)?;
-    let chain = client.info();
+    let info = client.info();
     let prometheus = metrics.as_ref().map(|metrics| metrics.port);
     if let Some(metrics) = &metrics {
         serve_metrics(metrics, &tasks, &client, &pool)?;
@@ -238,7 +252,7 @@ fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Erro
             backend,
             pool,
             spec: spec.cloned_box(),
-            genesis: chain.genesis_hash,
+            genesis: info.genesis_hash,
             commands,
         },
         &mut tasks,
@@ -252,8 +266,8 @@ fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Erro
         rpc,
         prometheus,
         chain: spec.name().to_owned(),
-        genesis: chain.genesis_hash.into(),
-        finalized: chain.finalized_number,
+        genesis: info.genesis_hash.into(),
+        finalized: info.finalized_number,
     };
     Ok((tasks, started))
 }
@@ -266,11 +280,7 @@ fn sealer(
     pool: &Arc<Pool>,
     registry: Option<&Registry>,
 ) -> Result<Sealer, Error> {
-    let best = client.info().best_hash;
-    let runtime = |error: polkadot_sdk::sp_api::ApiError| Error::Runtime(error.to_string());
-    let slot_duration =
-        AuraApi::<Block, AuthorityId>::slot_duration(&*client.runtime_api(), best).map_err(runtime)?;
-    let para_id = client.runtime_api().parachain_id(best).map_err(runtime)?;
+    let inherents = Inherents::new(client.clone())?;
     let mut proposers =
         ProposerFactory::new(tasks.spawn_handle(), client.clone(), pool.clone(), registry, None);
     // A block that is full is sealed: looking on for a transaction that still fits takes seconds.
@@ -280,8 +290,8 @@ fn sealer(
         pool: pool.clone(),
         proposers,
         select_chain: LongestChain::new(backend.clone()),
-        slots: AuraConsensusDataProvider::new_with_slot_duration(slot_duration),
-        inherents: Inherents { client: client.clone(), para_id, slot_duration },
+        slots: AuraConsensusDataProvider::new_with_slot_duration(inherents.slot_duration()),
+        inherents,
         log: Log::default(),
     })
 }

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cyborg_runtime::RuntimeGenesisConfig;
 use cyborg_runtime::economics::{DECIMALS, SS58_PREFIX, SYMBOL};
@@ -116,9 +116,14 @@ pub fn chain_spec(
     serde_json::to_string_pretty(&spec).map_err(|error| Error::Spec(error.to_string()))
 }
 
+/// Where a node's folder has its specification.
+pub(crate) fn path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
 /// The specification of the node in a folder; the development preset's where there is none yet.
 pub(crate) fn open_or_create(folder: &Path) -> Result<Spec, Error> {
-    let path = folder.join(FILE);
+    let path = path(folder);
     if !path.exists() {
         let text = Preset::Development.raw(json!({}))?.as_json(true).map_err(Error::Spec)?;
         write_durably(&path, text.as_bytes()).map_err(|error| Error::io(&path, error))?;

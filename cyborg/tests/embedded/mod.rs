@@ -58,6 +58,15 @@ impl Node {
         Ok((node, rpc, ready))
     }
 
+    /// Executes every block of a node that has ended again.
+    pub(crate) fn verify(base_path: &Path) -> TestResult<Value> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
+        command.args(["node", "verify", "--json", "--base-path"]).arg(base_path);
+        let done = command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).output()?;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Ok(serde_json::from_slice(&done.stdout)?)
+    }
+
     /// SIGKILL, and waits for the end.
     pub(crate) fn kill(mut self) -> TestResult {
         self.child.kill()?;

@@ -1,0 +1,154 @@
+//! Blocks executed again: what a node does that imports them from another.
+//!
+//! Whoever seals a block executes it once and keeps what came of it. Everybody else executes its
+//! transactions on the state before it, the proof of its storage recorded as when it was sealed, and
+//! takes it only where that leads to the state that its header names.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use polkadot_sdk::sc_client_api::BlockBackend;
+use polkadot_sdk::sc_service::TaskManager;
+use polkadot_sdk::sp_api::{ApiExt as _, CallContext, Core as _, ProvideRuntimeApi as _};
+use polkadot_sdk::sp_blockchain::HeaderBackend as _;
+use sp_trie::proof_size_extension::ProofSizeExt;
+use tokio::runtime::Builder;
+
+use crate::service::{Block, FullClient, chain, open, service};
+use crate::{Error, spec};
+
+/// A block that was executed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Its number.
+    pub number: u32,
+    /// How long that took.
+    pub time: Duration,
+}
+
+/// Executes final blocks of a folder's chain again, and calls `each` after each, with the last
+/// one's number.
+///
+/// `first` is at least 1: nothing leads to the genesis. Without `last` it goes on to the last final
+/// block.
+///
+/// # Errors
+/// Where a node works in the folder, it has no chain or no such block, or a block does not lead to
+/// the state that its header names.
+pub fn verify(
+    base_path: &Path,
+    cache_path: &Path,
+    first: u32,
+    last: Option<u32>,
+    mut each: impl FnMut(Executed, u32),
+) -> Result<(), Error> {
+    if !spec::path(base_path).exists() {
+        return Err(Error::NoChain { path: base_path.display().to_string() });
+    }
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(service)?;
+    let tasks = TaskManager::new(runtime.handle().clone(), None).map_err(service)?;
+    let (database, spec) = open(base_path)?;
+    let (client, _) = chain(database, &spec, cache_path, &tasks, None)?;
+    let newest = client.info().finalized_number;
+    let last = last.unwrap_or(newest);
+    if last > newest || first > newest {
+        return Err(Error::NoBlock { number: first.max(last), newest });
+    }
+    for number in first..=last {
+        let block = block(&client, number)?;
+        each(Executed { number, time: execute(&client, block)? }, last);
+    }
+    Ok(())
+}
+
+fn block(client: &FullClient, number: u32) -> Result<Block, Error> {
+    let newest = client.info().finalized_number;
+    let hash = client.hash(number).map_err(service)?.ok_or(Error::NoBlock { number, newest })?;
+    let signed = BlockBackend::block(client, hash).map_err(service)?;
+    Ok(signed.ok_or(Error::NoBlock { number, newest })?.block)
+}
+
+/// Executes a block on the state after its parent.
+fn execute(client: &FullClient, block: Block) -> Result<Duration, Error> {
+    let (number, parent) = (block.header.number, block.header.parent_hash);
+    let wrong = |problem: String| {
+        let problem = problem.lines().next().unwrap_or_default().to_owned();
+        Error::WrongBlock { number, problem }
+    };
+    // Compiling the wasm is no part of it.
+    client.runtime_version_at(parent, CallContext::Offchain).map_err(|error| wrong(error.to_string()))?;
+    let mut api = client.runtime_api();
+    api.set_call_context(CallContext::Onchain { import: true });
+    api.record_proof();
+    if let Some(recorder) = api.proof_recorder() {
+        api.register_extension(ProofSizeExt::new(recorder));
+    }
+    let begun = Instant::now();
+    api.execute_block(parent, block.into()).map_err(|error| wrong(error.to_string()))?;
+    Ok(begun.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failure is the test's result")]
+
+    use std::sync::Arc;
+
+    use polkadot_sdk::sc_consensus_manual_seal::ConsensusDataProvider as _;
+    use polkadot_sdk::sc_consensus_manual_seal::consensus::aura::AuraConsensusDataProvider;
+    use polkadot_sdk::sp_core::H256;
+    use polkadot_sdk::sp_inherents::{CreateInherentDataProviders as _, InherentDataProvider as _};
+    use sc_block_builder::BlockBuilderBuilder;
+
+    use super::*;
+    use crate::inherents::Inherents;
+
+    /// The first block of a new chain, as the node seals it.
+    fn first_block(client: &Arc<FullClient>, runtime: &tokio::runtime::Runtime) -> Block {
+        let genesis = client.info().genesis_hash;
+        let inherents = Inherents::new(client.clone()).unwrap();
+        let slots = AuraConsensusDataProvider::<Block>::new_with_slot_duration(inherents.slot_duration());
+        let inherents = runtime.block_on(async {
+            inherents.create_inherent_data_providers(genesis, ()).await.unwrap().create_inherent_data().await
+        });
+        let inherents = inherents.unwrap();
+        let parent = client.header(genesis).unwrap().unwrap();
+        let digest = slots.create_digest(&parent, &inherents).unwrap();
+        let mut builder = BlockBuilderBuilder::new(&**client)
+            .on_parent_block(genesis)
+            .with_parent_block_number(0)
+            .with_inherent_digests(digest)
+            .build()
+            .unwrap();
+        for inherent in builder.create_inherents(inherents).unwrap() {
+            builder.push(inherent).unwrap();
+        }
+        builder.build().unwrap().block
+    }
+
+    #[test]
+    fn a_block_that_says_something_else_than_what_it_does_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+        let tasks = TaskManager::new(runtime.handle().clone(), None).unwrap();
+        let (database, spec) = open(folder.path()).unwrap();
+        let (client, _) = chain(database, &spec, folder.path(), &tasks, None).unwrap();
+        let block = first_block(&client, &runtime);
+        assert!(execute(&client, block.clone()).is_ok());
+
+        let mut other = block.clone();
+        other.header.state_root = H256::repeat_byte(1);
+        assert!(matches!(execute(&client, other), Err(Error::WrongBlock { number: 1, .. })));
+        let mut other = block.clone();
+        other.extrinsics.pop();
+        assert!(matches!(execute(&client, other), Err(Error::WrongBlock { number: 1, .. })));
+    }
+
+    #[test]
+    fn a_folder_without_a_chain_is_not_given_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = verify(folder.path(), folder.path(), 1, None, |_, _| {});
+        assert!(matches!(outcome, Err(Error::NoChain { .. })));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
