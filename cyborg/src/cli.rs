@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use cyborg_chain_client::DEFAULT_URL;
 
 use crate::chain::arguments::ChainCommand;
 use crate::miner::arguments::MinerCommand;
@@ -50,7 +51,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  cyborg node --dev --block-time 500"
     )]
     Node(NodeCommand),
-    /// Keep encrypted fragments of models for others, or ask a storage node how it is
+    /// Keep encrypted fragments of models for others, ask a node how it is, repair what was lost
     #[command(subcommand, arg_required_else_help = true)]
     Storage(StorageCommand),
     /// Give a model to miners: encrypt, store, register, submit, wrap keys, wait until it runs
@@ -121,6 +122,30 @@ pub(crate) enum StorageCommand {
     /// Ask a storage node how it is
     #[command(after_help = "Example:\n  cyborg storage status http://127.0.0.1:9700")]
     Status(StorageStatus),
+    /// Look at every fragment of a model, and store again what is lost or altered
+    #[command(
+        after_help = "Example:\n  cyborg storage repair 0 --account hospital --storage https://storage-1.example:9700,https://storage-2.example:9700"
+    )]
+    Repair(StorageRepair),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StorageRepair {
+    /// Number of the model, as `cyborg deploy` printed it
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: u64,
+    /// Key of an account that may store there: a file, a name in the keyring, or such as //Alice
+    #[arg(long, value_name = "KEY", env = "CYBORG_ACCOUNT")]
+    pub(crate) account: String,
+    /// Where the model is stored, named as for `cyborg deploy`; may be repeated
+    #[arg(long, value_name = "URL", env = "CYBORG_STORAGE", value_delimiter = ',', required = true, value_hint = ValueHint::Url)]
+    pub(crate) storage: Vec<String>,
+    /// The chain's node
+    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
+    pub(crate) node: String,
+    /// Only look
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,14 @@
-//! `cyborg storage …`: the storage node.
+//! `cyborg storage …`: the storage node, and what its clients stored given back to it.
 //!
 //! What clients need to reach the node goes to standard output as soon as it answers; the log goes
 //! to standard error, as `RUST_LOG` says.
 
+mod repair;
+
 use std::time::Duration;
 
 use cyborg_storage::{Config, Node, NodeStatus, Tls};
+use tokio::runtime::Builder;
 
 use crate::begin;
 use crate::cli::{StorageCommand, StorageStart};
@@ -20,6 +23,9 @@ const QUIET: &str = "warn,cyborg_storage=info";
 pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<Report, Failure> {
     match command {
         StorageCommand::Start(arguments) => start(arguments, json),
+        StorageCommand::Repair(arguments) => {
+            begin::runtime(Builder::new_multi_thread())?.block_on(repair::run(arguments))
+        }
         StorageCommand::Status(arguments) => {
             let status = cyborg_storage::status(&arguments.url);
             Ok(show(&status.map_err(|error| Failure::Storage(error.to_string()))?))

@@ -82,7 +82,7 @@ impl Sealer {
     }
 
     /// Seals one block; without transactions only where that is asked for.
-    async fn seal(&mut self, create_empty: bool) -> Result<CreatedBlock<Hash>, SealError> {
+    pub(crate) async fn seal(&mut self, create_empty: bool) -> Result<CreatedBlock<Hash>, SealError> {
         let begun = Instant::now();
         if !create_empty && self.ready().await == 0 {
             return Err(SealError::EmptyTransactionPool);

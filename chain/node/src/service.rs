@@ -219,19 +219,7 @@ fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Erro
     let registry = metrics.as_ref().map(|metrics| &metrics.registry);
     let mut tasks = TaskManager::new(handle.clone(), registry).map_err(service)?;
     let (client, backend) = chain(database, &spec, &config.cache_path, &tasks, registry)?;
-    let pool = Arc::new(
-        PoolBuilder::new(tasks.spawn_essential_handle(), client.clone(), true.into())
-            .with_options(TransactionPoolOptions::new_with_params(
-                POOL_TRANSACTIONS,
-                POOL_BYTES,
-                None,
-                TransactionPoolType::SingleState,
-                true,
-                false,
-            ))
-            .with_prometheus(registry)
-            .build(),
-    );
+    let pool = pool(&tasks, &client, registry);
     tasks.spawn_handle().spawn(
         "txpool-notifications",
         Some("transaction-pool"),
@@ -272,8 +260,22 @@ fn start(config: &Config, handle: Handle) -> Result<(TaskManager, Started), Erro
     Ok((tasks, started))
 }
 
+/// Transactions that wait.
+pub(crate) fn pool(tasks: &TaskManager, client: &Arc<FullClient>, registry: Option<&Registry>) -> Arc<Pool> {
+    let options = TransactionPoolOptions::new_with_params(
+        POOL_TRANSACTIONS,
+        POOL_BYTES,
+        None,
+        TransactionPoolType::SingleState,
+        true,
+        false,
+    );
+    let builder = PoolBuilder::new(tasks.spawn_essential_handle(), client.clone(), true.into());
+    Arc::new(builder.with_options(options).with_prometheus(registry).build())
+}
+
 /// What seals blocks.
-fn sealer(
+pub(crate) fn sealer(
     tasks: &TaskManager,
     client: &Arc<FullClient>,
     backend: &Arc<FullBackend>,

@@ -92,39 +92,10 @@ fn execute(client: &FullClient, block: Block) -> Result<Duration, Error> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failure is the test's result")]
 
-    use std::sync::Arc;
-
-    use polkadot_sdk::sc_consensus_manual_seal::ConsensusDataProvider as _;
-    use polkadot_sdk::sc_consensus_manual_seal::consensus::aura::AuraConsensusDataProvider;
     use polkadot_sdk::sp_core::H256;
-    use polkadot_sdk::sp_inherents::{CreateInherentDataProviders as _, InherentDataProvider as _};
-    use sc_block_builder::BlockBuilderBuilder;
 
     use super::*;
-    use crate::inherents::Inherents;
-
-    /// The first block of a new chain, as the node seals it.
-    fn first_block(client: &Arc<FullClient>, runtime: &tokio::runtime::Runtime) -> Block {
-        let genesis = client.info().genesis_hash;
-        let inherents = Inherents::new(client.clone()).unwrap();
-        let slots = AuraConsensusDataProvider::<Block>::new_with_slot_duration(inherents.slot_duration());
-        let inherents = runtime.block_on(async {
-            inherents.create_inherent_data_providers(genesis, ()).await.unwrap().create_inherent_data().await
-        });
-        let inherents = inherents.unwrap();
-        let parent = client.header(genesis).unwrap().unwrap();
-        let digest = slots.create_digest(&parent, &inherents).unwrap();
-        let mut builder = BlockBuilderBuilder::new(&**client)
-            .on_parent_block(genesis)
-            .with_parent_block_number(0)
-            .with_inherent_digests(digest)
-            .build()
-            .unwrap();
-        for inherent in builder.create_inherents(inherents).unwrap() {
-            builder.push(inherent).unwrap();
-        }
-        builder.build().unwrap().block
-    }
+    use crate::service::{pool, sealer};
 
     #[test]
     fn a_block_that_says_something_else_than_what_it_does_is_found() {
@@ -132,8 +103,11 @@ mod tests {
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
         let tasks = TaskManager::new(runtime.handle().clone(), None).unwrap();
         let (database, spec) = open(folder.path()).unwrap();
-        let (client, _) = chain(database, &spec, folder.path(), &tasks, None).unwrap();
-        let block = first_block(&client, &runtime);
+        let (client, backend) = chain(database, &spec, folder.path(), &tasks, None).unwrap();
+        let pool = pool(&tasks, &client, None);
+        let mut sealer = sealer(&tasks, &client, &backend, &pool, None).unwrap();
+        runtime.block_on(sealer.seal(true)).unwrap();
+        let block = block(&client, 1).unwrap();
         assert!(execute(&client, block.clone()).is_ok());
 
         let mut other = block.clone();

@@ -11,6 +11,7 @@ use cyborg_miner_client::bundle::CONTEXT;
 use cyborg_miner_client::places;
 use cyborg_storage_client::storage::download;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::Value;
 
 use crate::TestResult;
 use crate::client::Client;
@@ -53,6 +54,18 @@ fn a_model_loads_with_eight_of_twelve_fragments_gone_or_altered_and_those_are_na
                 assert!(named, "{name} is altered, and not named in {log}");
             }
             assert!(log.contains(&network.storage[1].url), "{log}");
+        }
+
+        // Looked at, nothing changes; repaired, all is as it was, and whoever looks again finds nothing.
+        let repair = async |more: &str| {
+            network.command(&network.owner, &format!("storage repair 0 {more}")).await?.json()
+        };
+        let counts = |report: &Value| ["missing", "altered", "rebuilt"].map(|name| report[name].as_u64());
+        assert_eq!(counts(&repair("--check").await?), [Some(4), Some(4), None]);
+        assert_eq!(counts(&repair("").await?), [Some(4), Some(4), Some(8)]);
+        assert_eq!(counts(&repair("--check").await?), [Some(0), Some(0), None]);
+        for storage in &network.storage {
+            assert_eq!(storage.fragments()?.len(), 4);
         }
         Ok(())
     })

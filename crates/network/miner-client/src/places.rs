@@ -88,6 +88,9 @@ pub enum PlaceError {
         /// Why.
         source: io::Error,
     },
+    /// There are no fragments of ours.
+    #[error("CESS repairs what it keeps itself")]
+    RepairsItself,
     /// A manifest cannot name it.
     #[error("a place whose name has {got} bytes; manifests take {MAX_PLACE_BYTES}")]
     TooLong {
@@ -152,19 +155,34 @@ pub fn storage(
     signer: &Keypair,
     observer: Option<Observer>,
 ) -> Result<Arc<dyn Storage>, PlaceError> {
-    let signer: Arc<dyn Signer> = Arc::new(AccountSigner(signer.clone()));
-    let places = match places(names)? {
-        Places::Coded(places) => places,
+    match places(names)? {
+        Places::Coded(places) => Ok(Arc::new(over(&places, signer, observer)?)),
         Places::Gateway(Gateway { url, territory }) => {
-            return Ok(Arc::new(CessGateway::new(&url, &territory, signer)?));
+            let signer = Arc::new(AccountSigner(signer.clone()));
+            Ok(Arc::new(CessGateway::new(&url, &territory, signer)?))
         }
-    };
+    }
+}
+
+/// As [`storage`], of places whose fragments can be looked at and repaired.
+///
+/// # Errors
+/// As there, and where the name is that of CESS.
+pub fn coded(names: &[String], signer: &Keypair, observer: Option<Observer>) -> Result<Coded, PlaceError> {
+    match places(names)? {
+        Places::Coded(places) => over(&places, signer, observer),
+        Places::Gateway(_) => Err(PlaceError::RepairsItself),
+    }
+}
+
+fn over(places: &[Place], signer: &Keypair, observer: Option<Observer>) -> Result<Coded, PlaceError> {
+    let signer: Arc<dyn Signer> = Arc::new(AccountSigner(signer.clone()));
     let stores = places.iter().map(|place| place.open(&signer, &environment)).collect::<Result<_, _>>()?;
-    let storage = Coded::new(stores, signer, code(&places))?;
-    Ok(Arc::new(match observer {
+    let storage = Coded::new(stores, signer, code(places))?;
+    Ok(match observer {
         Some(observer) => storage.with_observer(observer),
         None => storage,
-    }))
+    })
 }
 
 /// Asks a place whether it can be read. That needs no account.
