@@ -17,8 +17,9 @@ test)
     for pallet in "${pallets[@]}"; do packages+=(-p "pallet-$pallet"); done
     features=cyborg-runtime/runtime-benchmarks,cyborg-runtime/try-runtime,cyborg-runtime/host-msm
     # All of this runs natively.
-    CARGO_TARGET_DIR=$target/weights-test SKIP_WASM_BUILD=1 \
-        cargo test --release "${packages[@]}" --lib --test runtime --features "$features"
+    export CARGO_TARGET_DIR=$target/weights-test SKIP_WASM_BUILD=1
+    cargo test --release "${packages[@]}" --lib --features "$features"
+    cargo test --release "${packages[@]}" --test runtime --features "$features" -- try_state conservation
     ;;
 measure)
     shift

@@ -242,20 +242,11 @@ impl Town {
     }
 }
 
-#[cfg(feature = "try-runtime")]
-fn invariants() {
-    use cyborg_runtime::AllPalletsWithSystem;
-    use polkadot_sdk::frame_support::traits::{TryState, TryStateSelect};
-    let number = cyborg_runtime::System::block_number();
-    AllPalletsWithSystem::try_state(number, TryStateSelect::All).unwrap();
-}
-#[cfg(not(feature = "try-runtime"))]
-fn invariants() {}
-
 fn block(issuance: Balance) {
     next_block();
     assert_conserved(issuance);
-    invariants();
+    #[cfg(feature = "try-runtime")]
+    crate::try_state::check();
 }
 
 proptest! {

@@ -6,10 +6,15 @@ use crate::common::world::{
 };
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_runtime::{AllPalletsWithSystem, Runtime, RuntimeCall, System};
-use polkadot_sdk::frame_support::traits::{TryState, TryStateSelect};
+use polkadot_sdk::frame_support::traits::{PalletsInfoAccess, TryState, TryStateSelect};
 
-fn check() {
-    AllPalletsWithSystem::try_state(System::block_number(), TryStateSelect::All).unwrap();
+/// One pallet after the other, so that a failure names its pallet.
+pub(crate) fn check() {
+    for pallet in AllPalletsWithSystem::infos() {
+        let only = TryStateSelect::Only(vec![pallet.name.as_bytes().to_vec()]);
+        let holds = AllPalletsWithSystem::try_state(System::block_number(), only);
+        assert!(holds.is_ok(), "{}: {holds:?}", pallet.name);
+    }
 }
 
 #[test]

@@ -12,12 +12,13 @@ use cyborg_runtime::{
 use polkadot_sdk::frame_support::genesis_builder_helper;
 use polkadot_sdk::frame_support::traits::{OnIdle, OnInitialize};
 use polkadot_sdk::frame_support::weights::Weight;
+use polkadot_sdk::sp_consensus_aura::{AURA_ENGINE_ID, Slot};
 use polkadot_sdk::sp_core::{H256, Pair, sr25519};
 use polkadot_sdk::sp_io::TestExternalities;
 use polkadot_sdk::sp_keyring::Sr25519Keyring;
 use polkadot_sdk::sp_runtime::generic::Era;
 use polkadot_sdk::sp_runtime::traits::Dispatchable;
-use polkadot_sdk::sp_runtime::{ApplyExtrinsicResult, DispatchResultWithInfo};
+use polkadot_sdk::sp_runtime::{ApplyExtrinsicResult, Digest, DigestItem, DispatchResultWithInfo};
 use polkadot_sdk::{
     cumulus_pallet_weight_reclaim, frame_metadata_hash_extension, frame_system, pallet_timestamp,
     pallet_transaction_payment,
@@ -69,15 +70,17 @@ pub(crate) fn next_block() {
 /// As [`next_block`], without the blocks between.
 pub(crate) fn skip_to(number: BlockNumber) {
     let parent = System::block_number();
+    let now = START_MS + u64::from(number) * SLOT_MS;
+    let slot = DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(now / SLOT_MS).encode());
     System::reset_events();
     System::set_block_number(number - 1);
     System::initialize(
         &number,
         &H256::repeat_byte(u8::try_from(parent % 251 + 1).unwrap()),
-        &Default::default(),
+        &Digest { logs: vec![slot] },
     );
     AllPalletsWithSystem::on_initialize(number);
-    pallet_timestamp::Now::<Runtime>::put(START_MS + u64::from(number) * SLOT_MS);
+    pallet_timestamp::Now::<Runtime>::put(now);
     System::note_finished_initialize();
     AllPalletsWithSystem::on_idle(number, Weight::from_parts(100_000_000_000, 1 << 20));
 }
