@@ -83,7 +83,7 @@ fn bond_reputation_and_money_have_to_suffice() {
     expect(&bond(1_000 * CYB, 1_000 * CYB, "/m"), Verdict::Ok, "1000 CYB");
     let low = bond(998 * CYB, 1_000 * CYB, "/m");
     expect(&low, Verdict::Problem, "less than the 1000 CYB");
-    assert!(low.remedy.unwrap().contains("add 2 CYB"));
+    assert!(low.remedy.unwrap().contains("`cyborg miner bond --dir /m 2`"));
     for (points, verdict, part) in [
         (100, Verdict::Ok, "100 of 100"),
         (PROBATION_BELOW, Verdict::Ok, "of 100"),
