@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -39,7 +39,7 @@ use zkml_verifier::{PROTOCOL, Visibility};
 use crate::TestResult;
 use crate::harness::Network;
 use crate::money::UNIT;
-use crate::parts::{Person, port};
+use crate::parts::{Person, listener};
 
 /// As honest miners ask and stake.
 const PRICE: u128 = 10 * UNIT;
@@ -138,9 +138,8 @@ impl Liar {
     /// Registers one, and lets it listen.
     pub(crate) async fn begin(network: &Network, name: &str, region: &str, lie: Lie) -> TestResult<Self> {
         let person = network.person(name).await?;
-        let (hpke, port) = (SecretKey::generate()?, port()?);
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
-        register(network, &person, &hpke, region, port).await?;
+        let (hpke, listener) = (SecretKey::generate()?, listener()?);
+        register(network, &person, &hpke, region, listener.local_addr()?.port()).await?;
         let shared = Arc::new(Shared {
             lie,
             chain: network.chain.clone(),

@@ -12,9 +12,15 @@ use serde_json::Value;
 use crate::TestResult;
 use crate::process::{Process, Program, line, until};
 
-/// A port of this machine that is free now, and nobody else's in this process. Below those that
-/// systems give to outgoing connections: one of those could take it while its owner is dead.
+/// A port of this machine that is free now, and nobody else's in this process.
 pub(crate) fn port() -> TestResult<u16> {
+    Ok(listener()?.local_addr()?.port())
+}
+
+/// Listens at such a port. Below those that systems give to outgoing connections: one of those could
+/// take it while its owner is dead. Who let it go to listen anew might not get it back at once: a process
+/// that is started at that moment has it until it runs its own program.
+pub(crate) fn listener() -> TestResult<TcpListener> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -22,8 +28,8 @@ pub(crate) fn port() -> TestResult<u16> {
     let start = std::process::id() as u16 % COUNT;
     for _ in 0..COUNT {
         let port = FIRST + (start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % COUNT;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(listener);
         }
     }
     Err("no port is free".into())

@@ -4,14 +4,14 @@
 //! its way, and arrives when the network is back.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::TestResult;
-use crate::parts::port;
+use crate::parts::listener;
 
 /// How often a byte that waits looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(20);
@@ -26,9 +26,9 @@ impl Proxy {
     /// Before a WebSocket's address.
     pub(crate) fn before(url: &str) -> TestResult<Self> {
         let target = url.strip_prefix("ws://").ok_or("no ws:// address")?.trim_end_matches('/').to_owned();
-        let port = port()?;
-        let own = format!("127.0.0.1:{port}");
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let listener = listener()?;
+        let own = listener.local_addr()?.to_string();
+        let url = format!("ws://{own}");
         let cut = Arc::new(AtomicBool::new(false));
         let shared = cut.clone();
         // It waits for connections as long as the test's process lives.
@@ -47,7 +47,7 @@ impl Proxy {
                 });
             }
         });
-        Ok(Self { url: format!("ws://127.0.0.1:{port}"), cut })
+        Ok(Self { url, cut })
     }
 
     /// From now on nothing passes.
