@@ -10,6 +10,13 @@ const DECIMALS: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Amount(pub(crate) u128);
 
+impl Amount {
+    /// Without its unit, as a flag takes it.
+    pub(crate) fn number(self) -> String {
+        self.to_string().trim_end_matches(" CYB").to_owned()
+    }
+}
+
 impl FromStr for Amount {
     type Err = String;
 

@@ -87,8 +87,7 @@ pub(super) fn check_money(account: &str, free: u128, bond: Amount, minimum: u128
     if missing == 0 {
         return Ok(());
     }
-    let number = Amount(missing).to_string();
-    let number = number.trim_end_matches(" CYB");
+    let number = Amount(missing).number();
     Err(Failure::Miner(format!(
         "{account} has {}, and {} are missing: the bond is {bond}, and {} are for transactions; send them, \
          and do this again: `cyborg chain transfer --from KEY {account} {number}`",

@@ -133,8 +133,8 @@ impl Declared {
             region: String::from_utf8_lossy(&at.region.0).into_owned(),
             cell: (at.cell.latitude, at.cell.longitude),
             memory_mib,
-            price: number(price),
-            bond: number(bond),
+            price: price.number(),
+            bond: bond.number(),
         }
     }
 
@@ -172,11 +172,6 @@ impl Declared {
 /// Says which field a problem is in.
 fn inside(name: &'static str) -> impl Fn(String) -> String {
     move |problem| format!("`{name}`: {problem}")
-}
-
-/// An amount without its unit, as a flag takes it.
-fn number(amount: Amount) -> String {
-    amount.to_string().trim_end_matches(" CYB").to_owned()
 }
 
 /// What was measured of the machine.

@@ -22,9 +22,11 @@ use crate::report::Report;
 
 /// Changes what is asked for, how much is offered, and where the miner is.
 pub(super) fn update(arguments: &Update) -> Result<Report, Failure> {
-    let total = machine::memory(&Sources::default()).map(|memory| memory.total);
-    let memory = arguments.memory.map(|wanted| init::memory_mib(Some(wanted), total)).transpose();
-    let memory = memory.map_err(|problem| Failure::Usage { flag: "--memory", problem })?;
+    let memory = arguments.memory.map(|wanted| {
+        let total = machine::memory(&Sources::default()).map(|memory| memory.total);
+        init::memory_mib(Some(wanted), total)
+    });
+    let memory = memory.transpose().map_err(|problem| Failure::Usage { flag: "--memory", problem })?;
     let price = arguments.price.map(|price| price.0);
     change(&arguments.home, |record| {
         let capacity = memory.map(|memory_mib| Capacity { memory_mib, ..record.capacity });

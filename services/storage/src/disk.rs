@@ -96,21 +96,19 @@ impl Disk {
             fs::create_dir_all(root.join(folder))?;
         }
         files::sync_folder(&root.join(INCOMING))?;
-        // Made now, because a fragment that makes its folder has another sync of the disk to wait for.
-        for kind in KINDS {
-            let folder = root.join(kind.folder());
-            for first in 0..=u8::MAX {
-                fs::create_dir_all(folder.join(format!("{first:02x}")))?;
-            }
-            files::sync_folder(&folder.join("00"))?;
-        }
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(root.join("lock"))?;
         lock.try_lock()?;
         let usage = Arc::new(Usage::default());
         let disk =
             Self { root: root.to_owned(), quota_bytes, usage, collecting: Mutex::default(), _lock: lock };
         for kind in KINDS {
-            for folder in fs::read_dir(disk.root.join(kind.folder()))? {
+            let folders = disk.root.join(kind.folder());
+            // Made now, because a fragment that makes its folder has another sync of the disk to wait for.
+            for first in 0..=u8::MAX {
+                fs::create_dir_all(folders.join(format!("{first:02x}")))?;
+            }
+            files::sync_folder(&folders.join("00"))?;
+            for folder in fs::read_dir(&folders)? {
                 disk.each_in(&folder?.path(), |entry| {
                     disk.usage.bytes.fetch_add(entry.bytes, Ordering::Relaxed);
                     disk.usage.count(kind).fetch_add(1, Ordering::Relaxed);

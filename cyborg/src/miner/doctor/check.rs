@@ -201,8 +201,7 @@ pub(super) fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
         return Check::ok("bond", format!("{}", Amount(bond)));
     }
     let finding = format!("{}, less than the {} of a miner on offer", Amount(bond), Amount(minimum));
-    let missing = Amount(missing).to_string();
-    let remedy = format!("`cyborg miner bond --dir {dir} {}`", missing.trim_end_matches(" CYB"));
+    let remedy = format!("`cyborg miner bond --dir {dir} {}`", Amount(missing).number());
     Check::problem("bond", finding, remedy)
 }
 
