@@ -1,7 +1,6 @@
 //! `cyborg chain …`: what the chain holds and says, and a transfer. Everything shown is finalised.
 
 pub(crate) mod account;
-pub(crate) mod amount;
 pub(crate) mod arguments;
 pub(crate) mod events;
 mod money;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`place`] | regions, and cells of about a kilometre |
 //! | [`miner`] | what a miner declares of its machine, and what it may do wrong |
+//! | [`money`] | amounts of CYB |
 //! | [`task`] | what a task asks for, and how its answers are proven |
 //! | [`signed`] | what is signed outside of transactions, as bytes |
 //! | [`receipt`] | a miner's receipts of a period, and their tree |
@@ -16,6 +17,7 @@
 extern crate alloc;
 
 pub mod miner;
+pub mod money;
 pub mod place;
 pub mod receipt;
 pub mod signed;

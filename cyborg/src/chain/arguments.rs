@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use cyborg_chain_client::DEFAULT_URL;
 
-use super::amount::Amount;
+use cyborg_primitives::money::Cyb;
 
 #[derive(Debug, Args)]
 pub(crate) struct ChainCommand {
@@ -84,7 +84,7 @@ pub(crate) struct Transfer {
     pub(crate) to: String,
     /// How much, in CYB
     #[arg(value_name = "AMOUNT")]
-    pub(crate) amount: Amount,
+    pub(crate) amount: Cyb,
 }
 
 #[derive(Debug, Args)]

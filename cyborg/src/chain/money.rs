@@ -4,10 +4,10 @@ use cyborg_chain_client::{Chain, ChainError, json as chain_json, keys, runtime};
 use serde_json::{Value, json};
 
 use super::account;
-use super::amount::Amount;
 use super::arguments::{Balance, Transfer};
 use crate::error::Failure;
 use crate::report::{Report, hex};
+use cyborg_primitives::money::Cyb;
 
 /// An account's money: free, and held for what.
 pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report, Failure> {
@@ -31,23 +31,18 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
 
     let mut report = Report::default();
     report.field("account", account.to_string(), "account", account);
-    report.field("free", free.to_string(), "free", Amount(free));
-    report.field("held", held.to_string(), "held", Amount(held));
+    report.field("free", free.to_string(), "free", Cyb(free));
+    report.field("held", held.to_string(), "held", Cyb(held));
     for hold in holds.as_array().into_iter().flatten() {
         let (reason, amount) = (reason(&hold["id"]), units(&hold["amount"]));
         report.line(format!("{:<24} {amount}", format!("  {reason}")));
     }
     report.json("holds", holds);
     if frozen > 0 {
-        report.line(format!("{:<24} {}", "frozen", Amount(frozen)));
+        report.line(format!("{:<24} {}", "frozen", Cyb(frozen)));
     }
     report.json("frozen", frozen.to_string());
-    report.field(
-        "total",
-        (free.saturating_add(held)).to_string(),
-        "total",
-        Amount(free.saturating_add(held)),
-    );
+    report.field("total", (free.saturating_add(held)).to_string(), "total", Cyb(free.saturating_add(held)));
     report.field("nonce", nonce, "transactions sent", nonce);
     report.field("block", at.block_number(), "at block", at.block_number());
     Ok(report)
@@ -57,7 +52,7 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
 pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Report, Failure> {
     let signer = keys::load(&arguments.from)?;
     let to = account::named(&arguments.to)?;
-    let Amount(amount) = arguments.amount;
+    let Cyb(amount) = arguments.amount;
     let call = runtime::tx().balances().transfer_keep_alive(to.into(), amount);
     let done = chain.submit(&call, &signer).await?;
     let fee: u128 = done
@@ -70,8 +65,8 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Repo
     let hash = format!("0x{}", hex(&done.hash));
     report.field("from", from.to_string(), "from", from);
     report.field("to", to.to_string(), "to", to);
-    report.field("amount", amount.to_string(), "amount", Amount(amount));
-    report.field("fee", fee.to_string(), "fee", Amount(fee));
+    report.field("amount", amount.to_string(), "amount", Cyb(amount));
+    report.field("fee", fee.to_string(), "fee", Cyb(fee));
     report.field("block", done.block, "final in block", done.block);
     report.field("transaction", hash.as_str(), "transaction", &hash);
     Ok(report)
@@ -86,6 +81,6 @@ fn reason(id: &Value) -> String {
 }
 
 /// An amount that the JSON of the chain's values gives as digits.
-pub(super) fn units(value: &Value) -> Amount {
-    Amount(value.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0))
+pub(super) fn units(value: &Value) -> Cyb {
+    Cyb(value.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use cyborg_primitives::place::{Cell, Region};
 
-use crate::chain::amount::Amount;
 use crate::cli::size;
 use crate::place;
+use cyborg_primitives::money::Cyb;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MinerCommand {
@@ -88,10 +88,10 @@ pub(crate) struct Init {
     pub(crate) endpoint: Option<String>,
     /// What is asked for an hour of computing, in CYB [default: 10]
     #[arg(long, value_name = "CYB")]
-    pub(crate) price: Option<Amount>,
+    pub(crate) price: Option<Cyb>,
     /// What is staked, in CYB [default: 1000]
     #[arg(long, value_name = "CYB")]
-    pub(crate) bond: Option<Amount>,
+    pub(crate) bond: Option<Cyb>,
     /// Memory that is offered for models, such as 8GiB [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
@@ -149,7 +149,7 @@ pub(crate) struct Update {
     pub(crate) home: Home,
     /// What is asked for an hour of computing, in CYB; tasks that have begun keep their price
     #[arg(long, value_name = "CYB")]
-    pub(crate) price: Option<Amount>,
+    pub(crate) price: Option<Cyb>,
     /// Memory that is offered for models, such as 8GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
@@ -167,7 +167,7 @@ pub(crate) struct Bond {
     pub(crate) home: Home,
     /// How much is added, in CYB
     #[arg(value_name = "CYB")]
-    pub(crate) amount: Amount,
+    pub(crate) amount: Cyb,
 }
 
 /// The URLs among words. A variable of the environment that is empty is one word, and no URL.

@@ -20,15 +20,15 @@ use super::record::{self, Record};
 use super::register::{self, Declaration};
 use super::settings::{self, Declared, Settings, TlsFiles, UnlockBy};
 use super::{connect, machine, measure, runtime};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::place;
 use crate::report::{Report, hex};
+use cyborg_primitives::money::Cyb;
 
 /// Where a miner listens, what it asks and stakes, if nothing else is said.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9800));
-const PRICE: Amount = Amount(10_000_000_000_000);
-const BOND: Amount = Amount(1_000_000_000_000_000);
+const PRICE: Cyb = Cyb(10_000_000_000_000);
+const BOND: Cyb = Cyb(1_000_000_000_000_000);
 
 /// Runs the command.
 pub(super) fn run(arguments: &Init) -> Result<Report, Failure> {
@@ -59,8 +59,8 @@ struct Wanted {
     tls: Option<TlsFiles>,
     location: Location,
     memory_mib: u32,
-    price: Amount,
-    bond: Amount,
+    price: Cyb,
+    bond: Cyb,
 }
 
 impl Wanted {
@@ -272,8 +272,8 @@ fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, st
     let at = place::shown(record.location.cell);
     report.field("region", region.as_str(), "place", format!("{region}, cell {at}"));
     report.json("cell", at);
-    report.field("price", record.price.to_string(), "price per hour", Amount(record.price));
-    report.field("bond", record.bond.to_string(), "bond", Amount(record.bond));
+    report.field("price", record.price.to_string(), "price per hour", Cyb(record.price));
+    report.field("bond", record.bond.to_string(), "bond", Cyb(record.bond));
     let offered = record.capacity.memory_mib;
     report.field("memory_mib", offered, "memory offered", format!("{offered} MiB"));
     measure::show(&mut report, &settings.measured);

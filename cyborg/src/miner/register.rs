@@ -13,8 +13,8 @@ use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 
 use super::folder;
 use super::record::{self, Record};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
+use cyborg_primitives::money::Cyb;
 
 /// Left to an account for its transactions, beside the bond: what a day of heartbeats takes, and some.
 pub(super) const FOR_FEES: u128 = 1_000_000_000_000;
@@ -33,9 +33,9 @@ pub(super) struct Declaration {
     /// Multiply-accumulates of a second.
     pub(super) macs_per_second: u64,
     /// Asked for an hour of computing.
-    pub(super) price: Amount,
+    pub(super) price: Cyb,
     /// Staked.
-    pub(super) bond: Amount,
+    pub(super) bond: Cyb,
 }
 
 /// What a registration did.
@@ -77,9 +77,9 @@ pub(super) fn no_miner(address: &str, folder: &Path) -> Failure {
 ///
 /// # Errors
 /// Where it cannot, or the bond is too low: says by how much.
-pub(super) fn check_money(account: &str, free: u128, bond: Amount, minimum: u128) -> Result<(), Failure> {
+pub(super) fn check_money(account: &str, free: u128, bond: Cyb, minimum: u128) -> Result<(), Failure> {
     if bond.0 < minimum {
-        let problem = format!("{bond} are less than the {} that the chain asks of a miner", Amount(minimum));
+        let problem = format!("{bond} are less than the {} that the chain asks of a miner", Cyb(minimum));
         return Err(Failure::Usage { flag: "--bond", problem });
     }
     let needed = bond.0.saturating_add(FOR_FEES);
@@ -87,13 +87,13 @@ pub(super) fn check_money(account: &str, free: u128, bond: Amount, minimum: u128
     if missing == 0 {
         return Ok(());
     }
-    let number = Amount(missing).number();
+    let number = Cyb(missing).number();
     Err(Failure::Miner(format!(
         "{account} has {}, and {} are missing: the bond is {bond}, and {} are for transactions; send them, \
          and do this again: `cyborg chain transfer --from KEY {account} {number}`",
-        Amount(free),
-        Amount(missing),
-        Amount(FOR_FEES),
+        Cyb(free),
+        Cyb(missing),
+        Cyb(FOR_FEES),
     )))
 }
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let bond = Amount(1_000 * CYB);
+        let bond = Cyb(1_000 * CYB);
         assert!(check_money("5Abc", 1_001 * CYB, bond, 1_000 * CYB).is_ok());
         let problem = check_money("5Abc", 400 * CYB + CYB / 2, bond, 1_000 * CYB).unwrap_err().to_string();
         for part in ["5Abc has 400.5 CYB", "600.5 CYB are missing", "--from KEY 5Abc 600.5`"] {
@@ -154,6 +154,6 @@ mod tests {
         }
         let problem = check_money("5Abc", u128::MAX, bond, bond.0 + 1).unwrap_err().to_string();
         assert!(problem.contains("--bond") && problem.contains("1000.000000000001 CYB"), "{problem}");
-        assert!(check_money("5Abc", 0, Amount(u128::MAX), 0).is_err());
+        assert!(check_money("5Abc", 0, Cyb(u128::MAX), 0).is_err());
     }
 }

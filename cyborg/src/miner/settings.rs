@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::folder;
-use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::files;
 use crate::place;
+use cyborg_primitives::money::Cyb;
 
 /// Name of the file in the miner's folder.
 pub(crate) const FILE: &str = "miner.json";
@@ -128,7 +128,7 @@ pub(crate) struct Declared {
 
 impl Declared {
     /// A declaration.
-    pub(crate) fn new(at: Location, memory_mib: u32, price: Amount, bond: Amount) -> Self {
+    pub(crate) fn new(at: Location, memory_mib: u32, price: Cyb, bond: Cyb) -> Self {
         Self {
             region: String::from_utf8_lossy(&at.region.0).into_owned(),
             cell: (at.cell.latitude, at.cell.longitude),
@@ -149,12 +149,12 @@ impl Declared {
     }
 
     /// Asked for an hour of computing.
-    pub(crate) fn price(&self) -> Result<Amount, String> {
+    pub(crate) fn price(&self) -> Result<Cyb, String> {
         self.price.parse()
     }
 
     /// Staked.
-    pub(crate) fn bond(&self) -> Result<Amount, String> {
+    pub(crate) fn bond(&self) -> Result<Cyb, String> {
         self.bond.parse()
     }
 

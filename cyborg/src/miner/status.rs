@@ -15,11 +15,11 @@ use super::process::{self, Health, Trust};
 use super::record::{self, Record, Snapshot, TASK_COLUMNS, task_rows, tasks_json};
 use super::settings::Settings;
 use super::{connect, counted, runtime};
-use crate::chain::amount::Amount;
 use crate::chain::table;
 use crate::error::Failure;
 use crate::place;
 use crate::report::{Report, hex};
+use cyborg_primitives::money::Cyb;
 
 /// Runs the command.
 pub(super) fn run(arguments: &Status) -> Result<Report, Failure> {
@@ -84,7 +84,7 @@ fn report(
         Ok(snapshot) => {
             report.json("chain", json!({ "node": node, "block": snapshot.block, "time_ms": snapshot.now }));
             report.line(format!("{:<24} block {} at {node}", "chain", snapshot.block));
-            report.field("free", snapshot.free.to_string(), "free money", Amount(snapshot.free));
+            report.field("free", snapshot.free.to_string(), "free money", Cyb(snapshot.free));
             show_standing(&mut report, snapshot);
             let serving = health.map(|health| &health.serving[..]);
             report.json("tasks", tasks_json(&snapshot.tasks, serving));
@@ -148,8 +148,8 @@ pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
 fn show_record(report: &mut Report, record: &Record, now: u64) {
     report.field("standing", record.standing(), "standing", record.standing());
     report.field("reputation", record.reputation, "reputation", format!("{} of 100", record.reputation));
-    report.field("bond", record.bond.to_string(), "bond", Amount(record.bond));
-    report.field("price", record.price.to_string(), "price per hour", Amount(record.price));
+    report.field("bond", record.bond.to_string(), "bond", Cyb(record.bond));
+    report.field("price", record.price.to_string(), "price per hour", Cyb(record.price));
     let region = String::from_utf8_lossy(&record.location.region.0).into_owned();
     let cell = place::shown(record.location.cell);
     report.field("region", region.as_str(), "place", format!("{region}, cell {cell}"));

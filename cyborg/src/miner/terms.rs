@@ -16,9 +16,9 @@ use super::arguments::{Bond, Home, Update};
 use super::record::{self, Record};
 use super::settings::Settings;
 use super::{connect, folder, init, machine, register, runtime, status};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::report::Report;
+use cyborg_primitives::money::Cyb;
 
 /// Changes what is asked for, how much is offered, and where the miner is.
 pub(super) fn update(arguments: &Update) -> Result<Report, Failure> {
@@ -72,7 +72,7 @@ fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Re
         let mut report = Report::default();
         report.field("miner", settings.address.as_str(), "miner", &settings.address);
         report.field("final_in_block", done.block, "final in block", done.block);
-        report.field("free", after.free.to_string(), "free money", Amount(after.free));
+        report.field("free", after.free.to_string(), "free money", Cyb(after.free));
         status::show_standing(&mut report, &after);
         Ok(report)
     })

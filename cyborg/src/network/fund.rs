@@ -6,8 +6,8 @@ use cyborg_chain_client::runtime::runtime_types;
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys, runtime};
 
-use crate::chain::amount::Amount;
 use crate::error::Failure;
+use cyborg_primitives::money::Cyb;
 
 const UNIT: u128 = 1_000_000_000_000;
 /// Who has money on a development chain.
@@ -63,7 +63,7 @@ pub(super) async fn money(at: &AtBlock, account: AccountId32) -> Result<(u128, u
 ///
 /// # Errors
 /// Where the chain refuses, as where the development account has nothing.
-pub(super) async fn give(chain: &Chain, accounts: &[(AccountId32, Means)]) -> Result<Amount, Failure> {
+pub(super) async fn give(chain: &Chain, accounts: &[(AccountId32, Means)]) -> Result<Cyb, Failure> {
     let at = chain.at_finalised().await?;
     let (mut calls, mut sum) = (Vec::new(), 0_u128);
     for (account, means) in accounts {
@@ -80,7 +80,7 @@ pub(super) async fn give(chain: &Chain, accounts: &[(AccountId32, Means)]) -> Re
         let sponsor = keys::load(SPONSOR)?;
         chain.submit(&runtime::transactions().utility().batch_all(calls), &sponsor).await?;
     }
-    Ok(Amount(sum))
+    Ok(Cyb(sum))
 }
 
 #[cfg(test)]

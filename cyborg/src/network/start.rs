@@ -15,8 +15,8 @@ use super::layout::Layout;
 use super::settings::{MinerSettings, Settings};
 use super::supervisor::{Ready, Role, Service, Starting, Supervisor};
 use super::{orphans, ports, process};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
+use cyborg_primitives::money::Cyb;
 
 /// A part of the network that runs.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub(super) struct Network {
     /// The owner's address.
     pub(super) owner: String,
     /// What accounts were given at this start.
-    pub(super) given: Amount,
+    pub(super) given: Cyb,
     /// The variables that commands find it by.
     pub(super) variables: Vec<(&'static str, String)>,
 }

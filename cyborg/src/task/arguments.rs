@@ -7,9 +7,9 @@ use cyborg_chain_client::DEFAULT_URL;
 use cyborg_primitives::place::{Cell, Region};
 use cyborg_primitives::task::ProofPolicy;
 
-use crate::chain::amount::Amount;
 use crate::cli::Sample;
 use crate::place;
+use cyborg_primitives::money::Cyb;
 
 /// Who acts, on which chain, with which records.
 #[derive(Debug, Args)]
@@ -81,10 +81,10 @@ pub(crate) struct Deploy {
     pub(crate) hours: f64,
     /// Most per compute hour, in CYB [default: what the best miners ask]
     #[arg(long, value_name = "CYB")]
-    pub(crate) price_cap: Option<Amount>,
+    pub(crate) price_cap: Option<Cyb>,
     /// Most per proof, in CYB [default: what the best miners' proofs cost]
     #[arg(long, value_name = "CYB")]
-    pub(crate) proof_cap: Option<Amount>,
+    pub(crate) proof_cap: Option<Cyb>,
     /// Proofs bought; what is not used comes back
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(crate) proofs: u32,
@@ -125,7 +125,7 @@ pub(crate) struct Infer {
     pub(crate) miner: Option<String>,
     /// Most that is paid for the answer, in CYB [default: the task's tariff]
     #[arg(long, value_name = "CYB")]
-    pub(crate) price_cap: Option<Amount>,
+    pub(crate) price_cap: Option<Cyb>,
     #[command(flatten)]
     pub(crate) http: HttpFlags,
     /// How long the answer, and then its proof, may take, in seconds
@@ -230,10 +230,10 @@ pub(crate) struct TopUp {
     pub(crate) act: Act,
     /// Money for answers, in CYB
     #[arg(long, value_name = "CYB", default_value = "0")]
-    pub(crate) answers: Amount,
+    pub(crate) answers: Cyb,
     /// Money for proofs, in CYB
     #[arg(long, value_name = "CYB", default_value = "0")]
-    pub(crate) proofs: Amount,
+    pub(crate) proofs: Cyb,
 }
 
 fn hours(text: &str) -> Result<f64, String> {

@@ -17,7 +17,6 @@ use zkml_verifier::cost::work;
 
 use super::arguments::Deploy;
 use super::owner;
-use crate::chain::amount::Amount;
 use crate::chain::{account, table};
 use crate::error::Failure;
 use crate::files;
@@ -25,6 +24,7 @@ use crate::model;
 use crate::progress::Progress as Bar;
 use crate::report::{Report, bytes, hex, seconds};
 use crate::zk::{MAX_KEY_BYTES, verifier_key};
+use cyborg_primitives::money::Cyb;
 
 const MIB: u64 = 1 << 20;
 /// Memory that a miner needs beside the model: connections, and what a proof takes.
@@ -75,8 +75,8 @@ fn order(arguments: &Deploy) -> Result<Order, Failure> {
             min_reputation: arguments.min_reputation,
         },
         compute_ms: (arguments.hours * 3_600_000.0).round().max(1.0) as u64,
-        price_cap: arguments.price_cap.map(|Amount(cap)| cap),
-        proof_cap: arguments.proof_cap.map(|Amount(cap)| cap),
+        price_cap: arguments.price_cap.map(|Cyb(cap)| cap),
+        proof_cap: arguments.proof_cap.map(|Cyb(cap)| cap),
         max_proofs: arguments.proofs,
         policy: arguments.policy,
         delegate: delegate.map(|AccountId32(account)| account),
@@ -198,8 +198,8 @@ fn offered(offer: &Offer, order: &Order, model: u64) -> Report {
                 region,
                 candidate.distance_km.map_or("-".to_owned(), |km| format!("{km} km")),
                 candidate.reputation.to_string(),
-                Amount(candidate.per_request).to_string(),
-                Amount(candidate.per_proof).to_string(),
+                Cyb(candidate.per_request).to_string(),
+                Cyb(candidate.per_proof).to_string(),
             ]
         })
         .collect();
@@ -226,10 +226,10 @@ fn offered(offer: &Offer, order: &Order, model: u64) -> Report {
 }
 
 fn costs(report: &mut Report, price_cap: u128, proof_cap: u128, for_answers: u128, for_proofs: u128) {
-    report.field("price_cap", price_cap.to_string(), "most per compute hour", Amount(price_cap));
-    report.field("proof_cap", proof_cap.to_string(), "most per proof", Amount(proof_cap));
-    report.field("for_answers", for_answers.to_string(), "held for answers", Amount(for_answers));
-    report.field("for_proofs", for_proofs.to_string(), "held for proofs", Amount(for_proofs));
+    report.field("price_cap", price_cap.to_string(), "most per compute hour", Cyb(price_cap));
+    report.field("proof_cap", proof_cap.to_string(), "most per proof", Cyb(proof_cap));
+    report.field("for_answers", for_answers.to_string(), "held for answers", Cyb(for_answers));
+    report.field("for_proofs", for_proofs.to_string(), "held for proofs", Cyb(for_proofs));
 }
 
 fn report(

@@ -14,18 +14,18 @@ use zkml_import::data::{Samples, Values, npz_bytes};
 
 use super::arguments::Infer;
 use super::{http, miner, owner};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{Ports, integers_as_json, shown};
 use crate::report::{Report, hex, seconds};
+use cyborg_primitives::money::Cyb;
 
 /// Asks, checks, decrypts; waits for the proof where it is asked to.
 pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
     let out = arguments.out.as_deref().map(output).transpose()?;
     let asking = Asking {
         miner: arguments.miner.as_deref().map(miner).transpose()?,
-        price_cap: arguments.price_cap.map(|Amount(cap)| cap),
+        price_cap: arguments.price_cap.map(|Cyb(cap)| cap),
         patience: Duration::from_secs(arguments.timeout),
     };
     let http = http(&arguments.http)?;
@@ -52,7 +52,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
     report.json("outputs", values);
     report.json("input_digest", format!("0x{}", hex(&answered.receipt.input)));
     report.json("output_digest", format!("0x{}", hex(&answered.receipt.output)));
-    report.field("price", answered.price.to_string(), "costs", Amount(answered.price));
+    report.field("price", answered.price.to_string(), "costs", Cyb(answered.price));
     let latency = answered.latency.as_secs_f64();
     report.field("latency_seconds", latency, "answered after", seconds(latency));
     if let Some((out, _)) = &out {
@@ -105,7 +105,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
             file: format!("miner {who}, request {}", answered.number),
             problem: format!(
                 "found guilty in block {block}: {fault}; its bond lost {}: the answer is not to be trusted",
-                Amount(slashed)
+                Cyb(slashed)
             ),
         }),
         None => {

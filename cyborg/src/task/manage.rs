@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::arguments::{Act, Events, OwnerFlags, Show, TopUp};
 use super::owner;
-use crate::chain::amount::Amount;
 use crate::chain::{events, tasks};
 use crate::error::Failure;
 use crate::report::{Report, print_json, print_line};
+use cyborg_primitives::money::Cyb;
 
 /// Tasks of the owner, whichever machine they were submitted from.
 pub(super) async fn list(flags: &OwnerFlags) -> Result<Report, Failure> {
@@ -39,14 +39,14 @@ pub(super) async fn stop(arguments: &Act) -> Result<Report, Failure> {
         report.line("Until then what was answered can be proven and paid; the rest comes back after that.");
     }
     if let Some(vacated) = done.events::<runtime::tasks::events::Vacated>()?.first() {
-        report.field("refunded", vacated.refunded.to_string(), "came back", Amount(vacated.refunded));
+        report.field("refunded", vacated.refunded.to_string(), "came back", Cyb(vacated.refunded));
     }
     Ok(report)
 }
 
 /// Adds money to a task.
 pub(super) async fn top_up(arguments: &TopUp) -> Result<Report, Failure> {
-    let (Amount(answers), Amount(proofs)) = (arguments.answers, arguments.proofs);
+    let (Cyb(answers), Cyb(proofs)) = (arguments.answers, arguments.proofs);
     if answers == 0 && proofs == 0 {
         let problem = "say how much, with --answers or --proofs".to_owned();
         return Err(Failure::Usage { flag: "--answers", problem });
@@ -57,8 +57,8 @@ pub(super) async fn top_up(arguments: &TopUp) -> Result<Report, Failure> {
     let done = owner.chain.submit(&call, &owner.signer).await?;
     let mut report = Report::default();
     report.field("task", task, "task", task);
-    report.field("answers", answers.to_string(), "added for answers", Amount(answers));
-    report.field("proofs", proofs.to_string(), "added for proofs", Amount(proofs));
+    report.field("answers", answers.to_string(), "added for answers", Cyb(answers));
+    report.field("proofs", proofs.to_string(), "added for proofs", Cyb(proofs));
     report.field("block", done.block, "final in block", done.block);
     Ok(report)
 }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::arguments::{Logs, Status};
 use super::{http, miner, owner};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::report::{Report, print_json, print_line};
+use cyborg_primitives::money::Cyb;
 
 /// The miners of a task that were ever given its key, or the one that is asked for.
 async fn contacts(
@@ -122,7 +122,7 @@ fn words(address: &str, status: &TaskStatus) -> String {
         status;
     // The miner's own words: no instructions to a terminal.
     let step = status.step.escape_debug();
-    let money = |amount: Option<u128>| amount.map_or("-".to_owned(), |amount| Amount(amount).to_string());
+    let money = |amount: Option<u128>| amount.map_or("-".to_owned(), |amount| Cyb(amount).to_string());
     let trouble = status.trouble.as_deref().map(|trouble| format!("; {}", trouble.escape_debug()));
     format!(
         "{address}  block {block}  {step}  answered {answered}, settled through {settled_through}; proofs due \

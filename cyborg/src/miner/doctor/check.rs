@@ -6,10 +6,10 @@
 use cyborg_scheduler::{PROBATION_BELOW, SUSPENDED_BELOW};
 use serde_json::{Value, json};
 
-use crate::chain::amount::Amount;
 use crate::miner::machine::{Memory, Power, energy_shown};
 use crate::miner::record::{Duty, Record};
 use crate::report::bytes;
+use cyborg_primitives::money::Cyb;
 
 /// How far a clock may be off before somebody should look.
 const CLOCK_MS: u64 = 30_000;
@@ -198,10 +198,10 @@ pub(super) fn registered(address: &str, dir: &str, record: Option<&Record>, own:
 pub(super) fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
     let missing = minimum.saturating_sub(bond);
     if missing == 0 {
-        return Check::ok("bond", format!("{}", Amount(bond)));
+        return Check::ok("bond", format!("{}", Cyb(bond)));
     }
-    let finding = format!("{}, less than the {} of a miner on offer", Amount(bond), Amount(minimum));
-    let remedy = format!("`cyborg miner bond --dir {dir} {}`", Amount(missing).number());
+    let finding = format!("{}, less than the {} of a miner on offer", Cyb(bond), Cyb(minimum));
+    let remedy = format!("`cyborg miner bond --dir {dir} {}`", Cyb(missing).number());
     Check::problem("bond", finding, remedy)
 }
 
@@ -247,7 +247,7 @@ pub(super) fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) 
 
 /// Whether the account can pay for transactions.
 pub(super) fn money(address: &str, free: u128) -> Check {
-    let finding = format!("{} for transactions", Amount(free));
+    let finding = format!("{} for transactions", Cyb(free));
     let remedy =
         format!("send some, a day of heartbeats takes 0.9: `cyborg chain transfer --from KEY {address} 5`");
     match free {

@@ -59,7 +59,7 @@ fn they_come_back_as_they_were_written() {
     let declared = &written.declared;
     assert_eq!(
         (declared.price().unwrap(), declared.region().unwrap()),
-        (Amount(10 * 10_u128.pow(12)), Region(*b"DE"))
+        (Cyb(10 * 10_u128.pow(12)), Region(*b"DE"))
     );
     assert_eq!(declared.bond().unwrap().to_string(), "1000.5 CYB");
     assert_eq!(declared.cell(), Cell { latitude: 5252, longitude: -1340 });

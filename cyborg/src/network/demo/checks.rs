@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::voice::Names;
 use super::witness::Ledger;
-use crate::chain::amount::Amount;
+use cyborg_primitives::money::Cyb;
 
 /// An answer that was asked for.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +92,7 @@ pub(super) struct Facts<'a> {
     pub(super) wanted: usize,
     pub(super) answers: &'a [Answer],
     /// What is held of the owner for escrow now.
-    pub(super) held: Amount,
+    pub(super) held: Cyb,
     /// Files of storage nodes and miners that hold some of the model in the clear, of how many.
     pub(super) clear: (usize, usize),
 }
@@ -171,10 +171,10 @@ pub(super) fn checks(facts: &Facts<'_>) -> Vec<Check> {
         money.held_at_first > 0 && money.held_at_first == money.paid() + money.refunded + facts.held.0,
         format!(
             "{} = {} + {} + {}",
-            Amount(money.held_at_first),
-            Amount(money.paid()),
+            Cyb(money.held_at_first),
+            Cyb(money.paid()),
             facts.held,
-            Amount(money.refunded)
+            Cyb(money.refunded)
         ),
     );
     let stopped = ledger.of_task("Tasks.Stopped", task).count();
@@ -274,7 +274,7 @@ mod tests {
             standbys: 1,
             wanted: 2,
             answers,
-            held: Amount(held),
+            held: Cyb(held),
             clear,
         };
         checks(&facts).into_iter().filter(|check| !check.holds).map(|check| check.what).collect()

@@ -26,13 +26,13 @@ use super::scan;
 use super::shell::Shell;
 use super::voice::{Names, Voice};
 use super::witness::{Ledger, Witness, amount};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
 use crate::files;
 use crate::model::{self, Ports};
 use crate::report::bytes;
 use crate::sample;
 use crate::zk::MAX_KEY_BYTES;
+use cyborg_primitives::money::Cyb;
 
 /// How long the chain's word is waited for, once a command has said that something is done.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ pub(super) struct Played {
     /// Length of the secret file that was encrypted.
     pub(super) secret_bytes: u64,
     /// Escrow that is held at the end.
-    pub(super) held: Amount,
+    pub(super) held: Cyb,
     /// When that comes back: the block, and how many milliseconds from now.
     pub(super) returns: Option<(u64, u64)>,
     /// Files with some of the model in the clear, of how many.
@@ -379,7 +379,7 @@ fn pace_ms(first: (u64, Duration), now: (u64, Duration), meant: u64) -> u64 {
 }
 
 /// What is held of the owner for escrow.
-async fn held(network: &Network) -> Result<Amount, Failure> {
+async fn held(network: &Network) -> Result<Cyb, Failure> {
     let at = network.chain.at_finalised().await?;
     let owner: AccountId32 =
         network.owner.parse().map_err(|_| Failure::Network(format!("{} is no address", network.owner)))?;
@@ -387,10 +387,10 @@ async fn held(network: &Network) -> Result<Amount, Failure> {
     Ok(escrow(&holds.unwrap_or_default()))
 }
 
-fn escrow(holds: &Value) -> Amount {
+fn escrow(holds: &Value) -> Cyb {
     let of_tasks = |hold: &&Value| hold["id"].get("Payments").is_some();
     let holds = holds.as_array().into_iter().flatten().filter(of_tasks);
-    Amount(holds.map(|hold| amount(&hold["amount"]).0).sum())
+    Cyb(holds.map(|hold| amount(&hold["amount"]).0).sum())
 }
 
 /// Files of storage nodes and miners that hold pieces of the secret, and all their files.
@@ -448,7 +448,7 @@ mod tests {
             { "id": { "Models": "Deposit" }, "amount": "7" },
             { "id": { "Payments": "Escrow" }, "amount": "1" },
         ]);
-        assert_eq!(escrow(&holds), Amount(6));
-        assert_eq!(escrow(&Value::Null), Amount(0));
+        assert_eq!(escrow(&holds), Cyb(6));
+        assert_eq!(escrow(&Value::Null), Cyb(0));
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::voice::Names;
 use super::witness::{Ledger, Seen};
-use crate::chain::amount::Amount;
 use crate::report::bytes;
+use cyborg_primitives::money::Cyb;
 
 /// What a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) struct Step {
     /// Bytes of the keys or proofs that it brought to the chain.
     pub(super) bytes: u64,
     /// What its transactions cost.
-    pub(super) fees: Amount,
+    pub(super) fees: Cyb,
     /// Whom it was about, or what came of it.
     pub(super) outcome: String,
 }
@@ -88,7 +88,7 @@ pub(super) fn steps(ledger: &Ledger, task: u64, model: u64, names: &Names) -> Ve
             at: last.at,
             took: last.at.saturating_sub(before),
             bytes,
-            fees: Amount(fees),
+            fees: Cyb(fees),
             outcome: outcome(event, &seen, names),
         });
     }
@@ -102,7 +102,7 @@ fn outcome(event: &str, seen: &[&Seen], names: &Names) -> String {
         miners.dedup();
         miners.join(", ")
     };
-    let total = |field: &str| Amount(seen.iter().map(|seen| seen.amount(field).0).sum());
+    let total = |field: &str| Cyb(seen.iter().map(|seen| seen.amount(field).0).sum());
     match event {
         "Miners.Registered" => format!("{}; {} bonded", miners(), total("bond")),
         "Models.Registered" => "key holds".to_owned(),
@@ -204,13 +204,13 @@ mod tests {
             ["Miners.Registered", "Models.Registered", "Tasks.Submitted", "Tasks.Engaged", "Proofs.Verified"]
         );
         let [miners, model, submitted, engaged, verified] = &steps[..] else { panic!("{steps:?}") };
-        assert_eq!((miners.count, miners.block, miners.fees), (2, 4, Amount(21)));
+        assert_eq!((miners.count, miners.block, miners.fees), (2, 4, Cyb(21)));
         assert_eq!(miners.outcome, "miner-1, miner-2; 2000 CYB bonded");
         assert_eq!((model.block, model.bytes, model.took), (5, 400, Duration::from_millis(500)));
         // One transaction did both: its fee is the fee of each.
-        assert_eq!((submitted.fees, engaged.fees, engaged.took), (Amount(5), Amount(5), Duration::ZERO));
+        assert_eq!((submitted.fees, engaged.fees, engaged.took), (Cyb(5), Cyb(5), Duration::ZERO));
         assert_eq!(engaged.outcome, "miner-2");
-        assert_eq!((verified.count, verified.bytes, verified.fees), (2, 81, Amount(3)));
+        assert_eq!((verified.count, verified.bytes, verified.fees), (2, 81, Cyb(3)));
         assert!(verified.outcome.starts_with("2 true; 0.000000000015 CYB to miner-2"), "{verified:?}");
         assert_eq!(verified.json()["paper"], "9");
     }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::checks::{Check, Facts, Money, checks};
 use super::play::{Played, REPLICAS, STANDBYS, Stage};
 use super::steps::{HEAD, Step, steps};
-use crate::chain::amount::Amount;
 use crate::chain::table;
 use crate::network::up::span;
 use crate::report::{Report, bytes};
+use cyborg_primitives::money::Cyb;
 
 /// The result, and what does not hold.
 pub(super) fn verdict(stage: &Stage<'_>, played: &Played) -> (Report, Vec<&'static str>) {
@@ -82,9 +82,9 @@ fn labels(report: &mut Report, played: &Played) {
 
 fn money(report: &mut Report, played: &Played) {
     let money = Money::of(&played.ledger, played.task);
-    let fees = Amount(played.ledger.fees.values().sum());
-    let (miners, treasury) = (Amount(money.to_miners), Amount(money.to_treasury));
-    report.line(format!("{:<24} {}", "escrow", Amount(money.held_at_first)));
+    let fees = Cyb(played.ledger.fees.values().sum());
+    let (miners, treasury) = (Cyb(money.to_miners), Cyb(money.to_treasury));
+    report.line(format!("{:<24} {}", "escrow", Cyb(money.held_at_first)));
     report.line(format!("{:<24} {miners} to miners, {treasury} to the treasury", "paid"));
     report.line(format!("{:<24} {fees} for all transactions", "fees"));
     let back = match played.returns {
@@ -95,7 +95,7 @@ fn money(report: &mut Report, played: &Played) {
                 span(wait_ms)
             )
         }
-        None => format!("{} came back", Amount(money.refunded)),
+        None => format!("{} came back", Cyb(money.refunded)),
     };
     report.line(format!("{:<24} {back}", "the rest"));
     report.json(

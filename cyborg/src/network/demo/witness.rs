@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::voice::{Names, Voice, described};
-use crate::chain::amount::Amount;
 use crate::error::Failure;
+use cyborg_primitives::money::Cyb;
 
 /// Pause before the chain is asked again, where it broke off.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -48,14 +48,14 @@ impl Seen {
     }
 
     /// A field that is an amount of money; 0 where it is none.
-    pub(super) fn amount(&self, field: &str) -> Amount {
+    pub(super) fn amount(&self, field: &str) -> Cyb {
         amount(&self.fields[field])
     }
 }
 
 /// An amount as the JSON of the chain's values has it; 0 where it is none.
-pub(super) fn amount(value: &Value) -> Amount {
-    Amount(value.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0))
+pub(super) fn amount(value: &Value) -> Cyb {
+    Cyb(value.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
 
 /// Everything seen so far.
@@ -294,7 +294,7 @@ mod tests {
             fields: json!({ "task": task, "miner": miner, "number": number, "paid": "5" }),
         };
         let ledger = Ledger { seen: vec![seen(0, "5A", 1), seen(1, "5B", 2)], ..Ledger::default() };
-        assert_eq!(ledger.verified(1, "5B", 2).map(|seen| seen.amount("paid")), Some(Amount(5)));
+        assert_eq!(ledger.verified(1, "5B", 2).map(|seen| seen.amount("paid")), Some(Cyb(5)));
         for (task, miner, number) in [(0, "5B", 2), (1, "5A", 2), (1, "5B", 1)] {
             assert!(ledger.verified(task, miner, number).is_none());
         }

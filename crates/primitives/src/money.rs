@@ -1,23 +1,30 @@
-//! Amounts of CYB as people write them, and as the chain counts them.
+//! Amounts of money: as people write them, and as the chain counts them.
 
-use std::fmt;
-use std::str::FromStr;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
 
 /// Digits after the point of a CYB.
-const DECIMALS: usize = 12;
+pub const DECIMALS: usize = 12;
+/// One CYB in the chain's smallest unit.
+pub const UNIT: u128 = 10_u128.pow(DECIMALS as u32);
 
-/// An amount, in the chain's smallest unit: 10^12 of them are one CYB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Amount(pub(crate) u128);
+/// An amount of CYB, in the chain's smallest unit: [`UNIT`] of them are one CYB.
+///
+/// It is written and read in CYB: `0.5 CYB`, and `0.5` without the unit as a flag takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cyb(pub u128);
 
-impl Amount {
-    /// Without its unit, as a flag takes it.
-    pub(crate) fn number(self) -> String {
+impl Cyb {
+    /// The amount in CYB without the unit's name, as a flag takes it.
+    pub fn number(self) -> String {
         self.to_string().trim_end_matches(" CYB").to_owned()
     }
 }
 
-impl FromStr for Amount {
+impl FromStr for Cyb {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -36,13 +43,12 @@ impl FromStr for Amount {
     }
 }
 
-impl fmt::Display for Amount {
+impl fmt::Display for Cyb {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = 10_u128.pow(DECIMALS as u32);
-        let part = format!("{:0DECIMALS$}", self.0 % unit);
+        let part = format!("{:0DECIMALS$}", self.0 % UNIT);
         match part.trim_end_matches('0') {
-            "" => write!(formatter, "{} CYB", self.0 / unit),
-            part => write!(formatter, "{}.{part} CYB", self.0 / unit),
+            "" => write!(formatter, "{} CYB", self.0 / UNIT),
+            part => write!(formatter, "{}.{part} CYB", self.0 / UNIT),
         }
     }
 }
@@ -61,17 +67,17 @@ mod tests {
             ("0.000000000001", 1, "0.000000000001 CYB"),
             ("10.010", 10_010_000_000_000, "10.01 CYB"),
         ] {
-            assert_eq!(text.parse::<Amount>().unwrap(), Amount(units), "{text}");
-            assert_eq!(Amount(units).to_string(), shown);
+            assert_eq!(text.parse::<Cyb>().unwrap(), Cyb(units), "{text}");
+            assert_eq!(Cyb(units).to_string(), shown);
         }
-        assert_eq!(Amount(u128::MAX).to_string().trim_end_matches(" CYB").parse(), Ok(Amount(u128::MAX)));
+        assert_eq!(Cyb(u128::MAX).to_string().trim_end_matches(" CYB").parse(), Ok(Cyb(u128::MAX)));
     }
 
     #[test]
     fn what_is_no_amount_is_refused() {
         let too_much = format!("{}0", u128::MAX);
         for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", " 1", "0.0000000000001", &too_much] {
-            assert!(text.parse::<Amount>().is_err(), "{text}");
+            assert!(text.parse::<Cyb>().is_err(), "{text}");
         }
     }
 }
