@@ -8,7 +8,6 @@
 //! | [`genesis`] | what a chain begins with |
 //! | [`api`] | what nodes and clients may ask |
 //! | [`queries`] | what clients may ask of Cyborg's own pallets |
-//! | [`verifier`] | the zero-knowledge verifier |
 //!
 //! There is no Sudo and no privileged key: what only Root may do, only a referendum does.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -30,8 +29,6 @@ pub mod economics;
 pub mod genesis;
 #[warn(missing_docs)]
 pub mod queries;
-#[warn(missing_docs)]
-pub mod verifier;
 
 pub use api::RuntimeApi;
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::{self as pallet_models, Key};
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_primitives::verification::Cost;
 use polkadot_sdk::frame_support::traits::{ConstU128, VariantCountOf};
 use polkadot_sdk::frame_support::{construct_runtime, derive_impl};
@@ -11,10 +12,6 @@ use std::sync::LazyLock;
 use zkml_prover::{Keys, keygen};
 
 pub(crate) use crate::small::{graph, weights};
-
-#[path = "../../../runtime/src/verifier.rs"]
-#[expect(unexpected_cfgs, reason = "features of the runtime")]
-pub(crate) mod verifier;
 
 type Block = frame_system::mocking::MockBlock<Test>;
 pub(crate) type AccountId = u64;
@@ -57,7 +54,7 @@ impl pallet_models::Config for Test {
     type DepositBase = ConstU128<BASE>;
     type DepositPerByte = ConstU128<PER_BYTE>;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Verifier = verifier::ZkVerifier;
+    type Verifier = ZkVerifier;
     type WeightInfo = ();
 }
 

@@ -1,9 +1,9 @@
 //! Keys true and false, owners and others, and deposits that add up.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use crate::mock::verifier::ZkVerifier;
 use crate::mock::*;
 use crate::{Error, Event, HoldReason, Key, Keys, NextModel, WeightInfo};
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::{Claim, KeyError, Models as _, Verifier};
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{MAX_KEY_BYTES, ModelId};

@@ -3,6 +3,7 @@
 use super::{START_MS, call, chain, next_block};
 use std::path::Path;
 
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::{Models as _, Verifier};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -11,7 +12,6 @@ use cyborg_primitives::task::{Placement, ProofPolicy};
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Digest, HOUR_MS, ModelId, TaskId};
 use cyborg_runtime::economics::{MILLI, MINIMUM_BOND, UNIT};
-use cyborg_runtime::verifier::ZkVerifier;
 use cyborg_runtime::{
     AccountId, Balance, BlockNumber, Models, Runtime, RuntimeCall, Signature, System, genesis,
 };

@@ -20,6 +20,8 @@
 //! With the feature `host-msm` the group's part runs natively, through the `pallas` calls of
 //! `sp-crypto-ec-utils`. Nodes as published do not offer these calls, and a runtime that imports
 //! them does not start there; so the feature is off by default. The weights stay those of wasm.
+#![cfg_attr(not(feature = "std"), no_std)]
+extern crate alloc;
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -33,7 +35,6 @@ use zkml_verifier::cost::work;
 use zkml_verifier::{VerifierKey, verify_all};
 
 #[cfg(feature = "host-msm")]
-#[path = "verifier/host.rs"]
 mod host;
 
 #[cfg(feature = "host-msm")]
