@@ -2,8 +2,8 @@
 
 #[cfg(feature = "std")]
 fn main() {
-    /// Packages whose integers must not wrap silently, as in the workspace's own profile: the wasm
-    /// is built in a workspace of its own, which does not see that.
+    /// Packages whose integers must not wrap silently. The workspace's own profile says the same, but
+    /// the wasm is built in a workspace of its own.
     const CHECKED: [&str; 10] = [
         "cyborg-chain-verifier",
         "cyborg-runtime",
@@ -24,8 +24,15 @@ fn main() {
     // SAFETY: nothing else reads or writes the environment at the same time.
     unsafe {
         std::env::set_var("WASM_BUILD_CARGO_ARGS", checks.join(" "));
+        // Clippy's: the wasm would be linted, and built anew for that.
+        std::env::remove_var("RUSTC_WORKSPACE_WRAPPER");
     }
-    substrate_wasm_builder::WasmBuilder::build_using_defaults();
+    let builder = substrate_wasm_builder::WasmBuilder::init_with_defaults();
+    // The builder keeps every runtime of a target folder in one place: the one that not every node can
+    // run has another name there, so that it never takes the stock runtime's place.
+    #[cfg(feature = "host-msm")]
+    let builder = builder.set_file_name("cyborg_runtime_host_msm");
+    builder.build();
 }
 
 #[cfg(not(feature = "std"))]

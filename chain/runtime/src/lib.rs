@@ -38,8 +38,10 @@ use polkadot_sdk::sp_runtime::{MultiAddress, MultiSignature, generic, impl_opaqu
 use polkadot_sdk::sp_version::RuntimeVersion;
 use polkadot_sdk::{staging_parachain_info as parachain_info, *};
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(feature = "host-msm")))]
 include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
+#[cfg(all(feature = "std", feature = "host-msm"))]
+include!(concat!(env!("OUT_DIR"), "/cyborg_runtime_host_msm"));
 
 /// A signature of a transaction: sr25519, ed25519 or ecdsa.
 pub type Signature = MultiSignature;

@@ -8,7 +8,7 @@ use polkadot_sdk::frame_support::weights::Weight;
 
 impl<T: Config> Pallet<T> {
     /// Adds a deadline, not before those of its kind that were added before.
-    pub(crate) fn schedule(
+    pub(crate) fn add_deadline(
         kind: Kind,
         due: Moment,
         task: TaskId,
