@@ -15,12 +15,13 @@ use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{RequestNumber, TaskId};
-use cyborg_tests::models::{Case, dense, digits};
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
 use serde::Serialize;
 use zkml_core::transcript::HashTranscript;
 use zkml_prover::{Opening, Request, prove_opened};
+use zkml_testkit::case::{Case, dense};
+use zkml_testkit::data::digits;
 use zkml_verifier::{PROTOCOL, Visibility};
 
 use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};

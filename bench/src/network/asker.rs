@@ -16,9 +16,9 @@ use cyborg_miner_client::market::{self, Contact, Terms};
 use cyborg_miner_client::wire::{Answer, Request, exchange};
 use cyborg_primitives::signed::{Acknowledgement, Authorisation, Payload as _};
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
-use cyborg_tests::models::digits;
 use zkml_engine::Engine;
 use zkml_prover::{Opening, ProverKey};
+use zkml_testkit::data::digits;
 
 use crate::machine;
 use crate::network::{Deployment, Network};

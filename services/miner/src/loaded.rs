@@ -123,8 +123,8 @@ impl Loaded {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use cyborg_tests::models::dense;
     use zkml_prover::{Keys, keygen};
+    use zkml_testkit::case::dense;
 
     fn made(seed: u64) -> (Keys, Vec<Vec<i64>>) {
         let case = dense(&[4, 3, 2], seed).unwrap();
