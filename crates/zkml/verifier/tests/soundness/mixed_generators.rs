@@ -4,13 +4,13 @@
 use ark_ec::CurveGroup;
 use ark_ff::{Field, Zero};
 use zkml_core::F;
+use zkml_core::commit::commit_rows;
 use zkml_core::group::Generators;
 use zkml_core::ipa::{self, Bases};
 use zkml_core::msm::msm;
 use zkml_core::random::Random;
 use zkml_core::transcript::HashTranscript;
 use zkml_graph::{AxisMap, Op, Source, Term, Weight};
-use zkml_prover::commit::commit_rows;
 use zkml_prover::party::{Prover, Witness};
 use zkml_prover::{keygen, trace::Trace};
 use zkml_testkit::maker::Maker;

@@ -5,13 +5,13 @@ use ark_ff::PrimeField;
 use rayon::prelude::*;
 use zkml_core::F;
 use zkml_core::group::Fq;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::ProverKey;
 use zkml_testkit::dice::Dice;
 use zkml_testkit::liar::Liar;
 use zkml_testkit::maker::Maker;
 use zkml_testkit::models;
 use zkml_verifier::proof::{Body, Proof};
-use zkml_verifier::{VerifierKey, VerifyError, Visibility, verify};
+use zkml_verifier::{Opening, VerifierKey, VerifyError, Visibility, verify};
 
 /// Bytes before a proof's commitments or values: header, digest, flags.
 const HEAD: usize = 42;
