@@ -37,7 +37,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Parser, ValueEnum};
 use cyborg_primitives::task::ProofPolicy;
-use cyborg_tests::models::digits;
+use zkml_testkit::data::digits;
 
 use crate::market::{Fleet, MAX_REPLICAS, Market, Wanted, spec};
 use crate::report::Report;

@@ -11,10 +11,10 @@ use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Account, HOUR_MS, ModelId, TaskId};
-use cyborg_tests::models::Case;
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
 use zkml_prover::{ProverKey, keygen};
+use zkml_testkit::case::Case;
 use zkml_verifier::VerifierKey;
 
 use crate::node::size_on_disk;

@@ -5,7 +5,7 @@
 //! [`zkml_verifier::cost`] counts what a verification takes from the shape of a key. Here each count
 //! gets a price in picoseconds. Prices were found in two steps, both in wasmtime configured as
 //! Substrate's executor configures it:
-//! - *Instructions.* Wasm instructions are the same on every machine. `tests/tests/cost.rs` counts
+//! - *Instructions.* Wasm instructions are the same on every machine. `crates/zkml/wasm/tests/wasm/cost.rs` counts
 //!   them for all models of the protocol's tests, the digits, matrices of millions of weights, and
 //!   graphs that a hostile owner would choose, and fails where the prices below, at a tenth of a
 //!   nanosecond an instruction, do not cover them (or exceed an honest model's by half).

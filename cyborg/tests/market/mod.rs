@@ -13,14 +13,15 @@ use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{ModelId, RequestNumber, TaskId};
-use cyborg_tests::models::{Case, digits};
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
 use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
 use runtime_types::sp_runtime::MultiSignature;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, ProverKey, Request, keygen, prove_opened};
-use zkml_verifier::{PROTOCOL, VerifierKey, Visibility};
+use zkml_prover::{ProverKey, Request, keygen, prove_opened, system_randomness};
+use zkml_testkit::case::Case;
+use zkml_testkit::data::digits;
+use zkml_verifier::{Opening, PROTOCOL, VerifierKey, Visibility};
 
 /// What a test returns; a failure shows where it happened.
 pub(crate) type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -186,7 +187,8 @@ impl Market {
         miner: &Keypair,
         number: RequestNumber,
     ) -> TestResult<Asked> {
-        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+        let entropy = system_randomness()?;
+        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs, &entropy)?;
         let input = opening.input_digest(model.key.graph())?;
         let authorisation =
             Authorisation { task, miner: keys::account(miner), number, input, price_cap: UNIT };
