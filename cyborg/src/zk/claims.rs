@@ -6,9 +6,8 @@
 use std::path::PathBuf;
 
 use zkml_graph::Graph;
-use zkml_import::data::{DataError, Row, Samples};
-use zkml_import::quantize;
 use zkml_prover::Opening;
+use zkml_samples::{DataError, Ports, Row, Samples, quantize};
 use zkml_verifier::{Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
@@ -16,7 +15,7 @@ use super::verify::{public, split};
 use crate::cli::Verify;
 use crate::error::Failure;
 use crate::files;
-use crate::model::Ports;
+use crate::model;
 
 /// The files that the flags name, read and fitted to the graph.
 pub(super) struct Claims {
@@ -34,18 +33,18 @@ pub(super) struct Opened {
 }
 
 impl Claims {
-    /// Reads the files. Floats are quantised as the prover does it; integers are compared as they
+    /// Reads the files. Floats are quantized as the prover does it; integers are compared as they
     /// are where they are outputs.
     pub(super) fn read(arguments: &Verify, graph: &Graph) -> Result<Self, Failure> {
         let inputs = match &arguments.input {
             None => None,
-            Some(path) => Some(Ports::inputs(graph).sample(&Samples::open(path)?, arguments.index)?),
+            Some(path) => Some(Ports::inputs(graph).sample(&model::samples(path)?, arguments.index)?),
         };
         let outputs = match &arguments.output {
             None => None,
             Some(path) => {
                 let ports = Ports::outputs(graph);
-                let samples = Samples::open(path)?;
+                let samples = model::samples(path)?;
                 let rows = outputs_of(&samples, &ports, arguments.index)?;
                 let rows = rows.ok_or_else(|| {
                     let names = ports.names.join("`, `");
@@ -134,8 +133,8 @@ fn outputs_of<'a>(
     ports: &Ports<'_>,
     index: usize,
 ) -> Result<Option<Vec<Row<'a>>>, DataError> {
-    match samples.outputs_for(&ports.names, &ports.sizes, index) {
-        Err(DataError::Index { samples: 1, .. }) => samples.outputs_for(&ports.names, &ports.sizes, 0),
+    match ports.rows(samples, index) {
+        Err(DataError::Index { samples: 1, .. }) => ports.rows(samples, 0),
         found => found,
     }
 }

@@ -21,10 +21,11 @@ use polkadot_sdk::frame_support::dispatch::PostDispatchInfo;
 use polkadot_sdk::sp_core::{Pair, sr25519};
 use polkadot_sdk::sp_io::TestExternalities;
 use polkadot_sdk::sp_runtime::DispatchResultWithInfo;
+use zkml_compile::{Compiled, Options, Sample, compile};
+use zkml_float::Model;
 use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
-use zkml_import::data::Samples;
-use zkml_import::{Compiled, Options, Sample, compile, quantize};
 use zkml_prover::{Keys, Request, keygen, prove};
+use zkml_samples::{Ports, Samples};
 use zkml_verifier::{VerifierKey, Visibility};
 
 /// What each person begins with.
@@ -320,24 +321,13 @@ pub(crate) fn wait(ms: u64) {
 /// A model of the repository's data (`digits_mlp`, `digits_cnn`), keyed, with its first samples.
 pub(crate) fn digits(name: &str) -> (Keys, Vec<Vec<Vec<i64>>>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
-    let model =
-        zkml_import::Model::read(&std::fs::read(folder.join(format!("{name}.onnx"))).unwrap()).unwrap();
-    let data = Samples::open(&folder.join(format!("{name}_io.npz"))).unwrap();
-    let (names, sizes): (Vec<_>, Vec<_>) =
-        model.inputs().iter().map(|info| (info.name.clone(), info.len())).unzip();
-    let samples: Vec<Sample> = (0..data.count(&names, &sizes).unwrap().min(200))
-        .map(|index| Sample {
-            inputs: data.inputs_for(&names, &sizes, index).unwrap(),
-            label: None,
-            output: None,
-        })
-        .collect();
+    let model = Model::read(&std::fs::read(folder.join(format!("{name}.onnx"))).unwrap()).unwrap();
+    let bytes = std::fs::read(folder.join(format!("{name}_io.npz"))).unwrap();
+    let data = Samples::from_bytes(name, &bytes).unwrap();
+    let samples = Sample::all(&model, &data).unwrap().into_iter().take(200);
+    let samples: Vec<Sample> = samples.map(|sample| Sample { label: None, output: None, ..sample }).collect();
     let Compiled { graph, weights, .. } =
         compile(&model, &samples, &Options::default(), &mut |_, _, _| ()).unwrap();
-    let inputs = samples.iter().take(3).map(|sample| {
-        let parts = graph.inputs.iter().zip(&sample.inputs);
-        parts.map(|(id, values)| quantize(&graph.tensors[*id as usize], values).unwrap()).collect()
-    });
-    let inputs = inputs.collect();
+    let inputs = (0..3).map(|index| Ports::inputs(&graph).sample(&data, index).unwrap()).collect();
     (keygen(graph, weights, &mut |_| ()).unwrap(), inputs)
 }
