@@ -17,7 +17,7 @@ pub(crate) const DIGITS: &[u8] = include_bytes!("../../tests/data/digits_cnn_io.
 const MODEL_NAME: &str = "digits_cnn.onnx (built in)";
 const DIGITS_NAME: &str = "digits_cnn_io.npz (built in)";
 
-/// Compiles it as `cyborg model compile` does where nothing else is asked for.
+/// Compiles it as `cyborg model compile` does without options.
 pub(crate) fn compile() -> Result<Compiled, Failure> {
     let failed = |problem: String| Failure::Input { file: MODEL_NAME.to_owned(), problem };
     let model = Model::read(MODEL).map_err(|error| failed(error.to_string()))?;

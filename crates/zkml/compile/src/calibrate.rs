@@ -18,7 +18,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Where nothing is known.
+    /// For a value of which nothing is known.
     pub(crate) const UNKNOWN: Self = Self { mean: 0.0, square: 1.0 };
 }
 

@@ -1,4 +1,4 @@
-//! Compiling: calibrate, lower, judge, and widen where the target is missed.
+//! Compiling: calibrate, lower, judge, and widen if the target is missed.
 
 use crate::calibrate::calibrate;
 use crate::error::CompileError;
@@ -36,14 +36,14 @@ fn provable(graph: &Graph) -> Result<(), CompileError> {
 
 /// Turns a float model into an exact integer graph.
 ///
-/// Every other sample (at most 256) sets the scales; the rest judge the result, and where the
+/// Every other sample (at most 256) sets the scales; the rest judge the result. If the
 /// targets of `options` are missed and the search is on, more bits are tried. A single sample
-/// does both, and the report says so. `progress` hears a stage's name, and how much of it is
-/// done out of how much.
+/// does both, and the report says so. `progress` is called with a stage's name, how much of it is
+/// done, and how much there is.
 ///
 /// # Errors
-/// [`CompileError::Unsupported`] lists every node that cannot be proven. Others name the sample's
-/// array, the option or the tensor at fault.
+/// Returns [`CompileError::Unsupported`] with every node that cannot be proven. Other errors name the
+/// sample's array, the option or the tensor at fault.
 pub fn compile(
     model: &Model,
     samples: &[Sample],

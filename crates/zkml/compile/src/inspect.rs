@@ -19,7 +19,7 @@ pub struct NodeInfo {
     pub name: String,
     /// Operator, or the function that a composition was recognised as.
     pub operator: String,
-    /// Shape of its first output, the batch axis included; `None` where it cannot be told.
+    /// Shape of its first output, the batch axis included; `None` if it cannot be told.
     pub shape: Option<Vec<usize>>,
 }
 
@@ -106,11 +106,11 @@ pub fn inspect(model: &Model) -> Inspection {
 }
 
 /// An integer model whose scales suit made-up inputs: the same nodes and shapes as a compiled
-/// one, for estimating costs before there are samples. It is no use for inference.
+/// one, for estimating costs before there are samples. It cannot be used for inference.
 ///
 /// # Errors
-/// [`CompileError::Unsupported`] with every node that cannot be proven; other variants as
-/// [`crate::compile`].
+/// Returns [`CompileError::Unsupported`] with every node that cannot be proven; other errors are those
+/// of [`crate::compile`].
 pub fn sketch(model: &Model, options: &Options) -> Result<(Graph, Weights), CompileError> {
     check(options)?;
     let samples = (0..4).map(|seed| made_up(model, seed)).collect::<Result<Vec<_>, _>>()?;

@@ -37,9 +37,9 @@ pub struct Options {
     pub relu: ReluProof,
     /// Least share of rows whose top class is the float model's, 0 to 1.
     pub min_agreement: f64,
-    /// Greatest loss of accuracy against the labels, where there are labels, 0 to 1.
+    /// Greatest loss of accuracy against the labels, if there are labels, 0 to 1.
     pub max_accuracy_loss: f64,
-    /// Whether to try more bits (10, then 12) where these two targets are missed.
+    /// Whether to try more bits (10, then 12) if these two targets are missed.
     pub search: bool,
 }
 

@@ -25,8 +25,8 @@ pub struct AccuracyReport {
     pub judged_samples: usize,
     /// Whether the judging samples are others than the calibrating ones.
     pub held_out: bool,
-    /// What agreement means: `top-1` where the first output's last axis has several elements,
-    /// `exact` where the outputs are integers, else `within 1 % of the range`.
+    /// What agreement means: `top-1` if the first output's last axis has several elements,
+    /// `exact` if the outputs are integers, else `within 1 % of the range`.
     pub criterion: &'static str,
     /// Share of rows (of the last axis) of the first output that agree.
     pub agreement: f64,

@@ -162,7 +162,7 @@ impl Array {
         }
     }
 
-    /// The only element as a float, where there is one element.
+    /// The element as a float, if it is the only one.
     pub fn scalar(&self) -> Option<f32> {
         (self.len() == 1).then(|| self.to_floats()[0])
     }

@@ -5,9 +5,9 @@ use serde::Serialize;
 /// A node that cannot be run or proven, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unsupported {
-    /// Name of the node, or of its first output where it has none.
+    /// Name of the node, or of its first output if it has none.
     pub node: String,
-    /// Operator, with its domain where that is not the default one.
+    /// Operator, with its domain if that is not the default one.
     pub operator: String,
     /// Why it cannot.
     pub reason: String,

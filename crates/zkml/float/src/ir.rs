@@ -55,7 +55,7 @@ pub enum Attr {
 pub struct Node {
     /// Name, or that of its first output.
     pub name: String,
-    /// Operator, with its domain where that is not the default one.
+    /// Operator, with its domain if that is not the default one.
     pub op: String,
     /// Attributes by name.
     pub attrs: BTreeMap<String, Attr>,

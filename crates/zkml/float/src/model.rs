@@ -182,9 +182,9 @@ impl Model {
             .collect()
     }
 
-    /// Runs what can be run. A node that cannot yields zeros if its shape is known.
+    /// Runs what can be run. A node that cannot be run yields zeros if its shape is known.
     pub fn execute_leniently(&self, inputs: Vec<Array>, observe: &mut dyn FnMut(ValueId, &Array)) {
-        // What looks for faults finds them in [`Model::unsupported`].
+        // The faults are in [`Model::unsupported`].
         drop(self.walk(inputs, observe, true));
     }
 
@@ -232,7 +232,7 @@ impl Model {
     }
 }
 
-/// Zeros of the shapes that a node's outputs are known to have; none where one is unknown.
+/// Zeros of the shapes that a node's outputs are known to have; no arrays if one is unknown.
 fn zeros(ir: &Ir, node: &Node) -> Vec<Array> {
     let zero = |output: &Option<ValueId>| {
         let shape = output.and_then(|o| ir.values[o].shape.clone())?;

@@ -311,7 +311,7 @@ fn take_apart(ir: &mut Ir) {
     ir.nodes = nodes;
 }
 
-/// Writes a node as simpler ones; false where it stays as it is.
+/// Writes a node as simpler ones; false if it stays as it is.
 fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
     let Some(x) = node.input(0).filter(|_| node.fused.is_none()) else {
         return false;

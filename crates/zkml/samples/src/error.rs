@@ -18,8 +18,8 @@ pub enum DataError {
     /// More entries than the limit.
     #[error("{file}: {arrays} arrays, more than the {MAX_ARRAYS} that are read")]
     TooManyArrays { file: String, arrays: usize },
-    /// An entry that is no `.npy` array.
-    #[error("{file}: entry `{entry}` is no .npy array with a name of at most {MAX_NAME_BYTES} bytes")]
+    /// An entry that is not a `.npy` array.
+    #[error("{file}: entry `{entry}` is not a .npy array with a name of at most {MAX_NAME_BYTES} bytes")]
     EntryName { file: String, entry: String },
     /// Two arrays of one name.
     #[error("{file}: two arrays are named `{array}`")]
@@ -27,7 +27,7 @@ pub enum DataError {
     /// One array is wrong.
     #[error("{file}: array `{array}`: {problem}")]
     Array { file: String, array: String, problem: ArrayError },
-    /// The text is no JSON of the expected form; the problem names line and column.
+    /// The text is not JSON of the expected form; the problem names line and column.
     #[error("{file}: {problem}")]
     Json { file: String, problem: String },
     /// Numbers of names and of sizes differ: the caller's mistake.

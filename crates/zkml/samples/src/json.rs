@@ -65,7 +65,7 @@ struct Builder {
     /// Number of axes, known from the first element on.
     axes: Option<usize>,
     integers: Vec<i64>,
-    /// Used from the first number on that is no integer.
+    /// Used from the first number on that is not an integer.
     floats: Option<Vec<f32>>,
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Files are hostile: every length is checked before anything is allocated for it, sizes are
 //! bounded by the `MAX_*` constants whatever a header claims, NaN and infinities are refused with
-//! their position, and nothing panics. What the numbers mean is left to the caller.
+//! their position, and nothing panics. What the numbers mean is for the caller to decide.
 //!
 //! | module | content |
 //! |---|---|
@@ -85,7 +85,7 @@ pub enum Row<'a> {
 
 /// The arrays of one file.
 ///
-/// Inputs are found under the names of the graph's inputs or, where the graph has one, under
+/// Inputs are found under the names of the graph's inputs or, if the graph has one, under
 /// `inputs`; outputs likewise under the graph's names or `outputs`; `labels` are class indices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
@@ -117,7 +117,7 @@ impl Array {
         self.len() == 0
     }
 
-    /// The elements `start .. start + len`, or `None` where there are not so many.
+    /// The elements `start .. start + len`, or `None` if there are not so many.
     fn row(&self, start: usize, len: usize) -> Option<Row<'_>> {
         let range = start..start.checked_add(len)?;
         match &self.values {
@@ -178,7 +178,7 @@ impl Samples {
     /// How many samples there are for inputs of these names and sizes (elements per sample).
     ///
     /// # Errors
-    /// As [`Samples::inputs_for`], and [`DataError::Disagree`] where the arrays do not have the
+    /// Returns the errors of [`Samples::inputs_for`], and [`DataError::Disagree`] if the arrays do not have the
     /// same number of samples.
     pub fn count(&self, names: &[String], sizes: &[usize]) -> Result<usize, DataError> {
         let mut count = None;
@@ -205,7 +205,7 @@ impl Samples {
     /// elements. An array that is exactly one sample without that axis counts as one sample.
     ///
     /// # Errors
-    /// [`DataError::Missing`], [`DataError::SampleSize`], [`DataError::Index`].
+    /// Returns [`DataError::Missing`], [`DataError::SampleSize`] or [`DataError::Index`].
     pub fn inputs_for(
         &self,
         names: &[String],
@@ -215,10 +215,10 @@ impl Samples {
         Ok(self.rows(names, "inputs", sizes, index)?.into_iter().map(Row::to_f32).collect())
     }
 
-    /// The outputs of one sample as they stand in the file, or `None` where it has none of them.
+    /// The outputs of one sample as they stand in the file, or `None` if it has none of them.
     ///
     /// # Errors
-    /// As [`Samples::inputs_for`]; [`DataError::Missing`] only where some of several are there.
+    /// Returns the errors of [`Samples::inputs_for`]; [`DataError::Missing`] only if some of several are there.
     pub fn outputs_for(
         &self,
         names: &[String],
@@ -233,11 +233,11 @@ impl Samples {
         self.rows(names, "outputs", sizes, index).map(Some)
     }
 
-    /// The labels of one sample (one, or one for each position of a sequence), or `None` where the
+    /// The labels of one sample (one, or one for each position of a sequence), or `None` if the
     /// file has no array `labels`.
     ///
     /// # Errors
-    /// [`DataError::NotIntegers`], [`DataError::Index`].
+    /// Returns [`DataError::NotIntegers`] or [`DataError::Index`].
     pub fn labels_for(&self, index: usize) -> Result<Option<&[i64]>, DataError> {
         let Some(array) = self.arrays.get("labels") else {
             return Ok(None);
@@ -271,7 +271,7 @@ impl Samples {
             .collect()
     }
 
-    /// The array for each name, or the fallback's where there is one name.
+    /// The array for each name, or the fallback's if there is one name.
     fn find<'a, 'n>(
         &'a self,
         names: &'n [String],

@@ -13,7 +13,7 @@ const ALIGNMENT: usize = 64;
 /// An archive of named arrays, row-major, in the order that is given.
 ///
 /// # Errors
-/// Where a name cannot be that of an entry, or the archive would be too large.
+/// Returns an error if a name cannot be that of an entry, or if the archive would be too large.
 pub fn npz_bytes<'a>(
     arrays: impl IntoIterator<Item = (&'a str, Vec<usize>, Values)>,
 ) -> Result<Vec<u8>, DataError> {

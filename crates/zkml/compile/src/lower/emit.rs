@@ -24,7 +24,7 @@ const QUOTIENT_SPAN_BITS: i32 = 29;
 pub(crate) enum Target<'r> {
     /// The accumulator itself.
     Raw,
-    /// A tensor of the given values; exact where that is narrow enough.
+    /// A tensor of the given values; exact if that is narrow enough.
     Value { range: &'r Range, bits: u8 },
     /// `clamp(x, low, high)`, where a missing bound is the range's.
     Clamp { low: Option<f64>, high: Option<f64>, range: &'r Range, bits: u8 },

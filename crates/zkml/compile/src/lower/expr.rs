@@ -78,7 +78,7 @@ pub(crate) struct Broadcast {
 }
 
 impl Broadcast {
-    /// The value where it is the same everywhere.
+    /// The value if it is the same everywhere.
     pub(crate) fn uniform(&self) -> Option<f64> {
         match self.values[..] {
             [value] => Some(f64::from(value)),

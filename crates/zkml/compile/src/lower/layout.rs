@@ -1,4 +1,4 @@
-//! Operators that move elements: views where possible, exact copies where not.
+//! Operators that move elements: views if possible, else exact copies.
 
 use super::expr::{Body, Expr, Item, Term};
 use super::view::{Atom, View, layout};
@@ -310,7 +310,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Slices of a pending sum, without storing it; `None` where that is not possible.
+/// Slices of a pending sum, without storing it; `None` if that is not possible.
 fn slice_value(value: &Value, cuts: &[(usize, usize, usize, usize)]) -> Option<Value> {
     let Stored::Pending(expr) = &value.source else {
         return None;

@@ -149,7 +149,7 @@ impl Lowering<'_> {
     }
 }
 
-/// A constant as `[k][n]`; `flip` where it is given as `[n][k]`.
+/// A constant as `[k][n]`; `flip` if it is given as `[n][k]`.
 fn matrix(array: &Array, name: String, flip: bool) -> Result<Matrix, Refusal> {
     let values = array.floats()?;
     let rank = array.shape.len();

@@ -25,7 +25,7 @@ fn slice_rows(rows: &[f32], axes: &[usize], shape: &[usize], cut: (usize, usize,
 }
 
 /// `length` elements of an output axis from `start`, `step` apart: `cut` is
-/// `(axis, start, step, length)`. `None` where a term covers only a part of the output.
+/// `(axis, start, step, length)`. `None` if a term covers only a part of the output.
 pub(super) fn slice(expr: &Expr, cut: (usize, usize, usize, usize)) -> Option<Expr> {
     let (axis, start, step, length) = cut;
     let Body::Affine(terms) = &expr.body else {
@@ -67,7 +67,7 @@ pub(super) fn slice(expr: &Expr, cut: (usize, usize, usize, usize)) -> Option<Ex
 }
 
 /// Cuts output axes where the view's atoms cut them, so that the view becomes simple. `None`
-/// where an activation follows an axis that would be cut.
+/// if an activation follows an axis that would be cut.
 pub(super) fn split(expr: &Expr, view: &View) -> Option<(Expr, View)> {
     if !view.is_bijective() || view.offset.iter().any(|&o| o != 0) {
         return None;

@@ -11,7 +11,7 @@ use zkml_graph::{Function, FunctionKind, Op, Source, Stage, TensorId, Weight, ty
 
 /// Bits of the exponential table's results.
 const EXP_BITS: u8 = 12;
-/// log2 of the output that stands for one, where the softmax is the graph's output.
+/// log2 of the output that stands for one, if the softmax is the graph's output.
 const OUTPUT_BITS: u8 = 14;
 /// Most bits of an ArgMax key.
 const KEY_BITS: u8 = 16;

@@ -130,7 +130,7 @@ impl Lowering<'_> {
 
 /// A copy of any view into one output axis per atom, of the given shape. A stored axis follows
 /// one output axis only, so of several atoms on it the longest is followed and every index of
-/// the others is a term of its own; `None` where that makes more than [`MAX_PIECES`].
+/// the others is a term of its own; `None` if that makes more than [`MAX_PIECES`].
 fn pieces(tensor: TensorId, view: &View, shape: &[usize]) -> Option<Expr> {
     let atoms: Vec<&Atom> = view.atoms().collect();
     let mut longest: Vec<Option<usize>> = vec![None; view.storage.len()];

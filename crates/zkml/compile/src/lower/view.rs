@@ -157,7 +157,7 @@ impl View {
             && self.atoms().all(|a| a.axis.is_some_and(|x| self.storage[x] == a.extent) && a.stride == 1)
     }
 
-    /// The same elements in another shape; `None` where an axis would have to be cut unevenly.
+    /// The same elements in another shape; `None` if an axis would have to be cut unevenly.
     pub(crate) fn reshape(&self, shape: &[usize]) -> Option<Self> {
         let mut atoms = merge(self.atoms().copied().collect());
         let mut axes = Vec::with_capacity(shape.len());
@@ -222,7 +222,7 @@ impl View {
         Self { axes, ..self.clone() }
     }
 
-    /// Zeros around a logical axis; `None` where the axis is not a stored axis of its own.
+    /// Zeros around a logical axis; `None` if the axis is not a stored axis of its own.
     pub(crate) fn pad(&self, axis: usize, before: usize, after: usize) -> Option<Self> {
         if before == 0 && after == 0 {
             return Some(self.clone());
@@ -245,7 +245,7 @@ impl View {
     }
 
     /// The same elements where every stored axis with several atoms on it is stored as several
-    /// axes, row-major, cut where the atoms step. `None` where the steps do not divide each other,
+    /// axes, row-major, cut where the atoms step. `None` if the steps do not divide each other,
     /// or an offset carries from one part into the next.
     pub(crate) fn split_storage(&self) -> Option<Self> {
         let mut storage = Vec::new();
@@ -306,7 +306,7 @@ impl View {
     }
 
     /// The axis maps that read this view into an output of the given layout. Logical axes are
-    /// aligned at the last one; missing and unit axes broadcast. `None` where a stored axis would
+    /// aligned at the last one; missing and unit axes broadcast. `None` if a stored axis would
     /// follow two output axes, or an axis would be cut unevenly.
     pub(crate) fn read(&self, layout: &Layout) -> Option<Vec<AxisMap>> {
         let mut maps = self.maps();

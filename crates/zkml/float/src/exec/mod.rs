@@ -60,7 +60,7 @@ pub fn need<'a>(inputs: &Inputs<'a>, index: usize) -> Result<&'a Array, Fault> {
     inputs.get(index).copied().flatten().ok_or_else(|| Fault::Invalid(format!("input {index} is missing")))
 }
 
-/// The input at `index`, where present.
+/// The input at `index`, if it is present.
 pub fn maybe<'a>(inputs: &Inputs<'a>, index: usize) -> Option<&'a Array> {
     inputs.get(index).copied().flatten()
 }

@@ -45,7 +45,7 @@ pub struct GraphProto {
     pub sparse_initializer: Vec<Skipped>,
 }
 
-/// A message whose content the importer does not read.
+/// A message whose content is not read.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Skipped {}
 

@@ -1,4 +1,4 @@
-//! From bytes to the importer's own model: versions, names and shapes checked, nothing computed.
+//! From bytes to the float graph: versions, names and shapes are checked, nothing is computed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
 pub(crate) const MAX_FILE_BYTES: u64 = 1 << 31;
 /// Most nodes of a model.
 const MAX_NODES: usize = 1 << 16;
-/// Operator sets whose semantics the importer implements.
+/// Operator sets whose semantics are implemented.
 const OPSETS: std::ops::RangeInclusive<i64> = 11..=24;
 const IR_VERSIONS: std::ops::RangeInclusive<i64> = 4..=14;
 
