@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     Input { file: String, problem: String },
     /// A sample file that cannot be used; names the file itself.
     #[error("{0}")]
-    Data(#[from] zkml_import::data::DataError),
+    Data(#[from] zkml_samples::DataError),
     /// Flags that do not go together, or a value out of range.
     #[error("{flag}: {problem}")]
     Usage { flag: &'static str, problem: String },

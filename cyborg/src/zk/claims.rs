@@ -6,15 +6,14 @@
 use std::path::PathBuf;
 
 use zkml_graph::Graph;
-use zkml_import::data::{DataError, Row, Samples};
-use zkml_import::quantize;
+use zkml_samples::{DataError, Ports, Row, Samples, quantize};
 use zkml_verifier::{Opening, Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
 use crate::cli::Verify;
 use crate::error::Failure;
 use crate::files;
-use crate::model::Ports;
+use crate::model;
 
 /// The files that the flags name, read and fitted to the graph.
 pub(super) struct Claims {
@@ -32,18 +31,18 @@ pub(super) struct Opened {
 }
 
 impl Claims {
-    /// Reads the files. Floats are quantised as the prover does it; integers are compared as they
+    /// Reads the files. Floats are quantized as the prover does it; integers are compared as they
     /// are where they are outputs.
     pub(super) fn read(arguments: &Verify, graph: &Graph) -> Result<Self, Failure> {
         let inputs = match &arguments.input {
             None => None,
-            Some(path) => Some(Ports::inputs(graph).sample(&Samples::open(path)?, arguments.index)?),
+            Some(path) => Some(Ports::inputs(graph).sample(&model::samples(path)?, arguments.index)?),
         };
         let outputs = match &arguments.output {
             None => None,
             Some(path) => {
                 let ports = Ports::outputs(graph);
-                let samples = Samples::open(path)?;
+                let samples = model::samples(path)?;
                 let rows = outputs_of(&samples, &ports, arguments.index)?;
                 let rows = rows.ok_or_else(|| {
                     let names = ports.names.join("`, `");
@@ -129,8 +128,8 @@ fn outputs_of<'a>(
     ports: &Ports<'_>,
     index: usize,
 ) -> Result<Option<Vec<Row<'a>>>, DataError> {
-    match samples.outputs_for(&ports.names, &ports.sizes, index) {
-        Err(DataError::Index { samples: 1, .. }) => samples.outputs_for(&ports.names, &ports.sizes, 0),
+    match ports.rows(samples, index) {
+        Err(DataError::Index { samples: 1, .. }) => ports.rows(samples, 0),
         found => found,
     }
 }

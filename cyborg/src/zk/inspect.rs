@@ -6,6 +6,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 use zkml_graph::Graph;
 use zkml_prover::ProverKey;
+use zkml_samples::Ports;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::Body;
 use zkml_verifier::soundness::{self, StepError};
@@ -16,7 +17,7 @@ use super::{MAX_KEY_BYTES, verifier_key};
 use crate::cli::InspectZk;
 use crate::error::Failure;
 use crate::files;
-use crate::model::{Ports, describe_graph, shown};
+use crate::model::{describe_graph, shown};
 use crate::report::{Report, bytes, hex};
 
 /// The kinds of files, by their first bytes.

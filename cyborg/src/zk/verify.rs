@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use zkml_samples::Ports;
 use zkml_verifier::{Statement, VerifierKey, VerifyError, Visibility};
 
 use super::claims::Claims;
@@ -11,7 +12,7 @@ use super::{MAX_PROOF_BYTES, live, verifier_key};
 use crate::cli::{CheckKey, Verify};
 use crate::error::Failure;
 use crate::files;
-use crate::model::{Ports, shown};
+use crate::model::shown;
 use crate::report::{Report, bytes, hex, seconds};
 
 /// Verifies a proof and what the user says it is about.

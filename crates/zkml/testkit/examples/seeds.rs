@@ -8,8 +8,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use zkml_compile::{Options, Sample, compile};
+use zkml_float::Model;
 use zkml_graph::codec::{encode_graph, encode_model};
-use zkml_import::{Model, Options, Sample, compile};
 use zkml_prover::{Request, keygen, prove};
 use zkml_testkit::case::{self, Case};
 use zkml_testkit::decoders::CONTEXT;
@@ -17,7 +18,7 @@ use zkml_verifier::Visibility::{Committed, Public};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Importer's fixtures that, together, have every kind of node and term.
+/// The float crate's fixtures that, together, have every kind of node and term.
 const FIXTURES: &[&str] = &[
     "argmax_dy18",
     "avgpool_three_dy18",
@@ -43,7 +44,7 @@ fn write(folder: &str, name: &str, bytes: &[u8]) -> Outcome {
 
 /// The samples of a fixture.
 fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
-    let path = root().join(format!("crates/zkml/import/tests/fixtures/{name}.json"));
+    let path = root().join(format!("crates/zkml/float/tests/fixtures/{name}.json"));
     let value: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
     let mut samples: Vec<Sample> = Vec::new();
     for (position, input) in model.inputs().iter().enumerate() {
@@ -63,7 +64,7 @@ fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
 
 fn graphs_and_models() -> Outcome {
     for name in FIXTURES {
-        let path = root().join(format!("crates/zkml/import/tests/fixtures/{name}.onnx"));
+        let path = root().join(format!("crates/zkml/float/tests/fixtures/{name}.onnx"));
         let model = Model::read(&std::fs::read(path)?)?;
         let samples = samples(name, &model)?;
         let compiled = compile(&model, &samples, &Options::default(), &mut |_, _, _| ())?;

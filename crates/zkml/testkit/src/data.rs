@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
+use zkml_compile::{Compiled, Options, Sample, compile};
+use zkml_float::Model;
 use zkml_graph::{Graph, Weights};
-use zkml_import::data::Samples;
-use zkml_import::{Compiled, Model, Options, Sample, compile, quantize};
+use zkml_samples::{Ports, Samples};
 
 use crate::case::Case;
 
@@ -29,27 +30,13 @@ pub fn digits_and_samples(
 ) -> Result<(Graph, Weights, Vec<Vec<Vec<i64>>>), Box<dyn Error + Send + Sync>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data");
     let model = Model::read(&std::fs::read(folder.join(format!("{name}.onnx")))?)?;
-    let data = Samples::open(&folder.join(format!("{name}_io.npz")))?;
-    let names = |infos: &[zkml_import::ValueInfo]| -> (Vec<String>, Vec<usize>) {
-        infos.iter().map(|info| (info.name.clone(), info.len())).unzip()
-    };
-    let (names, sizes) = names(model.inputs());
-    let mut samples = Vec::new();
-    for index in 0..data.count(&names, &sizes)? {
-        samples.push(Sample {
-            inputs: data.inputs_for(&names, &sizes, index)?,
-            label: data.labels_for(index)?.and_then(|row| row.first().copied()),
-            output: None,
-        });
-    }
-    let Compiled { graph, weights, .. } = compile(&model, &samples, &Options::default(), &mut |_, _, _| ())?;
-    let mut quantized = Vec::new();
-    for sample in samples.iter().take(count) {
-        let mut inputs = Vec::new();
-        for (id, values) in graph.inputs.iter().zip(&sample.inputs) {
-            inputs.push(quantize(&graph.tensors[*id as usize], values)?);
-        }
-        quantized.push(inputs);
-    }
-    Ok((graph, weights, quantized))
+    let data = Samples::from_bytes(name, &std::fs::read(folder.join(format!("{name}_io.npz")))?)?;
+    // The outputs would only be compared: the tests do not look at the report.
+    let calibration: Vec<Sample> =
+        Sample::all(&model, &data)?.into_iter().map(|sample| Sample { output: None, ..sample }).collect();
+    let Compiled { graph, weights, .. } =
+        compile(&model, &calibration, &Options::default(), &mut |_, _, _| ())?;
+    let ports = Ports::inputs(&graph);
+    let samples = (0..count).map(|index| ports.sample(&data, index)).collect::<Result<_, _>>()?;
+    Ok((graph, weights, samples))
 }

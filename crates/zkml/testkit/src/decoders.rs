@@ -6,10 +6,11 @@
 
 use std::sync::LazyLock;
 
+use zkml_compile::inspect;
+use zkml_float::Model;
 use zkml_graph::codec::{decode_graph, decode_model, encode_graph, encode_model};
-use zkml_import::Model;
-use zkml_import::data::Samples;
 use zkml_prover::ProverKey;
+use zkml_samples::Samples;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::{Opening, VerifierKey, verify};
 
@@ -31,10 +32,10 @@ const fn own(name: &'static str, seeds: &'static str, decode: fn(&[u8]) -> bool)
 }
 
 /// All of them. `cargo run --release -p zkml-testkit --example seeds` makes the seeds of our own
-/// formats; the importer's fixtures are seeds as they are.
+/// formats; the float crate's fixtures are seeds as they are.
 pub const DECODERS: &[Decoder] = &[
     own("samples", "fuzz/seeds/samples", samples),
-    Decoder { name: "onnx", seeds: "crates/zkml/import/tests/fixtures", extension: "onnx", decode: onnx },
+    Decoder { name: "onnx", seeds: "crates/zkml/float/tests/fixtures", extension: "onnx", decode: onnx },
     own("graph", "fuzz/seeds/graph", graph),
     own("model", "fuzz/seeds/model", model),
     own("prover_key", "fuzz/seeds/prover_key", prover_key),
@@ -76,7 +77,7 @@ pub fn onnx(bytes: &[u8]) -> bool {
     let Ok(model) = Model::read(bytes) else {
         return false;
     };
-    let _ = model.inspect();
+    let _ = inspect(&model);
     true
 }
 

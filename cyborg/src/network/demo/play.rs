@@ -13,7 +13,7 @@ use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{Chain, json as chain_json, keys, runtime};
 use serde_json::Value;
 use tokio::task::JoinSet;
-use zkml_import::data::Samples;
+use zkml_samples::Ports;
 
 use super::super::arguments::Demo;
 use super::super::fund;
@@ -28,7 +28,7 @@ use super::voice::{Names, Voice};
 use super::witness::{Ledger, Witness, amount};
 use crate::error::Failure;
 use crate::files;
-use crate::model::{self, Ports};
+use crate::model;
 use crate::report::bytes;
 use crate::sample;
 use crate::zk::MAX_KEY_BYTES;
@@ -259,10 +259,10 @@ async fn stored(network: &Network) -> Result<(u64, u64), Failure> {
 
 /// Samples to ask about, with what they are: different ones first, where labels say so.
 fn questions(path: &Path, compiled: &Path, wanted: usize) -> Result<Vec<(usize, Option<i64>)>, Failure> {
-    let samples = Samples::open(path)?;
+    let samples = model::samples(path)?;
     let (graph, _) = model::load(compiled)?;
     let ports = Ports::inputs(&graph);
-    let count = samples.count(&ports.names, &ports.sizes)?;
+    let count = ports.count(&samples)?;
     let mut labelled = Vec::with_capacity(count);
     for index in 0..count {
         let label = samples.labels_for(index)?.and_then(|labels| labels.first().copied());
