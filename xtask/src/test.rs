@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::setup::WASM_TARGET;
+use crate::setup::{BROWSER_TARGET, CHAIN_TARGET};
 use crate::tidy;
 use crate::workspace::root;
 
@@ -70,7 +70,27 @@ const STEPS: &[Step] = &[
             "zkml-verifier",
             "--no-default-features",
             "--target",
-            WASM_TARGET,
+            CHAIN_TARGET,
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "a web app's crates for wasm",
+        arguments: &[
+            "check",
+            "--locked",
+            "--release",
+            "--quiet",
+            "-p",
+            "zkml-verifier",
+            "-p",
+            "zkml-samples",
+            "-p",
+            "cyborg-protocol",
+            "-p",
+            "cyborg-envelope",
+            "--target",
+            BROWSER_TARGET,
         ],
         environment: &[],
     },

@@ -45,9 +45,11 @@ pub(super) fn check(metadata: &Metadata, document: &str, problems: &mut Vec<Stri
             let package = metadata.package(&dependency.id)?;
             let name = &package.name;
             let theirs = self::folder(&package.manifest, &root).ok();
-            let higher = rows.iter().find(|row| Some(&row.folder) == theirs.as_ref() && row.layer > own.layer);
+            let higher =
+                rows.iter().find(|row| Some(&row.folder) == theirs.as_ref() && row.layer > own.layer);
             if let Some(Row { layer, .. }) = higher {
-                problems.push(format!("{} (layer {}) depends on {name} (layer {layer})", member.name, own.layer));
+                problems
+                    .push(format!("{} (layer {}) depends on {name} (layer {layer})", member.name, own.layer));
             }
             let chains = CHAIN_ONLY.iter().any(|prefix| name.starts_with(prefix));
             if chains && !folder.starts_with("chain/") && !CHAIN_USERS.contains(&member.name.as_str()) {
