@@ -24,7 +24,7 @@ fn main() {
     // SAFETY: nothing else reads or writes the environment at the same time.
     unsafe {
         std::env::set_var("WASM_BUILD_CARGO_ARGS", checks.join(" "));
-        // Clippy's: the wasm would be linted, and built anew for that.
+        // Under clippy, the build of the wasm is no check: it would be linted, and built again by the next build.
         std::env::remove_var("RUSTC_WORKSPACE_WRAPPER");
     }
     let builder = substrate_wasm_builder::WasmBuilder::init_with_defaults();

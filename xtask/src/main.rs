@@ -5,7 +5,7 @@
 //! | `setup` | installs what a build needs beside the pinned toolchain, and says what is missing |
 //! | `tidy` | the checks that no compiler makes: layers, licences, links, sizes, leftovers |
 //! | `metadata` | writes what clients of the chain are generated from |
-//! | `readme` | runs the README's commands and writes what they print below them |
+//! | `readme` | runs the commands of README and docs, and writes what they print below them |
 //! | `test` | everything that must hold before a change is merged, stopping at the first failure |
 
 mod markdown;

@@ -49,7 +49,7 @@ pub(crate) fn anchors(text: &str) -> Vec<String> {
 }
 
 /// The lines outside of fenced code, numbered from one.
-fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fenced = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
         if line.trim_start().starts_with("```") {

@@ -4,21 +4,25 @@ use anyhow::{Context, Result};
 
 use crate::workspace::output;
 
-/// Where the verifier runs inside a chain: no operating system, no post-MVP wasm features.
-pub(crate) const WASM_TARGET: &str = "wasm32v1-none";
+/// The target of code that runs inside a chain: no operating system, no post-MVP wasm features.
+pub(crate) const CHAIN_TARGET: &str = "wasm32v1-none";
+/// The target of code that runs in a browser.
+pub(crate) const BROWSER_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Installs the wasm target and checks the tools that the other commands call.
+/// Installs the wasm targets and checks the tools that the other commands call.
 pub(crate) fn run() -> Result<()> {
     let version = output("rustc", &["--version"])?;
     eprintln!("toolchain: {}", version.trim());
 
     let installed = output("rustup", &["target", "list", "--installed"])
-        .context("rustup is needed to install the wasm target")?;
-    if installed.lines().any(|line| line.trim() == WASM_TARGET) {
-        eprintln!("target: {WASM_TARGET} is installed");
-    } else {
-        output("rustup", &["target", "add", WASM_TARGET])?;
-        eprintln!("target: {WASM_TARGET} added");
+        .context("rustup is needed to install the wasm targets")?;
+    for target in [CHAIN_TARGET, BROWSER_TARGET] {
+        if installed.lines().any(|line| line.trim() == target) {
+            eprintln!("target: {target} is installed");
+        } else {
+            output("rustup", &["target", "add", target])?;
+            eprintln!("target: {target} added");
+        }
     }
     for (program, arguments) in
         [("cargo", &["fmt", "--version"][..]), ("cargo", &["clippy", "--version"]), ("git", &["--version"])]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::setup::WASM_TARGET;
+use crate::setup::{BROWSER_TARGET, CHAIN_TARGET};
 use crate::tidy;
 use crate::workspace::root;
 
@@ -16,10 +16,9 @@ struct Step {
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// Checks do without the runtime's wasm: the build inside its build script would be linted too.
-const NO_RUNTIME_WASM: (&str, &str) = ("SKIP_WASM_BUILD", "1");
-
-/// Cheap checks first, so that a slip costs seconds. One profile for all: what is tested ships.
+/// Cheap checks first, so that a slip costs seconds. One profile for all: what is tested is what is shipped.
+///
+/// No step has an environment that a build script reads: the runtime's would run again in every step after it.
 const STEPS: &[Step] = &[
     Step { name: "format", arguments: &["fmt", "--all", "--check"], environment: &[] },
     Step {
@@ -35,12 +34,12 @@ const STEPS: &[Step] = &[
             "-D",
             "warnings",
         ],
-        environment: &[NO_RUNTIME_WASM],
+        environment: &[],
     },
     Step {
         name: "rustdoc",
-        // With examples, dev-dependencies count: features are then those of the steps around this one,
-        // and Substrate is not checked a second time.
+        // With examples, dev-dependencies count: features are then those of clippy's step, whose checked
+        // dependencies serve this one too.
         arguments: &[
             "doc",
             "--locked",
@@ -57,7 +56,7 @@ const STEPS: &[Step] = &[
             "--bin",
             "cyborg-bench-chain",
         ],
-        environment: &[("RUSTDOCFLAGS", "-D warnings"), NO_RUNTIME_WASM],
+        environment: &[("RUSTDOCFLAGS", "-D warnings")],
     },
     Step {
         name: "verifier for wasm, without std",
@@ -70,7 +69,27 @@ const STEPS: &[Step] = &[
             "zkml-verifier",
             "--no-default-features",
             "--target",
-            WASM_TARGET,
+            CHAIN_TARGET,
+        ],
+        environment: &[],
+    },
+    Step {
+        name: "a web app's crates for wasm",
+        arguments: &[
+            "check",
+            "--locked",
+            "--release",
+            "--quiet",
+            "-p",
+            "zkml-verifier",
+            "-p",
+            "zkml-samples",
+            "-p",
+            "cyborg-protocol",
+            "-p",
+            "cyborg-envelope",
+            "--target",
+            BROWSER_TARGET,
         ],
         environment: &[],
     },

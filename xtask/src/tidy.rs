@@ -7,47 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::markdown::{anchors, links};
+use crate::markdown::{anchors, links, prose};
 use crate::workspace::{Metadata, Package, files, root};
 
-/// Every member and its layer. A dependency points to an equal or lower layer.
-const LAYERS: &[(&str, u8)] = &[
-    ("cyborg-chain-client", 4),
-    ("cyborg-envelope", 4),
-    ("cyborg-interface", 1),
-    ("cyborg-miner", 5),
-    ("cyborg-node", 5),
-    ("cyborg-primitives", 0),
-    ("cyborg-runtime", 4),
-    ("cyborg-scheduler", 1),
-    ("cyborg-miner-client", 4),
-    ("cyborg-serving", 4),
-    ("cyborg-storage", 5),
-    ("cyborg-storage-client", 4),
-    ("pallet-payments", 3),
-    ("pallet-proofs", 3),
-    ("pallet-reports", 3),
-    ("pallet-tasks", 3),
-    ("pallet-miners", 2),
-    ("pallet-models", 2),
-    ("zkml-core", 1),
-    ("zkml-graph", 1),
-    ("zkml-verifier", 2),
-    ("zkml-engine", 3),
-    ("zkml-import", 3),
-    ("zkml-prover", 3),
-    ("zkml-wasm", 3),
-    ("cyborg", 6),
-    ("cyborg-bench", 7),
-    ("cyborg-tests", 7),
-    ("cyborg-weights", 5),
-    ("xtask", 0),
-];
-
-/// Dependencies that only the chain, the program and the end-to-end tests may have.
-const CHAIN_ONLY: &[&str] = &["frame-", "pallet-", "polkadot-", "sc-", "sp-", "substrate-"];
-/// Who may have them, beside every package whose manifest is below `chain/`.
-const CHAIN_USERS: &[&str] = &["cyborg", "cyborg-tests"];
+mod layers;
+mod paths;
 
 /// Licences that a direct dependency may be used under.
 const LICENSES: &[&str] = &[
@@ -66,8 +30,10 @@ const LICENSES: &[&str] = &[
 ];
 
 const MAX_RUST_LINES: usize = 700;
+/// Width of documents, in characters.
+const MAX_PROSE_WIDTH: usize = 120;
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// Where larger files may lie.
+/// The folder that may hold larger files.
 const LARGE_FILES: &str = "tests/data/";
 
 /// Unfinished work. Written in halves, so that this list does not find itself.
@@ -84,11 +50,12 @@ pub(crate) fn run() -> Result<()> {
     let metadata = Metadata::read()?;
     let files = files()?;
     let mut problems = Vec::new();
-    check_layers(&metadata, &mut problems)?;
+    layers::check(&metadata, &read(&root()?.join(layers::DOCUMENT))?, &mut problems)?;
+    paths::check(&files, &mut problems)?;
     check_licenses(&metadata, &mut problems)?;
     check_manifests(&metadata, &mut problems)?;
     check_files(&files, &mut problems)?;
-    check_links(&files, &mut problems)?;
+    check_documents(&files, &mut problems)?;
     if problems.is_empty() {
         eprintln!("tidy: {} files, {} packages", files.len(), metadata.members.len());
         return Ok(());
@@ -97,35 +64,6 @@ pub(crate) fn run() -> Result<()> {
         eprintln!("tidy: {problem}");
     }
     bail!("{} problems", problems.len())
-}
-
-fn layer(name: &str) -> Option<u8> {
-    LAYERS.iter().find(|(member, _)| *member == name).map(|(_, layer)| *layer)
-}
-
-fn check_layers(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()> {
-    let root = root()?;
-    for (id, dependencies) in &metadata.members {
-        let member = metadata.package(id)?;
-        let Some(own) = layer(&member.name) else {
-            problems.push(format!("package {} has no layer in xtask/src/tidy.rs", member.name));
-            continue;
-        };
-        let in_chain = member.manifest.starts_with(root.join("chain"));
-        for dependency in dependencies.iter().filter(|dependency| !dependency.only_dev) {
-            let name = &metadata.package(&dependency.id)?.name;
-            if let Some(other) = layer(name).filter(|other| *other > own) {
-                problems.push(format!("{} (layer {own}) depends on {name} (layer {other})", member.name));
-            }
-            if CHAIN_ONLY.iter().any(|prefix| name.starts_with(prefix))
-                && !in_chain
-                && !CHAIN_USERS.contains(&member.name.as_str())
-            {
-                problems.push(format!("{} depends on the chain's crate {name}", member.name));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn check_licenses(metadata: &Metadata, problems: &mut Vec<String>) -> Result<()> {
@@ -227,19 +165,22 @@ fn check_files(files: &[String], problems: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-fn check_links(files: &[String], problems: &mut Vec<String>) -> Result<()> {
+fn check_documents(files: &[String], problems: &mut Vec<String>) -> Result<()> {
     let root = root()?.canonicalize()?;
     for name in files.iter().filter(|name| name.ends_with(".md")) {
         let path = root.join(name);
         let text = read(&path)?;
         let folder = path.parent().unwrap_or(&root);
+        for (line, width) in wide_lines(&text) {
+            problems.push(format!("{name}:{line}: {width} characters, more than {MAX_PROSE_WIDTH}"));
+        }
         for (line, target) in links(&text) {
             if target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
             let linked = if file.is_empty() { path.clone() } else { folder.join(file) };
-            // One that git ignores is there on this machine alone.
+            // A file that git ignores exists on this machine alone.
             let kept = |linked: PathBuf| files.iter().any(|file| root.join(file).starts_with(&linked));
             if !linked.canonicalize().is_ok_and(kept) {
                 problems.push(format!("{name}:{line}: no file `{file}`"));
@@ -256,13 +197,22 @@ fn check_links(files: &[String], problems: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// Lines of prose that are too wide, and their widths. A row of a table cannot be wrapped, nor can a single word.
+fn wide_lines(text: &str) -> Vec<(usize, usize)> {
+    prose(text)
+        .filter(|(_, line)| !line.starts_with('|') && line.trim().contains(' '))
+        .map(|(number, line)| (number, line.chars().count()))
+        .filter(|(_, width)| *width > MAX_PROSE_WIDTH)
+        .collect()
+}
+
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::license_allowed;
+    use super::{MAX_PROSE_WIDTH, license_allowed, wide_lines};
 
     #[test]
     fn licence_expressions() {
@@ -279,5 +229,12 @@ mod tests {
         for refused in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Apache-2.0) AND GPL-3.0"] {
             assert!(!license_allowed(refused), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_wide_line_of_prose_is_found_and_one_of_a_table_or_of_code_is_not() {
+        let wide = "word ".repeat(MAX_PROSE_WIDTH);
+        let text = format!("{wide}\n| {wide} |\n```\n{wide}\n```\nshort");
+        assert_eq!(wide_lines(&text), [(1, wide.chars().count())]);
     }
 }
