@@ -12,6 +12,7 @@
 //! | `task` | `cyborg deploy`, `infer`, `task …`: the owner's side |
 //! | `miner` | `cyborg miner …`: a miner, from its registration to its doctor |
 //! | `network` | `cyborg up` and `cyborg demo`: a whole network on this machine |
+//! | `manual` | `cyborg completions` and `cyborg man`: from the same definitions as the help |
 //! | `sample` | the model that comes with the program |
 //! | `place` | regions and places, as people write them |
 //! | `begin` | the log, and the asynchronous runtime |
@@ -32,6 +33,7 @@ mod cli;
 mod error;
 mod files;
 mod folders;
+mod manual;
 mod miner;
 mod model;
 mod network;
@@ -63,7 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // Before anything that takes time: what a network has started ends with it.
-    if let Err(orphaned) = network::obey() {
+    if let Err(orphaned) = cyborg_localnet::orphans::obey().map_err(error::Failure::from) {
         orphaned.print(cli.json);
         return ExitCode::from(orphaned.status());
     }
@@ -81,6 +83,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Miner(command) => miner::run(command, cli.json),
         Command::Up(arguments) => network::up(arguments, cli.json),
         Command::Demo(arguments) => network::demo(arguments, cli.json),
+        Command::Completions(arguments) => manual::completions(arguments),
+        Command::Man(arguments) => manual::man(arguments),
     };
     match outcome {
         Ok(report) => {

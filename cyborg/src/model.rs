@@ -9,6 +9,7 @@
 //! | `score` | accuracy and agreement |
 //! | `values` | samples to integers and back |
 
+pub(crate) mod arguments;
 mod compile;
 mod cost;
 mod eval;
@@ -25,7 +26,7 @@ pub(crate) use compile::samples_for;
 pub(crate) use inspect::describe_graph;
 pub(crate) use values::{Ports, integers_as_json, shown};
 
-use crate::cli::ModelCommand;
+use self::arguments::ModelCommand;
 use crate::error::Failure;
 use crate::files;
 use crate::report::Report;

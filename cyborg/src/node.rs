@@ -3,6 +3,8 @@
 //! What the user needs to reach the node goes to standard output as soon as it answers; the log
 //! goes to standard error, as `RUST_LOG` says.
 
+pub(crate) mod arguments;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +13,8 @@ use cyborg_node::{Config, Sealing, Started};
 use serde_json::json;
 use tempfile::TempDir;
 
+use self::arguments::{ExportChainSpec, NodeAction, NodeCommand, NodeFlags, NodeVerify, Preset};
 use crate::begin;
-use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, NodeVerify, Preset};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::folders;
@@ -39,7 +41,7 @@ pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<Report, Failure> 
 }
 
 /// Runs the node until a signal ends it.
-fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
+fn start(arguments: &NodeFlags, json: bool) -> Result<Report, Failure> {
     let folder = Folder::new(arguments)?;
     let config = Config {
         base_path: folder.path().to_owned(),
@@ -93,7 +95,7 @@ enum Folder {
 }
 
 impl Folder {
-    fn new(arguments: &Node) -> Result<Self, Failure> {
+    fn new(arguments: &NodeFlags) -> Result<Self, Failure> {
         if arguments.tmp {
             let folder = tempfile::Builder::new()
                 .prefix("cyborg-node-")
@@ -115,6 +117,15 @@ impl Folder {
 
 /// Executes blocks again.
 fn verify(arguments: &NodeVerify) -> Result<Report, Failure> {
+    if let Some(to) = arguments.to.filter(|to| *to < arguments.from) {
+        return Err(Failure::Usage {
+            flag: "--to",
+            problem: format!(
+                "block {to} comes before --from {}: there is no block to verify",
+                arguments.from
+            ),
+        });
+    }
     let folder = kept(arguments.base_path.as_deref(), "where the node has its data")?;
     let progress = Progress::new("verify");
     let mut executed = Vec::new();

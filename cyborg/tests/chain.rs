@@ -5,15 +5,16 @@ mod embedded;
 mod market;
 
 use cyborg_chain_client::runtime;
+use cyborg_miner_client::deploy::cost;
 use cyborg_primitives::signed::ProofContext;
-use embedded::Node;
-use market::{BOND, Market, TestResult, cost, id, submission};
+use embedded::Server;
+use market::{BOND, Market, TestResult, id, submission};
 use runtime::proofs::events::{Punished, Refused, Verified};
 
 /// Where the chain is; a node of our own lives as long as this does.
 struct Chain {
     url: String,
-    _node: Option<(Node, tempfile::TempDir)>,
+    _node: Option<(Server, tempfile::TempDir)>,
 }
 
 impl Chain {
@@ -22,7 +23,7 @@ impl Chain {
             return Ok(Self { url, _node: None });
         }
         let folder = tempfile::tempdir()?;
-        let (node, _, ready) = Node::start(folder.path(), &["--block-time", "60"])?;
+        let (node, _, ready) = Server::start(folder.path(), &["--block-time", "60"])?;
         let url = ready["rpc"].as_str().ok_or("no address")?.to_owned();
         Ok(Self { url, _node: Some((node, folder)) })
     }

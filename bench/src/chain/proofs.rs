@@ -23,7 +23,7 @@ use zkml_core::transcript::HashTranscript;
 use zkml_prover::{Opening, Request, prove_opened};
 use zkml_verifier::{PROTOCOL, Visibility};
 
-use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
+use super::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: u64 = 1_500_000_000_000;
@@ -67,7 +67,7 @@ pub(crate) struct Full {
 /// Fills blocks with proofs of each model.
 ///
 /// # Errors
-/// Where the chain refuses something, or a block is not what it should be.
+/// Returns an error if the chain refuses something, or a block is not what it should be.
 pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
     let error = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!("{error}");
     let mut rows = Vec::new();
@@ -201,9 +201,5 @@ fn answer(
         output: Visibility::Committed,
     };
     let proved = prove_opened(&model.key, &request, &opening, &mut HashTranscript::new(PROTOCOL))?;
-    Ok(Submission {
-        authorisation: Static(authorisation),
-        signature: runtime_types::sp_runtime::MultiSignature::Sr25519(signature),
-        proof: BoundedVec(proved.proof),
-    })
+    Ok(cyborg_localnet::market::submission(authorisation, signature, proved.proof))
 }

@@ -4,11 +4,11 @@ use std::fmt::{Display, Write};
 
 use serde::Serialize;
 
-use crate::growth::Growth;
+use super::growth::Growth;
+use super::proofs::Full;
+use super::rates::Rate;
+use super::scale::Scale;
 use crate::machine;
-use crate::proofs::Full;
-use crate::rates::Rate;
-use crate::scale::Scale;
 
 /// Tasks that the growth of the database is told for.
 const TASKS: f64 = 100_000.0;

@@ -9,7 +9,7 @@ use cyborg_primitives::task::ProofPolicy;
 use runtime_types::pallet_tasks::types::Reason;
 use serde::Serialize;
 
-use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, Wanted, spec};
+use super::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// How often a ranking is asked for.
 const RUNS: usize = 5;
@@ -46,7 +46,7 @@ pub(crate) struct Scale {
 /// Fills blocks with submissions, and with refusals by the miners that were engaged.
 ///
 /// # Errors
-/// Where the chain refuses something.
+/// Returns an error if the chain refuses something.
 pub(crate) async fn measure(market: &mut Market, model: &Deployed) -> Result<Scale> {
     let mut rows = Vec::new();
     let specs =

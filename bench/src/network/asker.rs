@@ -20,8 +20,8 @@ use cyborg_tests::models::digits;
 use zkml_engine::Engine;
 use zkml_prover::{Opening, ProverKey};
 
+use super::local::{Deployment, Network};
 use crate::machine;
-use crate::network::{Deployment, Network};
 
 /// How long a miner that refuses without saying for how long is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -102,7 +102,7 @@ impl Asker {
     /// Whoever deployed a task, ready to ask.
     ///
     /// # Errors
-    /// Where the chain or the deployment's files cannot be read.
+    /// Returns an error if the chain or the deployment's files cannot be read.
     pub(crate) async fn new(network: &Network, model: &str, deployment: &Deployment) -> Result<Self> {
         let task = deployment.task;
         let key = std::fs::read(&deployment.prover)
@@ -136,7 +136,7 @@ impl Asker {
     /// The bare engine.
     ///
     /// # Errors
-    /// Where the model does not run.
+    /// Returns an error if the model does not run.
     pub(crate) fn engine(&self) -> Result<Engine<'_>> {
         Ok(Engine::new(self.key.graph(), self.key.weights())?)
     }
@@ -144,7 +144,7 @@ impl Asker {
     /// Makes a request: commits to the input, signs for it, seals both.
     ///
     /// # Errors
-    /// Where the input does not fit, or there is no randomness.
+    /// Returns an error if the input does not fit, or there is no randomness.
     pub(crate) fn prepare(&self, number: RequestNumber) -> Result<Prepared> {
         let Self { task, miner, .. } = *self;
         let begun = Instant::now();
@@ -163,7 +163,7 @@ impl Asker {
     /// Makes many requests, with all processors.
     ///
     /// # Errors
-    /// As [`prepare`](Self::prepare).
+    /// Returns the errors of [`prepare`](Self::prepare).
     pub(crate) fn prepare_all(&self, first: RequestNumber, count: u64) -> Result<Vec<Prepared>> {
         let numbers: Vec<RequestNumber> = (first..first + count).collect();
         in_parallel(numbers, |number| self.prepare(number))
@@ -193,7 +193,7 @@ impl Asker {
     /// the bare engine says.
     ///
     /// # Errors
-    /// Where it is any other.
+    /// Returns an error if it is any other.
     pub(crate) fn check(&self, authorisation: &Authorisation, bytes: &[u8]) -> Result<Checking> {
         let graph = self.key.graph();
         let begun = Instant::now();
@@ -215,7 +215,7 @@ impl Asker {
     /// What the miner is paid, and what is settled.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// Returns an error if the node does not answer.
     pub(crate) async fn terms(&self) -> Result<Terms> {
         let at = self.owner.chain.at_finalised().await?;
         market::terms(&at, self.task, &self.miner).await?.context("the miner has no tariff any more")
@@ -224,7 +224,7 @@ impl Asker {
     /// Tells the miner that all up to a number is answered.
     ///
     /// # Errors
-    /// Where it does not take it.
+    /// Returns an error if it does not take it.
     pub(crate) async fn acknowledge(&self, through: RequestNumber) -> Result<()> {
         let word = Acknowledgement { task: self.task, miner: self.miner, through };
         let mut body = word.encode();
@@ -239,7 +239,7 @@ impl Asker {
 /// Does the same to many things, with all processors, and keeps their order.
 ///
 /// # Errors
-/// The first.
+/// Returns the first error.
 pub(crate) fn in_parallel<T: Copy + Send + Sync, U: Send>(
     things: Vec<T>,
     work: impl Fn(T) -> Result<U> + Sync,

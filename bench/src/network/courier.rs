@@ -22,7 +22,7 @@ use cyborg_storage_client::storage::{fetch, upload};
 use cyborg_storage_client::store::Store;
 use serde::{Deserialize, Serialize};
 
-use crate::system::{peak_bytes, processor_s};
+use super::system::{peak_bytes, processor_s};
 
 /// What the blob is bound to.
 const CONTEXT: &[u8] = b"cyborg bench v1";
@@ -61,7 +61,7 @@ pub(crate) struct Moved {
 /// Has another process of this program do a job.
 ///
 /// # Errors
-/// Where it fails.
+/// Returns an error if it fails.
 pub(crate) fn send(job: &Job) -> Result<Moved> {
     let own = std::env::current_exe().context("the path of this program")?;
     let mut child = Command::new(own)
@@ -81,7 +81,7 @@ pub(crate) fn send(job: &Job) -> Result<Moved> {
 /// Does the job of standard input.
 ///
 /// # Errors
-/// Where there is none, or it fails.
+/// Returns an error if there is none, or it fails.
 pub(crate) fn run() -> Result<()> {
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text).context("a job on standard input")?;

@@ -54,7 +54,7 @@ struct Check {
 /// Runs the demo, with a folder for the chain's compiled runtime and for what it keeps where it fails.
 ///
 /// # Errors
-/// Where it does not come to a result.
+/// Returns an error if it does not come to a result.
 pub(crate) fn measure(
     cyborg: &Path,
     what: &'static str,

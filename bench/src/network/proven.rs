@@ -18,10 +18,10 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::asker::{Asker, Reply};
-use crate::metrics::Metrics;
-use crate::network::Network;
-use crate::system::Shares;
+use super::asker::{Asker, Reply};
+use super::local::Network;
+use super::metrics::Metrics;
+use super::system::Shares;
 
 /// Proofs that are bought: more than any minute brings.
 const PROOFS: u32 = 20_000;
@@ -103,7 +103,7 @@ struct Feeder {
 /// Keeps the miner busy with one model, and counts.
 ///
 /// # Errors
-/// Where the task is not deployed, an answer is refused for good, or the chain falls silent.
+/// Returns an error if the task is not deployed, an answer is refused for good, or the chain falls silent.
 pub(crate) async fn measure(
     network: &Network,
     model: &str,

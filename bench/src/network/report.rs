@@ -5,14 +5,14 @@ use std::fmt::{Display, Write};
 
 use serde::Serialize;
 
-use crate::demo::Demo;
-use crate::latency::Latency;
-use crate::load::Load;
+use super::demo::Demo;
+use super::latency::Latency;
+use super::load::Load;
+use super::proven::Proven;
+use super::spread::ms;
+use super::storage::Stored;
+use super::system::load_average;
 use crate::machine;
-use crate::proven::Proven;
-use crate::spread::ms;
-use crate::storage::Stored;
-use crate::system::load_average;
 
 /// What one part measured, and how busy the machine was when it began.
 #[derive(Serialize)]

@@ -6,17 +6,17 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use cyborg_envelope::ContentKey;
+use cyborg_localnet::process::{Process, Program};
 use serde::{Deserialize, Serialize};
 
-use crate::courier::{self, Job, Moved};
-use crate::network::Process;
-use crate::system::{peak_bytes, processor_s};
+use super::courier::{self, Job, Moved};
+use super::local;
+use super::system::{peak_bytes, processor_s};
 
 /// Bytes of a fragment, which is a file of a node.
 const FRAGMENT_BYTES: usize = 1 << 20;
@@ -72,7 +72,7 @@ struct Ready {
 /// Moves a file of so many bytes over each number of nodes.
 ///
 /// # Errors
-/// Where a node does not start, or the file does not arrive.
+/// Returns an error if a node does not start, or the file does not arrive.
 pub(crate) fn measure(
     cyborg: &Path,
     folder: &Path,
@@ -110,12 +110,10 @@ fn there_and_back(
 ) -> Result<Vec<Move>> {
     let (mut nodes, mut urls) = (Vec::new(), Vec::new());
     for number in 1..=count {
-        let mut command = Command::new(cyborg);
-        command
-            .args(["storage", "start", "--json", "--listen", "127.0.0.1:0", "--dir"])
-            .arg(folder.join(format!("storage-{number}")))
-            .env("RUST_LOG", "warn");
-        let (process, ready) = Process::start::<Ready>(&mut command)?;
+        let words = ["storage", "start", "--json", "--listen", "127.0.0.1:0", "--dir"];
+        let mut command = Program::at(cyborg).command(words);
+        command.arg(folder.join(format!("storage-{number}"))).env("RUST_LOG", "warn");
+        let (process, ready) = local::start::<Ready>(&mut command)?;
         nodes.push(process);
         urls.push(ready.url);
     }
@@ -141,8 +139,8 @@ fn there_and_back(
         });
         job = Job { path: fetched.to_owned(), id: Some(id), ..job };
     }
-    for node in nodes {
-        node.stop().context("a storage node")?;
+    for mut node in nodes {
+        local::stop(&mut node).context("a storage node")?;
     }
     Ok(moves)
 }

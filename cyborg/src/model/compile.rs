@@ -6,8 +6,8 @@ use zkml_graph::codec::encode_model;
 use zkml_import::data::{DataError, Row, Samples};
 use zkml_import::{AccuracyReport, Model, Options, ReluProof, Sample, ValueInfo};
 
+use super::arguments::{Compile, Relu};
 use super::read;
-use crate::cli::{Compile, Relu};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use zkml_engine::Engine;
 use zkml_import::data::{Row, Samples};
 
+use super::arguments::{Eval, Run};
 use super::score::{Score, percent};
 use super::{Ports, integers_as_json, load, shown};
-use crate::cli::{Eval, Run};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;

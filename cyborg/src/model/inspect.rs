@@ -5,8 +5,8 @@ use zkml_graph::Graph;
 use zkml_graph::codec::MODEL_MAGIC;
 use zkml_import::{Inspection, Model, NodeInfo, Options, Unsupported, ValueInfo};
 
+use super::arguments::Inspect;
 use super::{Ports, cost, read};
-use crate::cli::Inspect;
 use crate::error::Failure;
 use crate::report::{Report, bytes};
 

@@ -12,8 +12,8 @@ use zkml_prover::Opening;
 use zkml_verifier::{Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
+use super::arguments::Verify;
 use super::verify::{public, split};
-use crate::cli::Verify;
 use crate::error::Failure;
 use crate::files;
 use crate::model::Ports;

@@ -11,9 +11,9 @@ use zkml_verifier::proof::Body;
 use zkml_verifier::soundness::{self, StepError};
 use zkml_verifier::{Proof, VerifierKey, Visibility};
 
+use super::arguments::InspectZk;
 use super::verify::{public, split, visibility_name};
 use super::{MAX_KEY_BYTES, verifier_key};
-use crate::cli::InspectZk;
 use crate::error::Failure;
 use crate::files;
 use crate::model::{Ports, describe_graph, shown};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::cli::Keygen;
+use super::arguments::Keygen;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model;

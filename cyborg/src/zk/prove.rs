@@ -8,8 +8,8 @@ use zkml_import::data::Samples;
 use zkml_prover::{Opening, ProveError, Proved, ProverKey, Request, prove_live};
 use zkml_verifier::Visibility;
 
+use super::arguments::Prove;
 use super::{MAX_KEY_BYTES, live};
-use crate::cli::Prove;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{Ports, shown};

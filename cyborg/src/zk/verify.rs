@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use zkml_verifier::{Shown, Statement, VerifierKey, VerifyError, Visibility};
 
+use super::arguments::{CheckKey, Verify};
 use super::claims::Claims;
 use super::{MAX_PROOF_BYTES, live, verifier_key};
-use crate::cli::{CheckKey, Verify};
 use crate::error::Failure;
 use crate::files;
 use crate::model::{Ports, shown};

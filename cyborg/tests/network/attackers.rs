@@ -5,6 +5,8 @@ use crate::TestResult;
 use crate::harness::{Network, Plan, run};
 use crate::liar::{Liar, Lie};
 use crate::money;
+use crate::witness;
+use cyborg_localnet::witness::{Event, Ledger};
 
 const BOND: u128 = 1_000 * money::UNIT;
 
@@ -21,12 +23,12 @@ async fn liars(network: &Network, region: &str, lies: &[Lie]) -> TestResult<Vec<
 async fn found_guilty(network: &Network, liar: &Liar, fault: &str) -> TestResult {
     network.witness.catch_up(&network.chain).await?;
     let (count, slashed) = {
-        let seen = network.witness.seen();
-        let guilty = |event: &&crate::witness::Event| event.fields["miner"] == liar.address;
+        let seen = network.witness.ledger();
+        let guilty = |event: &&Event| event.fields["miner"] == liar.address;
         let verdicts: Vec<_> = seen.of("Proofs.Punished").filter(guilty).collect();
         let found = verdicts.iter().map(|event| event.fields["evidence"]["fault"].to_string());
         assert!(found.clone().all(|found| found.contains(fault)), "{fault}: {:?}", found.collect::<Vec<_>>());
-        (verdicts.len(), verdicts.iter().map(|event| event.amount("slashed")).sum::<u128>())
+        (verdicts.len(), verdicts.iter().map(|event| event.amount("slashed").0).sum::<u128>())
     };
     assert_eq!(count, 1, "{fault}");
     assert!(slashed > 0, "{fault}");
@@ -73,8 +75,8 @@ fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_
         assert_eq!(money::bond(&network.at().await?, &honest).await?, BOND);
         // Of the liars' own, the one true proof was paid and nothing else.
         let paid: Vec<usize> = {
-            let seen = network.witness.seen();
-            liars.iter().map(|liar| seen.verified(task, &liar.account).len()).collect()
+            let seen = network.witness.ledger();
+            liars.iter().map(|liar| witness::verified(&seen, task, &liar.account).len()).collect()
         };
         assert_eq!(paid, [0, 0, 1, 0, 0]);
         network.check_escrow(task).await
@@ -113,8 +115,8 @@ fn who_signs_one_answer_and_proves_another_is_found_out_and_slashed() -> TestRes
         let task = network.deploy(&network.owner, "--proofs 20").await?;
         let done = network.infer(&network.owner, task, 0, "--wait-proof").await?;
         done.fails(1, &["another", "not to be trusted", "demands"])?;
-        let guilty = |seen: &crate::witness::Seen| seen.blamed(&liars[0].account).count() > 0;
-        network.witness.until("it is punished", guilty).await?;
+        let guilty = |ledger: &Ledger| witness::blamed(ledger, &liars[0].account).count() > 0;
+        network.witness.expect("it is punished", guilty).await?;
         found_guilty(network, &liars[0], "UnprovenDemand").await?;
         network.check_escrow(task).await
     })

@@ -1,5 +1,6 @@
 //! Owners that do not pay, flood a miner, or send a model whose key lies.
 
+use cyborg_localnet::witness::Ledger;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -14,6 +15,7 @@ use crate::harness::{Plan, run};
 use crate::model::digits;
 use crate::money;
 use crate::process::{line, until};
+use crate::witness;
 
 #[test]
 fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestResult {
@@ -37,7 +39,7 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
         network.command(owner, &format!("task top-up {task} --proofs {proofs:.12}")).await?.json()?;
         until("the miner knows of it", async || {
             let asked = network.infer(owner, task, 4, "--wait-proof --timeout 60").await?;
-            Ok((asked.status == Some(0)).then_some(()))
+            Ok((asked.status() == Some(0)).then_some(()))
         })
         .await?;
         network.check_escrow(task).await
@@ -127,11 +129,11 @@ fn a_flood_is_told_to_wait_and_costs_nobody_else_an_answer() -> TestResult {
 
         // Nothing that was answered is lost, for either.
         let answered = count(200);
-        let proven = |seen: &crate::witness::Seen| seen.verified(flooded, &miner).len() >= answered;
-        network.witness.until("all that was answered is proven", proven).await?;
+        let proven = |ledger: &Ledger| witness::verified(ledger, flooded, &miner).len() >= answered;
+        network.witness.expect("all that was answered is proven", proven).await?;
         network.infer_proven(&other, quiet, 3, "").await?;
         network.witness.all_proven(quiet, &miner, 1..=11).await?;
-        let mut numbers = network.witness.seen().verified(flooded, &miner);
+        let mut numbers = witness::verified(&network.witness.ledger(), flooded, &miner);
         numbers.sort_unstable();
         let expected: Vec<u64> =
             told.iter().filter(|(_, status)| **status == 200).map(|(number, _)| *number).collect();
@@ -154,9 +156,9 @@ fn a_model_whose_key_lies_is_declined_and_costs_the_miner_nothing() -> TestResul
         assert!(error.contains("vacated") || error.contains("0 of 1 replicas"), "{error}");
         network.witness.catch_up(&network.chain).await?;
         let left: Vec<String> = {
-            let seen = network.witness.seen();
+            let seen = network.witness.ledger();
             let left = seen.of("Tasks.Left").map(|event| event.fields["departure"].to_string());
-            assert_eq!(seen.blamed(&miner).count(), 0);
+            assert_eq!(witness::blamed(&seen, &miner).count(), 0);
             left.collect()
         };
         assert!(left.len() == 1 && left[0].contains("Declined") && left[0].contains("Model"), "{left:?}");

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
-use crate::error::Failure;
+use crate::error::LocalnetError;
 
 /// Where ports are chosen from: below those that systems give to outgoing connections (from 32768 on
 /// Linux), any of which could take a network's port between two of its starts.
@@ -13,9 +13,9 @@ const RANGE: Range<u16> = 20_000..32_000;
 /// Chooses ports that are free now, none of them twice and none of those given.
 ///
 /// # Errors
-/// Where there are not enough.
-pub(super) fn choose(count: usize, taken: &[u16]) -> Result<Vec<u16>, Failure> {
-    let failed = |source| Failure::Io { file: "ports".to_owned(), action: "cannot choose", source };
+/// Returns an error if there are not enough.
+pub fn choose(count: usize, taken: &[u16]) -> Result<Vec<u16>, LocalnetError> {
+    let failed = |source| LocalnetError::Io { file: "ports".to_owned(), action: "cannot choose", source };
     let mut seed = [0; 2];
     getrandom::fill(&mut seed).map_err(|error| failed(io::Error::other(error.to_string())))?;
     let length = RANGE.end - RANGE.start;
@@ -40,15 +40,15 @@ pub(super) fn choose(count: usize, taken: &[u16]) -> Result<Vec<u16>, Failure> {
 /// Says whose port is taken by another program.
 ///
 /// # Errors
-/// Where it is.
-pub(super) fn check(port: u16, whose: &str) -> Result<(), Failure> {
+/// Returns an error if it is.
+pub fn check(port: u16, whose: &str) -> Result<(), LocalnetError> {
     match bind(port) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(Failure::Network(format!(
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(LocalnetError::Failed(format!(
             "port {port} of {whose} is in use by another program; end that one (`ss -ltnp` names it), or \
              begin another network with --dir"
         ))),
-        Err(error) => Err(Failure::Network(format!("port {port} of {whose} cannot be used: {error}"))),
+        Err(error) => Err(LocalnetError::Failed(format!("port {port} of {whose} cannot be used: {error}"))),
     }
 }
 

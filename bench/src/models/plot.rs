@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::measure::Figures;
-use crate::report::{Report, bytes, milliseconds};
+use super::measure::Figures;
+use super::report::{Report, bytes, milliseconds};
 
 const PANEL_WIDTH: f64 = 340.0;
 const PANEL_HEIGHT: f64 = 300.0;

@@ -3,19 +3,16 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`machine`] | the machine that measures |
 //! | [`measure`] | the commands of one model, one after another |
 //! | [`process`] | one command: wall time and peak memory |
 //! | [`sweep`] | integer models of growing size, made here |
 //! | [`report`] | the Markdown table and the JSON document |
 //! | [`plot`] | the growth plot as SVG |
 
-mod machine;
 mod measure;
 mod npz;
 mod plot;
 mod process;
-mod program;
 mod report;
 mod sweep;
 
@@ -82,7 +79,8 @@ struct Arguments {
     count: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
+/// Runs the program.
+pub fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -124,7 +122,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
 
 fn measured(arguments: &Arguments) -> Result<report::Report> {
     let own = std::env::current_exe().context("the path of this program")?;
-    let cyborg = program::locate(arguments.cyborg.as_deref())?;
+    let cyborg = crate::program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(work).with_context(|| format!("making {}", work.display()))?;

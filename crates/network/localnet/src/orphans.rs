@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
-use crate::error::Failure;
+use crate::error::LocalnetError;
 
 /// The variable that holds the mark: the supervisor's number, a space, the network's folder.
-pub(super) const MARK: &str = "CYBORG_SUPERVISED";
+pub const MARK: &str = "CYBORG_SUPERVISED";
 /// How long they may take to end in order, and then to be gone.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often they are looked for meanwhile.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The mark of what this process starts for a folder.
-pub(super) fn mark(root: &Path) -> OsString {
+pub fn mark(root: &Path) -> OsString {
     let mut mark = OsString::from(format!("{} ", std::process::id()));
     mark.push(root);
     mark
@@ -33,8 +33,8 @@ pub(super) fn mark(root: &Path) -> OsString {
 /// Where this process is one of a network: ends it, in order, when its supervisor ends.
 ///
 /// # Errors
-/// Where the supervisor has ended already.
-pub(crate) fn obey() -> Result<(), Failure> {
+/// Returns an error if the supervisor has ended already.
+pub fn obey() -> Result<(), LocalnetError> {
     let Some(mark) = std::env::var_os(MARK) else { return Ok(()) };
     let supervisor = mark.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
     let supervisor = String::from_utf8_lossy(supervisor).into_owned();
@@ -45,20 +45,20 @@ pub(crate) fn obey() -> Result<(), Failure> {
     if std::os::unix::process::parent_id().to_string() == supervisor {
         return Ok(());
     }
-    Err(Failure::Network(format!("the network's supervisor (process {supervisor}) has ended")))
+    Err(LocalnetError::Failed(format!("the network's supervisor (process {supervisor}) has ended")))
 }
 
 /// Ends what an earlier supervisor of a folder left behind: in order, then at once. Whoever calls
 /// this holds the folder's lock, so that there is no other supervisor.
 ///
 /// # Errors
-/// Where something does not end.
-pub(super) async fn end(root: &Path) -> Result<(), Failure> {
+/// Returns an error if something does not end.
+pub async fn end(root: &Path) -> Result<(), LocalnetError> {
     let left = of(root);
     if left.is_empty() {
         return Ok(());
     }
-    super::say(&format!("{} processes are left over from before, and are ended first", left.len()));
+    crate::notify(&format!("{} processes are left over from before, and are ended first", left.len()));
     for signal in [Signal::TERM, Signal::KILL] {
         for pid in of(root) {
             // It may just have ended.
@@ -73,7 +73,7 @@ pub(super) async fn end(root: &Path) -> Result<(), Failure> {
         }
     }
     let left: Vec<String> = of(root).iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
-    Err(Failure::Network(format!("processes of an earlier start do not end: {}", left.join(", "))))
+    Err(LocalnetError::Failed(format!("processes of an earlier start do not end: {}", left.join(", "))))
 }
 
 /// The processes that carry a folder's mark; none where the system has no `/proc`.

@@ -22,7 +22,7 @@ pub(crate) struct Usage {
 /// Runs `program arguments`, with both output streams kept out of the way.
 ///
 /// # Errors
-/// When the program cannot be started, or ends with a status other than 0; the message carries
+/// Returns an error if the program cannot be started, or ends with a status other than 0; the message carries
 /// the end of what it wrote.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Usage> {
     let label = || format!("{} {}", program.display(), arguments.join(" "));
@@ -64,7 +64,7 @@ pub(crate) struct Samples {
 /// Runs the command `runs` times (at least once).
 ///
 /// # Errors
-/// The first run that fails.
+/// Returns the first error.
 pub(crate) fn sample(program: &Path, arguments: &[&str], runs: usize) -> Result<Samples> {
     let mut wall = Vec::new();
     let mut peak_bytes = 0;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::measure::Figures;
 use crate::machine;
-use crate::measure::Figures;
 
 /// Every figure of one invocation.
 #[derive(Debug, Serialize, Deserialize)]

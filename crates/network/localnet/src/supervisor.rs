@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::process::{Process, Program, end_of_log, first_line, open_log};
-use super::say;
-use crate::error::Failure;
+use crate::error::LocalnetError;
+use crate::notify;
+use crate::process::{Process, Program, end_of_log, first_line, open_log};
 
 /// Longest that a process may take until it is ready: a node compiles its wasm the first time.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a process is, in the order in which they are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
     /// Ended first: it still reports to the chain.
     Miner,
     /// Then storage nodes.
@@ -55,32 +55,33 @@ enum Order {
 
 /// A process to be kept alive: it prints one line of JSON when it is ready.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
-    pub(super) role: Role,
+pub struct Service {
+    /// Its place in the order of the end.
+    pub role: Role,
     /// Such as `miner-1`.
-    pub(super) name: String,
+    pub name: String,
     /// Its command line, after the program.
-    pub(super) arguments: Vec<OsString>,
+    pub arguments: Vec<OsString>,
     /// Where its standard error goes.
-    pub(super) log: PathBuf,
+    pub log: PathBuf,
 }
 
 /// A process that is ready.
 #[derive(Clone, Debug)]
-pub(super) struct Ready {
+pub struct Ready {
     /// What it said.
-    pub(super) line: Value,
+    pub line: Value,
     /// Its number.
-    pub(super) process: u32,
+    pub process: u32,
 }
 
 /// Hears that a process is ready, or why it is not.
-pub(super) type Starting = oneshot::Receiver<Result<Ready, Failure>>;
+pub type Starting = oneshot::Receiver<Result<Ready, LocalnetError>>;
 /// Hears why the network cannot go on.
-pub(super) type Failures = mpsc::UnboundedReceiver<Failure>;
+pub type Failures = mpsc::UnboundedReceiver<LocalnetError>;
 
 /// The signals that end a program. From the moment this is made they do not end it by themselves.
-pub(super) struct Signals {
+pub struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
@@ -88,10 +89,10 @@ pub(super) struct Signals {
 
 impl Signals {
     /// # Errors
-    /// Where the system refuses.
-    pub(super) fn new() -> Result<Self, Failure> {
+    /// Returns an error if the system refuses.
+    pub fn new() -> Result<Self, LocalnetError> {
         let listen = |kind| {
-            signal(kind).map_err(|source| Failure::Io {
+            signal(kind).map_err(|source| LocalnetError::Io {
                 file: "signals".to_owned(),
                 action: "cannot be heard",
                 source,
@@ -105,7 +106,7 @@ impl Signals {
     }
 
     /// Waits for one.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -115,18 +116,18 @@ impl Signals {
 }
 
 /// Everything that runs.
-pub(super) struct Supervisor {
+pub struct Supervisor {
     program: Program,
     orders: [watch::Sender<Order>; 3],
     running: [JoinSet<()>; 3],
     /// Whether the chain's node answers.
     node: watch::Sender<bool>,
-    failures: mpsc::UnboundedSender<Failure>,
+    failures: mpsc::UnboundedSender<LocalnetError>,
 }
 
 impl Supervisor {
     /// Nothing runs yet.
-    pub(super) fn new(program: Program) -> (Self, Failures) {
+    pub fn new(program: Program) -> (Self, Failures) {
         let (failures, heard) = mpsc::unbounded_channel();
         let orders = [Order::Live; 3].map(watch::Sender::new);
         let running = ROLES.map(|_| JoinSet::new());
@@ -134,12 +135,12 @@ impl Supervisor {
     }
 
     /// This program, as processes are started of it.
-    pub(super) fn program(&self) -> &Program {
+    pub fn program(&self) -> &Program {
         &self.program
     }
 
     /// Starts a process, and keeps it alive once it was ready.
-    pub(super) fn start(&mut self, service: Service) -> Starting {
+    pub fn start(&mut self, service: Service) -> Starting {
         let (send, receive) = oneshot::channel();
         let role = service.role as usize;
         let keeper = Keeper {
@@ -155,7 +156,7 @@ impl Supervisor {
 
     /// Ends everything in order: miners, storage nodes, the chain's node. A signal meanwhile ends
     /// everything at once.
-    pub(super) async fn end(mut self, signals: &mut Signals) {
+    pub async fn end(mut self, signals: &mut Signals) {
         for role in ROLES {
             let role = role as usize;
             self.orders[role].send_if_modified(|order| {
@@ -207,11 +208,11 @@ struct Keeper {
     service: Service,
     order: watch::Receiver<Order>,
     node: watch::Sender<bool>,
-    failures: mpsc::UnboundedSender<Failure>,
+    failures: mpsc::UnboundedSender<LocalnetError>,
 }
 
 impl Keeper {
-    async fn keep(mut self, ready: oneshot::Sender<Result<Ready, Failure>>) {
+    async fn keep(mut self, ready: oneshot::Sender<Result<Ready, LocalnetError>>) {
         let mut ready = Some(ready);
         let mut back_off = BackOff::default();
         loop {
@@ -230,7 +231,7 @@ impl Keeper {
                 let _ = self.failures.send(self.failure("ended three times in a minute", &why));
                 return;
             };
-            say(&format!("{} {why}; it is started again", self.service.name));
+            notify(&format!("{} {why}; it is started again", self.service.name));
             let mut order = self.order.clone();
             tokio::select! {
                 () = self.pause(pause) => {}
@@ -249,7 +250,7 @@ impl Keeper {
     }
 
     /// One life of the process: until it ends, or is told to.
-    async fn live(&mut self, ready: &mut Option<oneshot::Sender<Result<Ready, Failure>>>) -> Life {
+    async fn live(&mut self, ready: &mut Option<oneshot::Sender<Result<Ready, LocalnetError>>>) -> Life {
         let log = &self.service.log;
         let started = open_log(log).and_then(|(file, since)| {
             let mut command = self.program.command(&self.service.arguments);
@@ -299,9 +300,9 @@ impl Keeper {
         }
     }
 
-    fn failure(&self, what: &str, why: &str) -> Failure {
+    fn failure(&self, what: &str, why: &str) -> LocalnetError {
         let Service { name, log, .. } = &self.service;
-        Failure::Network(format!("{name} {what}: it {why} (log: {})", log.display()))
+        LocalnetError::Failed(format!("{name} {what}: it {why} (log: {})", log.display()))
     }
 }
 
@@ -351,7 +352,7 @@ mod tests {
 
     /// A supervisor of shells.
     fn shells(folder: &Path) -> (Supervisor, Failures) {
-        Supervisor::new(Program::other("sh", folder))
+        Supervisor::new(Program::at("sh"))
     }
 
     fn service(folder: &Path, role: Role, name: &str, script: &str) -> Service {

@@ -4,126 +4,232 @@
 //! alone, which then ends them in their order.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::signal::unix::{self, SignalKind};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout;
 
-use super::orphans;
-use crate::error::Failure;
+use crate::error::LocalnetError;
+use crate::orphans;
 
 /// Whether a process has ended is looked at this often where the system does not say so.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often a thread that waits for a process looks at it.
+const POLL: Duration = Duration::from_millis(10);
 /// Most that is kept of what a command prints.
 const MAX_OUTPUT_BYTES: u64 = 64 << 20;
 
-/// This program, to be run for a network.
+/// The `cyborg` program, and what every process of it is started with.
 #[derive(Clone, Debug)]
-pub(super) struct Program {
+pub struct Program {
     executable: PathBuf,
-    /// The network's folder.
-    root: PathBuf,
+    /// The folder of the network that its processes belong to, and end with.
+    network: Option<PathBuf>,
+    variables: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
 }
 
 impl Program {
-    /// This program, for a network's folder.
+    /// A program, by the path of its executable.
+    pub fn at(executable: impl Into<PathBuf>) -> Self {
+        Self { executable: executable.into(), network: None, variables: Vec::new(), folder: None }
+    }
+
+    /// The program that runs now, for the network of a folder: its processes end when this one ends.
     ///
     /// # Errors
-    /// Where the system does not say what this program is.
-    pub(super) fn new(root: &Path) -> Result<Self, Failure> {
-        let executable = env::current_exe().map_err(|source| Failure::Io {
+    /// Returns an error if the system does not say what this program is.
+    pub fn of_network(root: &Path) -> Result<Self, LocalnetError> {
+        let executable = env::current_exe().map_err(|source| LocalnetError::Io {
             file: "this program".to_owned(),
             action: "cannot find",
             source,
         })?;
-        Ok(Self { executable, root: root.to_owned() })
+        Ok(Self { network: Some(root.to_owned()), ..Self::at(executable) })
     }
 
-    /// Another program.
-    #[cfg(test)]
-    pub(super) fn other(executable: &str, root: &Path) -> Self {
-        Self { executable: executable.into(), root: root.to_owned() }
+    /// Sets a variable of the environment of every process.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
     }
 
-    /// A command line of it. Of the user's variables for other networks none is passed on.
-    pub(super) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+    /// Runs every process in a folder.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()), ..self }
+    }
+
+    /// A command line of the program. The user's own variables for other networks are not passed on.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.executable);
-        command.args(arguments).stdin(Stdio::null()).process_group(0);
+        command.args(arguments);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// The same, started by a shell that has ignored SIGXFSZ: a write beyond the limit of file sizes is
+    /// then an error, as on a full disk, and does not kill the process.
+    pub fn command_with_full_disk<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(&self.executable).args(arguments);
+        self.prepare(&mut command);
+        command
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        command.stdin(Stdio::null());
         for (name, _) in env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"CYBORG_") {
                 command.env_remove(name);
             }
         }
-        command.env(orphans::MARK, orphans::mark(&self.root));
-        command
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        if let Some(root) = &self.network {
+            // Ctrl-C in the terminal reaches the supervisor alone, which then ends all in their order.
+            command.process_group(0).env(orphans::MARK, orphans::mark(root));
+        }
     }
 }
 
 /// A process, killed when it is dropped.
-pub(super) struct Process {
+#[derive(Debug)]
+pub struct Process {
     child: Child,
     status: Option<ExitStatus>,
-    children: unix::Signal,
 }
 
 impl Process {
-    /// Starts one. Call it on the thread that lives as long as this program, because to the kernel
-    /// that thread is the parent.
+    /// Starts a process. A process of a network is started on the thread that lives as long as this
+    /// program, because to the kernel that thread is the parent.
     ///
     /// # Errors
-    /// Where the system refuses.
-    pub(super) fn start(command: &mut Command) -> io::Result<Self> {
-        // Before it is started, so that no end is missed.
-        let children = unix::signal(SignalKind::child())?;
-        Ok(Self { child: command.spawn()?, status: None, children })
+    /// Returns an error if the system refuses.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        Ok(Self { child: command.spawn()?, status: None })
     }
 
-    /// Its number.
-    pub(super) fn number(&self) -> u32 {
+    /// The number of the process.
+    pub fn number(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it prints, once.
-    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+    /// The process's standard output, where it is a pipe; once.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// Waits for its end. May be given up and called again.
+    /// The process's standard error, where it is a pipe; once.
+    pub fn stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// Waits, and blocks the thread, for the line of JSON with which a process says on a pipe that it is
+    /// ready. What it prints afterwards is read and dropped.
     ///
     /// # Errors
-    /// Where the system does not say.
-    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
+    /// Returns an error if the process ends, says something else, or takes longer than `patience`.
+    pub fn ready(&mut self, patience: Duration) -> Result<Value, LocalnetError> {
+        let failed = |problem: String| LocalnetError::Failed(format!("a process is not ready: {problem}"));
+        let stdout = self.stdout().ok_or_else(|| failed("its output is no pipe".to_owned()))?;
+        let mut line = first_line(stdout, io::sink());
+        let begun = Instant::now();
         loop {
-            if let Some(status) = self.status {
-                return Ok(status);
-            }
-            self.status = self.child.try_wait()?;
-            if self.status.is_none() {
-                // One signal may be for several ends; after any, and without any now and then, look.
-                let _ = timeout(LOOK, self.children.recv()).await;
+            match line.try_recv() {
+                Ok(line) => {
+                    return serde_json::from_str(&line)
+                        .map_err(|error| failed(format!("{error} in `{line}`")));
+                }
+                Err(TryRecvError::Closed) => return Err(failed("it printed nothing".to_owned())),
+                Err(TryRecvError::Empty) if begun.elapsed() > patience => {
+                    return Err(failed(format!("waited {} s", patience.as_secs())));
+                }
+                Err(TryRecvError::Empty) => thread::sleep(POLL),
             }
         }
     }
 
-    /// Sends a signal, unless it has ended.
-    pub(super) fn signal(&self, signal: Signal) {
-        // Its end was not waited for, so that its number is not another's.
+    /// Waits for the end of the process. May be given up and called again.
+    ///
+    /// # Errors
+    /// Returns an error if the system does not say.
+    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+        // Before the process is looked at, so that no end is missed.
+        let mut children = unix::signal(SignalKind::child())?;
+        loop {
+            if let Some(status) = self.look()? {
+                return Ok(status);
+            }
+            // One signal may be for several ends; after any, and without any now and then, look.
+            let _ = timeout(LOOK, children.recv()).await;
+        }
+    }
+
+    /// The status of the process if it has ended.
+    ///
+    /// # Errors
+    /// Returns an error if the system does not say.
+    pub fn look(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait()?;
+        }
+        Ok(self.status)
+    }
+
+    /// Sends a signal, unless the process has ended.
+    pub fn signal(&self, signal: Signal) {
+        // The end was not waited for, so that the number is not another process's.
         if self.status.is_none()
             && let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
         {
             // It may have ended by itself.
             let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Kills the process, and waits for its end.
+    ///
+    /// # Errors
+    /// Returns an error if the system does not say how it ended.
+    pub fn kill(mut self) -> io::Result<()> {
+        self.signal(Signal::KILL);
+        self.wait(None).map(drop)
+    }
+
+    /// Ends the process in order, with SIGTERM, and blocks the thread until it has ended.
+    ///
+    /// # Errors
+    /// Returns an error if the process takes longer than `patience`.
+    pub fn stop(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+        self.signal(Signal::TERM);
+        self.wait(Some(patience))
+    }
+
+    fn wait(&mut self, patience: Option<Duration>) -> io::Result<ExitStatus> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.look()? {
+                return Ok(status);
+            }
+            if patience.is_some_and(|patience| begun.elapsed() > patience) {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the process does not end"));
+            }
+            thread::sleep(POLL);
         }
     }
 }
@@ -141,15 +247,18 @@ impl Drop for Process {
 /// Opens a log to append to; says how long it was.
 ///
 /// # Errors
-/// Where it cannot be opened.
-pub(super) fn open_log(path: &Path) -> io::Result<(File, u64)> {
+/// Returns an error if it cannot be opened.
+pub fn open_log(path: &Path) -> io::Result<(File, u64)> {
     let log = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     let length = log.metadata()?.len();
     Ok((log, length))
 }
 
 /// Hears what a process prints: the first line is handed over, the rest goes to its log.
-pub(super) fn first_line(stdout: ChildStdout, mut log: File) -> oneshot::Receiver<String> {
+pub fn first_line(
+    stdout: ChildStdout,
+    mut log: impl io::Write + Send + 'static,
+) -> oneshot::Receiver<String> {
     let (send, receive) = oneshot::channel();
     thread::spawn(move || {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
@@ -166,7 +275,7 @@ pub(super) fn first_line(stdout: ChildStdout, mut log: File) -> oneshot::Receive
 }
 
 /// Hears all that a process prints.
-pub(super) fn all_of(stream: impl Read + Send + 'static) -> oneshot::Receiver<Vec<u8>> {
+pub fn all_of(stream: impl Read + Send + 'static) -> oneshot::Receiver<Vec<u8>> {
     let (send, receive) = oneshot::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -199,35 +308,53 @@ fn lines_of(
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
-pub(super) struct Done {
+pub struct Completed {
     /// How it ended.
-    pub(super) status: ExitStatus,
+    pub status: ExitStatus,
     /// Standard output.
-    pub(super) stdout: String,
+    pub stdout: String,
     /// Standard error.
-    pub(super) stderr: String,
+    pub stderr: String,
 }
 
 /// Runs a command to its end. `hear` gets each line of standard error as it comes. Where this is given up
 /// the process is killed.
 ///
 /// # Errors
-/// Where the system refuses.
-pub(super) async fn run(command: &mut Command, hear: impl FnMut(&str) + Send + 'static) -> io::Result<Done> {
+/// Returns an error if the system refuses.
+pub async fn run(command: &mut Command, hear: impl FnMut(&str) + Send + 'static) -> io::Result<Completed> {
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let stdout = process.stdout().map(all_of);
-    let stderr = process.child.stderr.take().map(|stderr| lines_of(stderr, hear));
+    let stderr = process.stderr().map(|stderr| lines_of(stderr, hear));
     let status = process.ended().await?;
     let text = async |stream: Option<oneshot::Receiver<Vec<u8>>>| match stream {
         Some(stream) => String::from_utf8_lossy(&stream.await.unwrap_or_default()).into_owned(),
         None => String::new(),
     };
-    Ok(Done { status, stdout: text(stdout).await, stderr: text(stderr).await })
+    Ok(Completed { status, stdout: text(stdout).await, stderr: text(stderr).await })
 }
 
-impl Done {
+impl Completed {
+    /// What a command printed and how it ended, of which nothing was heard meanwhile.
+    pub fn of(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { status: output.status, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// The last line of standard output, which is JSON, of a command that succeeded.
+    ///
+    /// # Errors
+    /// Returns an error if the command failed, or prints no JSON.
+    pub fn json(&self) -> Result<Value, LocalnetError> {
+        if !self.status.success() {
+            return Err(LocalnetError::Failed(self.problem()));
+        }
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(last).map_err(|error| LocalnetError::Failed(format!("printed no JSON: {error}")))
+    }
+
     /// Why it failed, in its own words where it has any.
-    pub(super) fn problem(&self) -> String {
+    pub fn problem(&self) -> String {
         let said = self.stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
         let object = || serde_json::from_str::<Value>(self.stdout.lines().last()?).ok();
         match said.map(ToOwned::to_owned).or_else(|| Some(object()?["error"].as_str()?.to_owned())) {
@@ -238,7 +365,7 @@ impl Done {
 }
 
 /// The last lines of a log since a process was started, on one line.
-pub(super) fn end_of_log(path: &Path, since: u64) -> String {
+pub fn end_of_log(path: &Path, since: u64) -> String {
     const BYTES: u64 = 4096;
     let read = || -> io::Result<Vec<u8>> {
         use std::io::{Seek as _, SeekFrom};
