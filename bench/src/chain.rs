@@ -35,7 +35,7 @@ use cyborg_tests::models::digits;
 
 use self::market::{Fleet, MAX_REPLICAS, Market, Wanted, spec};
 use self::node::NodeSetup;
-use self::report::Report;
+use self::report::Measurements;
 use self::session::Session;
 
 /// Miners of the measurement of growth: each takes at most 64 tasks.
@@ -112,7 +112,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let cache = work.join("cache");
     fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
 
-    let mut report = Report::of_this_machine();
+    let mut report = Measurements::of_this_machine();
     let outcome = measure(arguments, &cyborg, work, &cache, &mut report).await;
     // What was measured before something failed is worth its time.
     std::io::stdout().write_all(report.markdown().as_bytes()).context("writing the report")?;
@@ -127,7 +127,7 @@ async fn measure(
     cyborg: &Path,
     work: &Path,
     cache: &Path,
-    report: &mut Report,
+    report: &mut Measurements,
 ) -> Result<()> {
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let folder = |name: &str| -> Result<PathBuf> {
@@ -150,7 +150,7 @@ async fn measure(
     Ok(())
 }
 
-fn write_json(path: &Path, report: &Report) -> Result<()> {
+fn write_json(path: &Path, report: &Measurements) -> Result<()> {
     let text = serde_json::to_string_pretty(report)?;
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
@@ -166,10 +166,10 @@ async fn proofs(setup: &NodeSetup<'_>) -> Result<Vec<proofs::Full>> {
     Ok(full)
 }
 
-async fn market(setup: &NodeSetup<'_>, arguments: &Arguments, report: &mut Report) -> Result<()> {
+async fn market(setup: &NodeSetup<'_>, arguments: &Arguments, report: &mut Measurements) -> Result<()> {
     eprintln!("{} miners ...", arguments.miners);
     let session = Session::open(setup, None).await?;
-    let mut market = Market::open(session, arguments.miners, Fleet::Strewn).await?;
+    let mut market = Market::open(session, arguments.miners, Fleet::Scattered).await?;
     let case = digits("digits_mlp").map_err(|error| anyhow!("{error}"))?;
     let model = market.deploy(case).await?;
     report.scale = Some(scale::measure(&mut market, &model).await?);

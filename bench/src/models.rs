@@ -120,7 +120,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(report.failures.is_empty())
 }
 
-fn measured(arguments: &Arguments) -> Result<report::Report> {
+fn measured(arguments: &Arguments) -> Result<report::Measurements> {
     let own = std::env::current_exe().context("the path of this program")?;
     let cyborg = crate::program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
@@ -143,7 +143,7 @@ fn measured(arguments: &Arguments) -> Result<report::Report> {
     models.retain(|model| model.name.contains(&arguments.only));
     ensure!(!models.is_empty(), "no model to measure");
 
-    let mut report = report::Report::of_this_machine();
+    let mut report = report::Measurements::of_this_machine();
     for model in &models {
         eprintln!("{} ...", model.name);
         match measure::measure(&own, &cyborg, model, work, arguments.runs) {

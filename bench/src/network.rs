@@ -37,7 +37,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use self::report::{Measured, Report};
+use self::report::{Measured, Measurements};
 
 /// Block times that proven answers are counted at.
 const BLOCK_TIMES_MS: [u64; 2] = [1_000, 6_000];
@@ -125,7 +125,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(work).with_context(|| format!("making {}", work.display()))?;
-    let mut report = Report::of_this_machine();
+    let mut report = Measurements::of_this_machine();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(measure(arguments, &cyborg, work, &mut report));
     // What was measured before something failed is worth its time.
@@ -139,7 +139,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(report.wrong.is_empty())
 }
 
-async fn measure(arguments: &Arguments, cyborg: &Path, work: &Path, report: &mut Report) -> Result<()> {
+async fn measure(arguments: &Arguments, cyborg: &Path, work: &Path, report: &mut Measurements) -> Result<()> {
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let folder = |name: &str| -> Result<PathBuf> {
         let folder = work.join(name);

@@ -16,7 +16,7 @@ use crate::storage::arguments::StorageCommand;
 use crate::task::arguments::{Deploy, Infer, TaskCommand};
 use crate::zk::arguments::ZkCommand;
 
-/// Verifiable AI inference: import a model, quantise it, prove an inference of it, verify.
+/// Verifiable AI inference: import a model, quantize it, prove an inference of it, verify.
 #[derive(Debug, Parser)]
 #[command(
     name = "cyborg",
@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Import, quantise, run and evaluate models
+    /// Import, quantize, run and evaluate models
     #[command(subcommand, arg_required_else_help = true)]
     Model(ModelCommand),
     /// Make keys, prove inferences, verify proofs
@@ -79,7 +79,7 @@ pub(crate) enum Command {
     /// Run a whole network on this machine: chain, storage nodes, miners; Ctrl-C ends it
     #[command(after_help = "Example:\n  cyborg up --dir network --block-time 500")]
     Up(Up),
-    /// Show a deployment, start to end, on a network of its own; exit status 1 where something does not hold
+    /// Show a deployment, start to end, on a network of its own; exit status 1 if something does not hold
     #[command(after_help = "Example:\n  cyborg demo\n  cyborg demo --keep --answers 10")]
     Demo(Demo),
     /// Print a script that completes commands and flags in a shell

@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | `cli` | the commands and flags: one definition gives parsing, help and errors |
-//! | `model` | `cyborg model …`: import, quantise, run, evaluate |
+//! | `model` | `cyborg model …`: import, quantize, run, evaluate |
 //! | `zk` | `cyborg zk …`: keys, proofs, verification |
 //! | `node` | `cyborg node …`: the embedded node (feature `node`) |
 //! | `chain` | `cyborg chain …`: what the chain holds and says |
@@ -59,7 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; nothing is left to do where they cannot be printed.
+            // Help and version are not errors; nothing is left to do if they cannot be printed.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { error::BAD_INPUT } else { 0 });
         }

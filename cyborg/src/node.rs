@@ -19,9 +19,9 @@ use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::folders;
 use crate::progress::Progress;
-use crate::report::{Report, bytes, hex, seconds};
+use crate::report::{Report, bytes, seconds};
 
-/// What is logged where `RUST_LOG` says nothing.
+/// What is logged if `RUST_LOG` is not set.
 const QUIET: &str = "warn,cyborg_node=info";
 
 /// Runs one of the commands.
@@ -59,13 +59,13 @@ fn start(arguments: &NodeFlags, json: bool) -> Result<Report, Failure> {
     Ok(Report::default())
 }
 
-/// Where compiled wasm is kept.
+/// The folder in which compiled wasm is kept.
 fn cache(base_path: &Path) -> PathBuf {
     folders::of_user("XDG_CACHE_HOME", ".cache")
         .map_or_else(|| base_path.join("wasm-cache"), |cache| cache.join("wasm"))
 }
 
-/// Where a node keeps its things, if nothing else is said.
+/// The folder of a node: the one that is named, or the default.
 fn kept(base_path: Option<&Path>, or: &'static str) -> Result<PathBuf, Failure> {
     base_path.map_or_else(|| folders::kept("node", "--base-path", or), |path| Ok(path.to_owned()))
 }
@@ -73,7 +73,7 @@ fn kept(base_path: Option<&Path>, or: &'static str) -> Result<PathBuf, Failure> 
 fn ready(started: &Started, folder: &Path) -> Report {
     let mut report = Report::default();
     let (http, ws) = (format!("http://{}", started.rpc), format!("ws://{}", started.rpc));
-    let genesis = format!("0x{}", hex(&started.genesis));
+    let genesis = format!("0x{}", hex::encode(started.genesis));
     report.field("chain", started.chain.as_str(), "chain", &started.chain);
     report.field("genesis", genesis.as_str(), "genesis", &genesis);
     report.field("finalized", started.finalized, "goes on from block", started.finalized);
@@ -88,7 +88,7 @@ fn ready(started: &Started, folder: &Path) -> Report {
     report
 }
 
-/// Where the node keeps its things.
+/// The folder in which the node keeps its things.
 enum Folder {
     Kept(PathBuf),
     Temporary(TempDir),

@@ -11,7 +11,7 @@ use embedded::Server;
 use market::{BOND, Market, TestResult, id, submission};
 use runtime::proofs::events::{Punished, Refused, Verified};
 
-/// Where the chain is; a node of our own lives as long as this does.
+/// The URL of the chain; a node of the test's own lives as long as this value.
 struct Chain {
     url: String,
     _node: Option<(Server, tempfile::TempDir)>,
@@ -151,7 +151,7 @@ async fn every_lie_is_slashed_and_no_truth_beside_it_suffers() -> TestResult {
         assert_eq!(owner_after.0, owner_before.0 + punished[0].slashed / 2, "lie {liar}");
     }
 
-    // Who lies about nothing loses nothing; who is not engaged is refused.
+    // A miner that lies about nothing loses nothing; a miner that is not engaged is refused.
     let done = market.submit(&miners[0], cost(&model.verifier)?, vec![submission(&honest, proof)]).await?;
     assert_eq!(done.events::<Verified>()?.len(), 1);
     assert_eq!(market.bond(&miners[0]).await?, BOND);

@@ -10,11 +10,12 @@ use std::process::{Command, Stdio};
 
 use common::{Folder, Outcome};
 use cyborg_chain_client::keys;
+use cyborg_primitives::money::UNIT;
 use embedded::Server;
-use market::{BOND, Market, TestResult, UNIT, id};
+use market::{BOND, Market, TestResult, id};
 use serde_json::{Value, json};
 
-/// Where a development account's money is.
+/// The address of a development account with money.
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
 fn units(value: &Value) -> u128 {

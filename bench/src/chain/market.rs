@@ -24,22 +24,22 @@ use super::session::Session;
 
 /// What a miner is given to begin with.
 const FUNDS: u128 = BOND + 20 * UNIT;
-/// Those who give it to them; each has ten million CYB.
+/// The accounts that give it to them; each has ten million CYB.
 const DONORS: [&str; 5] = ["//Bob", "//Charlie", "//Dave", "//Eve", "//Ferdie"];
 /// What miners ask per compute hour, at least.
 const PRICE: u128 = UNIT / 10;
-/// Most regions that miners are strewn over.
+/// Most regions that miners are scattered over.
 const REGIONS: u32 = 100;
 /// Miners of one task, at most.
 pub(crate) const MAX_REPLICAS: usize = 16;
 
-/// Where and what miners are.
+/// The locations and sizes of the miners.
 #[derive(Clone, Copy)]
 pub(crate) enum Fleet {
     /// All alike: tasks are spread over them evenly.
     Alike,
     /// In a hundred regions, of many sizes and prices.
-    Strewn,
+    Scattered,
 }
 
 /// A model with real keys, and one real input.
@@ -51,7 +51,7 @@ pub(crate) struct Deployed {
     pub(crate) cost: Cost,
 }
 
-/// Everybody who acts.
+/// An owner and its miners, on a chain.
 pub(crate) struct Market {
     pub(crate) session: Session,
     pub(crate) owner: Person,
@@ -62,7 +62,7 @@ pub(crate) struct Market {
 /// What an owner asks for.
 pub(crate) type Spec = TaskSpec<AccountId32>;
 
-/// Who was engaged on which task: the miner by its place in [`Market::miners`].
+/// An engagement on a task: the miner by its index in [`Market::miners`].
 pub(crate) type Engagement = (TaskId, usize);
 
 impl Market {
@@ -85,15 +85,15 @@ impl Market {
                 number += 1;
             }
         }
-        // Who pays first is in the pool first, so that no queue of one donor's fills it.
+        // Transfers go first, so that no queue of one donor fills the pool.
         session.include(transfers).await?;
         session.include(registrations).await?;
         let numbers = people.iter().enumerate().map(|(number, miner)| (miner.account(), number)).collect();
         Ok(Self { session, owner: Person::known("//Alice")?, miners: people, numbers })
     }
 
-    /// Ends the node and starts it again on the same folder, perhaps at another pace. What the folder
-    /// took on the disk meanwhile.
+    /// Ends the node and starts it again on the same folder, perhaps at another pace. Returns what the
+    /// folder took on the disk meanwhile.
     ///
     /// # Errors
     /// Returns an error if the node does not end or does not start.
@@ -134,7 +134,7 @@ impl Market {
         specs.into_iter().map(|spec| self.owner.transaction(&self.session.at, submit(spec))).collect()
     }
 
-    /// Submits tasks. Who was engaged.
+    /// Submits tasks. Returns the engagements.
     ///
     /// # Errors
     /// Returns an error if one is refused.
@@ -147,7 +147,7 @@ impl Market {
         Ok(engaged)
     }
 
-    /// Who was engaged in a block.
+    /// The engagements of a block.
     ///
     /// # Errors
     /// Returns an error if the events cannot be read, or a stranger was engaged.
@@ -162,7 +162,7 @@ impl Market {
             .collect()
     }
 
-    /// The owner wraps keys for all who were engaged, and all confirm.
+    /// The owner wraps keys for all engaged miners, and all confirm.
     ///
     /// # Errors
     /// Returns an error if the chain refuses something.
@@ -208,13 +208,13 @@ impl Market {
     }
 }
 
-/// Where a task is to run.
+/// The locations that a task may run at.
 #[derive(Clone, Copy)]
 pub(crate) enum Wanted {
-    /// Anywhere, the nearer to one of many places the better: then not all ask for the same miners, who
-    /// take only so many tasks.
+    /// Anywhere, the nearer to one of many points the better: then not all tasks ask for the same miners,
+    /// which take only so many tasks.
     Near(u32),
-    /// In one of the regions that miners are strewn over.
+    /// In one of the regions that miners are scattered over.
     Within(u32),
 }
 
@@ -236,13 +236,13 @@ pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, wanted:
     })
 }
 
-/// One of the regions that miners are strewn over.
+/// One of the regions that miners are scattered over.
 fn region(number: u32) -> Region {
     let letter = |digit: u32| b'A' + u8::try_from(digit % 26).unwrap_or_default();
     Region([letter(number % REGIONS / 10), letter(number % 10)])
 }
 
-/// One of many places: steps without a common factor go all around the Earth.
+/// One of many points: steps without a common factor go all around the Earth.
 fn cell(number: u32) -> Cell {
     let degree = |step: i64, span: i64| i16::try_from(i64::from(number) * step % span - span / 2);
     Cell {
@@ -257,7 +257,7 @@ fn registration(number: u32, fleet: Fleet) -> StaticPayload<runtime::miners::cal
     let home = Location { region: Region(*b"DE"), cell: HOME };
     let (location, memory_mib, price) = match fleet {
         Fleet::Alike => (home, 65_536, PRICE),
-        Fleet::Strewn => {
+        Fleet::Scattered => {
             let price = PRICE + u128::from(number % 7) * PRICE / 4;
             (Location { region: region(number / 7), cell: cell(number) }, 8_192 << (2 * (number % 4)), price)
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use cyborg_localnet::process::{Completed, Process, Program};
 
-/// Where a node is started: the program, the node's folder, and one for compiled wasm.
+/// What a node is started with: the program, the node's folder, and one for compiled wasm.
 pub(crate) struct NodeSetup<'a> {
     pub(crate) cyborg: &'a Path,
     pub(crate) folder: &'a Path,
@@ -90,7 +90,7 @@ impl ChainNode {
         Ok(Self { process, log: Some(log), blocks, url })
     }
 
-    /// Where its WebSocket is.
+    /// The URL of the node's WebSocket.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -98,7 +98,7 @@ impl ChainNode {
     /// What the node's log says of a block that is final.
     ///
     /// # Errors
-    /// Returns an error if it says nothing.
+    /// Returns an error if the log says nothing of the block.
     pub(crate) fn logged(&self, block: u64) -> Result<Logged> {
         for _ in 0..ATTEMPTS {
             let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +114,7 @@ impl ChainNode {
     /// Ends the node in order.
     ///
     /// # Errors
-    /// Returns an error if it ends in another way.
+    /// Returns an error if the node ends in another way.
     pub(crate) fn stop(mut self) -> Result<()> {
         let status = self.process.stop(ENDING).context("waiting for the node")?;
         ensure!(status.success(), "the node ended with {status}");
@@ -129,7 +129,7 @@ impl ChainNode {
 /// Executes a block of a node that has ended once more, as `cyborg node verify` does; the milliseconds.
 ///
 /// # Errors
-/// Returns an error if it does not lead to the state that its header names.
+/// Returns an error if the block does not lead to the state that its header names.
 pub(crate) fn execute_again(setup: &NodeSetup<'_>, block: u64) -> Result<f64> {
     let number = block.to_string();
     let words = ["node", "verify", "--json", "--from", &number, "--to", &number, "--base-path"];

@@ -1,4 +1,4 @@
-//! People with keys, who count their own transactions: signed here, without asking the node.
+//! Accounts with keys that count their own transactions, which are signed here without asking the node.
 
 use anyhow::Result;
 use cyborg_chain_client::subxt::config::DefaultExtrinsicParamsBuilder;
@@ -28,7 +28,7 @@ impl Person {
     /// The person of a number, new on the chain.
     ///
     /// # Errors
-    /// Never; the key's type has to say so.
+    /// Never fails; the key's type requires a result.
     pub(crate) fn numbered(number: u32) -> Result<Self> {
         let mut seed = [0x5e; 32];
         seed[..4].copy_from_slice(&number.to_le_bytes());

@@ -15,7 +15,7 @@ const TASKS: f64 = 100_000.0;
 
 /// Every figure of one run.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub(crate) struct Measurements {
     /// Version of this program.
     version: &'static str,
     /// Logical processors that node and program share.
@@ -31,7 +31,7 @@ pub(crate) struct Report {
     pub(crate) growth: Option<Growth>,
 }
 
-impl Report {
+impl Measurements {
     /// An empty report that names the machine.
     pub(crate) fn of_this_machine() -> Self {
         Self {

@@ -23,7 +23,7 @@ const QUIET_MS: u64 = 3_600_000;
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 16;
 /// Transactions that may wait in the pool. It takes a third more; what it has no room for it bans for a
-/// while, so that nobody sends it again.
+/// while, so that it is not sent again.
 pub(crate) const ROOM: usize = 12_000;
 
 /// A node, and connections to it.
@@ -40,7 +40,7 @@ pub(crate) struct Block {
     pub(crate) number: u64,
     /// Signed transactions.
     pub(crate) transactions: usize,
-    /// Size of the proof of what it read from state, where it is known.
+    /// Size of the proof of what it read from state, if it is known.
     pub(crate) proof_bytes: u64,
 }
 
@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Sends transactions in their order, as fast as the node takes them, each with a permit of `room`,
-    /// which whoever sees it in a block gives back.
+    /// which is given back when the transaction is seen in a block.
     ///
     /// # Errors
     /// Returns an error if one is refused.
@@ -164,7 +164,7 @@ impl Session {
     /// A block, by its hash.
     ///
     /// # Errors
-    /// Returns an error if there is none.
+    /// Returns an error if there is no such block.
     pub(crate) async fn block(&self, hash: &str) -> Result<Block> {
         let answer: Value = self.rpc().request("chain_getBlock", rpc_params![hash]).await?;
         read(&answer["block"]).with_context(|| format!("block {hash}"))
@@ -173,7 +173,7 @@ impl Session {
     /// The hash of a final block.
     ///
     /// # Errors
-    /// Returns an error if there is none of that number.
+    /// Returns an error if there is no block of that number.
     pub(crate) async fn hash(&self, number: u64) -> Result<String> {
         let hash: Option<String> = self.rpc().request("chain_getBlockHash", rpc_params![number]).await?;
         hash.with_context(|| format!("no block {number}"))
@@ -196,10 +196,10 @@ impl Session {
         events.find::<E>().map(|event| event.map_err(Into::into)).collect()
     }
 
-    /// That no transaction of a block failed.
+    /// Checks that no transaction of a block failed.
     ///
     /// # Errors
-    /// Returns an error if one did, with why.
+    /// Returns an error if one failed; the error says why.
     pub(crate) async fn check(&self, block: u64) -> Result<()> {
         let failed = self.events::<runtime::system::events::ExtrinsicFailed>(block).await?;
         match failed.first() {

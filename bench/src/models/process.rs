@@ -1,4 +1,4 @@
-//! One command as one process: wall time, peak memory, and its error where it fails.
+//! One command as one process: wall time, peak memory, and its error if it fails.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
-/// What one process took.
+/// The time and memory of one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     /// From before the process was started until it had ended.

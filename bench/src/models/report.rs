@@ -9,7 +9,7 @@ use crate::machine;
 
 /// Every figure of one invocation.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct Measurements {
     /// Version of this program.
     pub(crate) version: String,
     /// Logical processors that this process may use.
@@ -31,7 +31,7 @@ pub(crate) struct Failure {
     pub(crate) error: String,
 }
 
-impl Report {
+impl Measurements {
     /// An empty report that names the machine.
     pub(crate) fn of_this_machine() -> Self {
         Self {

@@ -23,19 +23,19 @@ use zkml_prover::{Opening, ProverKey};
 use super::local::{Deployment, Network};
 use crate::machine;
 
-/// How long a miner that refuses without saying for how long is left alone.
+/// The pause after a refusal that does not say for how long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who asks one miner of one task the same thing again and again.
+/// A client that asks one miner of one task the same thing again and again.
 pub(crate) struct Asker {
     pub(crate) owner: Owner,
     pub(crate) http: Http,
     pub(crate) task: TaskId,
     pub(crate) miner: Account,
     pub(crate) inputs: Vec<Vec<i64>>,
-    /// What the bare engine makes of it.
+    /// The outputs of the bare engine.
     pub(crate) outputs: Vec<Vec<i64>>,
     key: ProverKey,
     contact: Contact,
@@ -79,9 +79,9 @@ pub(crate) struct Checking {
 pub(crate) enum Reply {
     /// An answer, not checked yet.
     Answer(Vec<u8>),
-    /// It is to be asked again after a while.
+    /// The miner is to be asked again after a while.
     Later { status: u16, after: Duration },
-    /// It will not answer this.
+    /// The miner will not answer this request.
     No { status: u16, words: String },
     /// No answer came.
     Broken(String),
@@ -99,7 +99,7 @@ impl fmt::Display for Reply {
 }
 
 impl Asker {
-    /// Whoever deployed a task, ready to ask.
+    /// The owner of a task, ready to ask.
     ///
     /// # Errors
     /// Returns an error if the chain or the deployment's files cannot be read.
@@ -193,7 +193,7 @@ impl Asker {
     /// the bare engine says.
     ///
     /// # Errors
-    /// Returns an error if it is any other.
+    /// Returns an error if the answer is any other.
     pub(crate) fn check(&self, authorisation: &Authorisation, bytes: &[u8]) -> Result<Checking> {
         let graph = self.key.graph();
         let begun = Instant::now();
@@ -224,7 +224,7 @@ impl Asker {
     /// Tells the miner that all up to a number is answered.
     ///
     /// # Errors
-    /// Returns an error if it does not take it.
+    /// Returns an error if the miner does not take it.
     pub(crate) async fn acknowledge(&self, through: RequestNumber) -> Result<()> {
         let word = Acknowledgement { task: self.task, miner: self.miner, through };
         let mut body = word.encode();
@@ -236,7 +236,7 @@ impl Asker {
     }
 }
 
-/// Does the same to many things, with all processors, and keeps their order.
+/// Applies a function to many values with all processors, and keeps their order.
 ///
 /// # Errors
 /// Returns the first error.

@@ -31,7 +31,7 @@ const MODEL: &str = "digits_mlp";
 const RATES: [u32; 2] = [200, 400];
 /// Clients that ask one after another as fast as they are answered.
 const CLIENTS: usize = 16;
-/// What they are thought to be answered in a second at most; with more the measurement ends earlier.
+/// Requests prepared for each second; if more are answered the measurement ends earlier.
 const FASTEST: u64 = 1_000;
 /// How often a request is sent before it counts as lost.
 const MAX_ATTEMPTS: u32 = 60;
@@ -49,7 +49,7 @@ pub(crate) enum Offered {
     ByClients(usize),
 }
 
-/// What became of them.
+/// The result of offering requests in one way.
 #[derive(Serialize)]
 pub(crate) struct Load {
     pub(crate) offered: Offered,
@@ -67,11 +67,11 @@ pub(crate) struct Load {
     pub(crate) retries: BTreeMap<u32, usize>,
     /// Attempts on which no answer came at all.
     pub(crate) broken: usize,
-    /// Who used the processors meanwhile.
+    /// The processor time of each process meanwhile.
     pub(crate) shares: Shares,
 }
 
-/// What became of one request.
+/// The result of one request.
 struct Outcome {
     prepared: Prepared,
     answer: Option<Vec<u8>>,
@@ -126,7 +126,7 @@ pub(crate) async fn measure(
             let twice = 2.0 * load.answered as f64 / load.seconds;
             offers.push_back(Offered::PerSecond(twice.round() as u32));
         }
-        // Where time was up, the last numbers were not sent, and are free.
+        // If time was up, the last numbers were not sent, and are free.
         next += load.sent as u64;
         rows.push(load);
     }
@@ -163,7 +163,7 @@ async fn closed_loop(
             let mut outcomes = Vec::new();
             while Instant::now() < end {
                 let taken = prepared.get(next.fetch_add(1, Ordering::Relaxed));
-                // Nobody else takes this one.
+                // No other client takes this request.
                 let Some(taken) = taken.and_then(|taken| taken.lock().ok()?.take()) else { break };
                 outcomes.push(until_answered(&asker, taken, Instant::now()).await);
             }

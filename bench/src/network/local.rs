@@ -40,7 +40,7 @@ pub(crate) fn stop(process: &mut Process) -> Result<()> {
     Ok(())
 }
 
-/// Where a network is, as `cyborg up --json` says.
+/// The addresses and processes of a network, as `cyborg up --json` prints them.
 #[derive(Deserialize)]
 struct Ready {
     node: ChainNode,
@@ -79,7 +79,7 @@ impl Drop for Network {
     }
 }
 
-/// A task that runs, and the files that it was deployed from.
+/// A running task, and the files that it was deployed from.
 pub(crate) struct Deployment {
     pub(crate) task: u64,
     /// The prover's key.
@@ -95,10 +95,10 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Starts one in a new folder, and waits until it answers.
+    /// Starts a network in a new folder, and waits until it answers.
     ///
     /// # Errors
-    /// Returns an error if it does not start.
+    /// Returns an error if the network does not start.
     pub(crate) fn start(cyborg: &Path, folder: &Path, block_time_ms: u64) -> Result<Self> {
         eprintln!("a network with a block every {block_time_ms} ms ...");
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
@@ -121,23 +121,23 @@ impl Network {
         Ok(Self { process, ready, program, folder })
     }
 
-    /// Ends it in order.
+    /// Ends the network in order.
     ///
     /// # Errors
-    /// Returns an error if it ends in another way.
+    /// Returns an error if the network ends in another way.
     pub(crate) fn stop(mut self) -> Result<()> {
         stop(&mut self.process).context("the network")
     }
 
-    /// Where the chain's node listens.
+    /// The URL of the chain's node.
     pub(crate) fn node(&self) -> &str {
         &self.ready.node.rpc
     }
 
-    /// Where the miner listens.
+    /// The URL of the miner.
     ///
     /// # Errors
-    /// Returns an error if there is none.
+    /// Returns an error if the network has no miner.
     pub(crate) fn endpoint(&self) -> Result<&str> {
         Ok(&self.ready.miners.first().context("a network without a miner")?.endpoint)
     }
@@ -152,7 +152,7 @@ impl Network {
         self.folder.join("owner")
     }
 
-    /// Begins to watch who uses processors: this program, miner, node and storage nodes.
+    /// Begins to watch the processor time of this program, the miner, the node and the storage nodes.
     ///
     /// # Errors
     /// Returns an error if one of them has ended.
@@ -167,10 +167,10 @@ impl Network {
         ])
     }
 
-    /// Runs a command line with `--json`, and gives its answer.
+    /// Runs a command line with `--json`, and returns what it prints.
     ///
     /// # Errors
-    /// Returns an error if it fails.
+    /// Returns an error if the command fails.
     fn ask(&self, words: &[&str]) -> Result<Value> {
         let line = || format!("cyborg {}", words.join(" "));
         let urls: Vec<&str> = self.ready.storage.iter().map(|storage| storage.url.as_str()).collect();

@@ -60,7 +60,7 @@ pub(crate) struct Proven {
     pub(crate) made: f64,
     /// What was paid for them, in the chain's smallest unit.
     pub(crate) paid: u128,
-    /// Who used the processors meanwhile.
+    /// The processor time of each process meanwhile.
     pub(crate) shares: Shares,
 }
 
@@ -146,7 +146,7 @@ pub(crate) async fn measure(
     Ok(Proven { model: model.to_owned(), block_time_ms, ..row })
 }
 
-/// That every answer was proven and paid once, and nobody punished.
+/// Checks that every answer was proven and paid once, and that no miner was punished.
 fn judge(model: &str, blocks: &[Block], last: RequestNumber, wrong: &mut Vec<String>) {
     let punished: usize = blocks.iter().map(|block| block.punished).sum();
     if punished > 0 {

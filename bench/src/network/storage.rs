@@ -30,7 +30,7 @@ const TIMES_STORED: f64 = 3.0;
 #[derive(Serialize)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
-    /// What the disk alone takes in fragments that are synced one by one, in megabytes a second.
+    /// The rate at which the disk alone writes fragments that are synced one by one, in megabytes a second.
     pub(crate) disk_mb_s: f64,
     pub(crate) moves: Vec<Move>,
 }
@@ -42,10 +42,10 @@ pub(crate) struct Move {
     /// Up or down.
     pub(crate) way: &'static str,
     pub(crate) seconds: f64,
-    /// Of it before the first stripe had moved, and after the last had.
+    /// The part of it before the first stripe had moved, and after the last had.
     pub(crate) before_s: f64,
     pub(crate) after_s: f64,
-    /// Of the file, before encryption and code.
+    /// The rate of the file, before encryption and code.
     pub(crate) mb_s: f64,
     /// Greatest memory of the client's process.
     pub(crate) client_peak_bytes: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Move {
 }
 
 impl Stored {
-    /// What an upload cannot be faster than, on this disk.
+    /// The greatest rate of an upload on this disk.
     pub(crate) fn disk_bound_mb_s(&self) -> f64 {
         self.disk_mb_s / TIMES_STORED
     }
@@ -155,7 +155,7 @@ fn used(nodes: &[Process]) -> Result<(f64, u64)> {
     Ok((seconds, peak))
 }
 
-/// What the disk takes a second, in megabytes, when fragments are written as nodes write them: each synced,
+/// The rate of the disk in megabytes a second, when fragments are written as nodes write them: each synced,
 /// renamed, and its folder synced.
 fn disk(folder: &Path) -> Result<f64> {
     let fragment = random(FRAGMENT_BYTES)?;

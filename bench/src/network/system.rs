@@ -67,7 +67,7 @@ fn busy_of(stat: &str) -> Option<f64> {
     (fields.len() >= 8).then(|| busy.map(|(_, ticks)| ticks).sum::<f64>() / TICKS_PER_SECOND)
 }
 
-/// Who had processors for how long, in processors: 1.5 is one and a half of them all the time.
+/// The processors that each group of processes used: 1.5 is one and a half of them all the time.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Shares {
     /// How long this was watched.
@@ -98,7 +98,7 @@ impl Watch {
         Ok(Self { begun: Instant::now(), groups: watched, machine_s: machine_s()? })
     }
 
-    /// Who had how much since then.
+    /// The processor time of each group since then.
     ///
     /// # Errors
     /// Returns an error if one of them has ended.

@@ -47,7 +47,7 @@ pub(crate) enum NodeAction {
     /// Write the chain's specification for the stock polkadot-omni-node
     #[command(after_help = "Example:\n  cyborg node export-chain-spec --preset development --out chain.json")]
     ExportChainSpec(ExportChainSpec),
-    /// Execute blocks of a node's folder again, as a node does that imports them; status 1 where one does not
+    /// Execute blocks of a node's folder again, as a node does that imports them; status 1 if a block does not
     /// lead to the state that its header names
     #[command(after_help = "Example:\n  cyborg node verify --base-path node --from 1000")]
     Verify(NodeVerify),
@@ -91,6 +91,6 @@ pub(crate) enum Preset {
     /// Well-known accounts have money, and one of them makes the blocks
     #[default]
     Development,
-    /// Nobody has anything: collators and balances are put in before launch
+    /// No account has money: collators and balances are put in before launch
     Production,
 }

@@ -1,4 +1,4 @@
-//! What `--input`, `--output` and `--opening` say about a proof, and whether it is so.
+//! The claims that `--input`, `--output` and `--opening` make about a proof, and whether they are true.
 //!
 //! A proof whose input or output is committed says nothing about values without the opening; with
 //! it, the values are those that the commitment provably holds.
@@ -13,7 +13,6 @@ use zkml_verifier::{Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
 use super::arguments::Verify;
-use super::verify::{public, split};
 use crate::error::Failure;
 use crate::files;
 use crate::model::Ports;
@@ -34,8 +33,8 @@ pub(super) struct Opened {
 }
 
 impl Claims {
-    /// Reads the files. Floats are quantised as the prover does it; integers are compared as they
-    /// are where they are outputs.
+    /// Reads the files. Floats are quantized as the prover does it; integers of outputs are
+    /// compared as they are.
     pub(super) fn read(arguments: &Verify, graph: &Graph) -> Result<Self, Failure> {
         let inputs = match &arguments.input {
             None => None,
@@ -109,6 +108,22 @@ impl Claims {
     }
 }
 
+/// The values of inputs or outputs, if all of them are public.
+pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
+    tensors
+        .iter()
+        .map(|shown| match shown {
+            Shown::Public(values) => Some(values.clone()),
+            Shown::Committed(_) => None,
+        })
+        .collect()
+}
+
+/// The parts of a statement that are about inputs and about outputs.
+pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
+    statement.tensors.split_at(inputs.min(statement.tensors.len()))
+}
+
 /// The values of all inputs and outputs: public ones as they stand, committed ones as opened.
 fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<Vec<Vec<i64>>, &'static str> {
     if opening.key != key.digest() {
@@ -128,7 +143,7 @@ fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<V
         .collect()
 }
 
-/// The outputs of one sample, or the only ones that there are: an answer is often saved alone.
+/// The outputs of one sample, or the file's only outputs: an answer is often saved alone.
 fn outputs_of<'a>(
     samples: &'a Samples,
     ports: &Ports<'_>,

@@ -48,7 +48,7 @@ pub(crate) struct Asked {
     pub(crate) opening: Opening,
 }
 
-/// A connection, who acts, and where its miners are: tests that share a chain have other regions.
+/// A connection, the owner, and the region of the miners: tests that share a chain have different regions.
 pub(crate) struct Market {
     pub(crate) chain: Chain,
     pub(crate) owner: Keypair,

@@ -1,5 +1,5 @@
-//! Miners that lie: each is found out by whoever asked it, and slashed by the chain; and who is honest
-//! beside them is paid.
+//! Miners that lie: the owner that asked such a miner finds it out, and the chain slashes it; an honest miner
+//! beside it is paid.
 
 use crate::TestResult;
 use crate::harness::{Network, Plan, run};
@@ -37,7 +37,7 @@ async fn found_guilty(network: &Network, liar: &Liar, fault: &str) -> TestResult
 }
 
 #[test]
-fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_paid() -> TestResult {
+fn a_miner_that_lies_about_a_proof_is_slashed_and_honest_work_beside_it_is_paid() -> TestResult {
     run(Plan::default(), async |network| {
         use Lie::{CopiedProof, InventedRequest, OldProof, OtherAnswer, WrongProof};
         let lies = [WrongProof, CopiedProof, OldProof, InventedRequest, OtherAnswer];
@@ -84,7 +84,7 @@ fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_
 }
 
 #[test]
-fn who_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_demanded() -> TestResult {
+fn a_miner_that_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_demanded() -> TestResult {
     // The time to prove a demand is twenty minutes of chain time: forty seconds here.
     run(Plan::default(), async |network| {
         let lies = [Lie::WrongAnswer, Lie::Silence];
@@ -106,10 +106,10 @@ fn who_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_deman
     })
 }
 
-/// Where every answer is proven without being asked for, the proof on chain has to be that of the
-/// receipt: a miner may deceive its user and prove something else. Its receipt is its undoing.
+/// If every answer is proven without being asked for, the proof on chain has to be that of the receipt: a
+/// miner may deceive its user and prove something else. Its receipt convicts it.
 #[test]
-fn who_signs_one_answer_and_proves_another_is_found_out_and_slashed() -> TestResult {
+fn a_miner_that_signs_one_answer_and_proves_another_is_slashed() -> TestResult {
     run(Plan { miners: &[], ..Plan::default() }, async |network| {
         let liars = liars(network, "FR", &[Lie::WrongAnswerProvenRight]).await?;
         let task = network.deploy(&network.owner, "--proofs 20").await?;

@@ -43,7 +43,7 @@ fn a_miner_killed_at_every_step_goes_on_and_each_answer_is_paid_once() -> TestRe
         network.restart_miner(0).await?;
         network.witness.all_proven(task, &miner, 1..=ANSWERS as u64).await?;
 
-        // Who asks while the miner is away gets the answer when it is back, under the next number.
+        // An owner that asks while the miner is away gets the answer when it is back, under the next number.
         network.miners[0].kill()?;
         let asking = network.asking(&network.owner, task, 3, "--wait-proof")?;
         pause(3_000).await;
@@ -84,7 +84,7 @@ fn a_standby_takes_over_from_a_replica_that_is_dead_for_good() -> TestResult {
         let keeping: Process =
             network.begin(&keeper, "keep", line(&format!("--json task keep {kept}"), &[]))?;
         let dead = replica(network, alone).await?;
-        // Who is ranked first is first for both: the tasks are alike.
+        // The miner that is ranked first is first for both tasks, because they are alike.
         assert_eq!(replica(network, kept).await?, dead);
         let (first, second) = (network.miners[dead].account(), network.miners[1 - dead].account());
         network.infer_proven(&network.owner, alone, 0, "").await?;

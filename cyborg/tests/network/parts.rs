@@ -17,9 +17,9 @@ pub(crate) fn port() -> TestResult<u16> {
     Ok(listener()?.local_addr()?.port())
 }
 
-/// Listens at such a port. Below those that systems give to outgoing connections: one of those could
-/// take it while its owner is dead. Who let it go to listen anew might not get it back at once: a process
-/// that is started at that moment has it until it runs its own program.
+/// Listens at such a port. The ports are below those that systems give to outgoing connections, which
+/// could take the port while its owner is dead. A test that let the port go to listen anew might not get it
+/// back at once: a process that is started at that moment has it until it runs its own program.
 pub(crate) fn listener() -> TestResult<TcpListener> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
@@ -41,7 +41,7 @@ pub(crate) struct Person {
     /// The key's file.
     pub(crate) file: PathBuf,
     pub(crate) key: Keypair,
-    /// Where an owner keeps what it must not lose.
+    /// The folder in which an owner keeps what it must not lose.
     pub(crate) records: PathBuf,
 }
 

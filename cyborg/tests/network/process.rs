@@ -168,7 +168,7 @@ impl Process {
         fs::read_to_string(&self.err).unwrap_or_default()
     }
 
-    /// Where it logs.
+    /// The file of its log.
     pub(crate) fn log_path(&self) -> &Path {
         &self.err
     }

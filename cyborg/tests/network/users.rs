@@ -18,7 +18,7 @@ use crate::process::{line, until};
 use crate::witness;
 
 #[test]
-fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestResult {
+fn an_owner_that_stops_paying_is_told_to_top_up_and_is_served_again_afterwards() -> TestResult {
     run(Plan::default(), async |network| {
         let (owner, miner) = (&network.owner, network.miners[0].account());
         const PROOFS: usize = 3;
@@ -47,7 +47,7 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
 }
 
 #[test]
-fn who_asks_what_is_not_theirs_is_refused_each_in_its_own_way() -> TestResult {
+fn a_request_for_what_belongs_to_others_is_refused_each_in_its_own_way() -> TestResult {
     run(Plan::default(), async |network| {
         let miner = network.miners[0].account();
         let stranger = network.person("stranger").await?;
@@ -55,7 +55,7 @@ fn who_asks_what_is_not_theirs_is_refused_each_in_its_own_way() -> TestResult {
         let client = Client::new(network, &network.owner, task, &miner).await?;
         let first = client.prepare(0)?;
         let receipt = client.insist(&first).await?;
-        // Who asks again before it is settled gets the same.
+        // An owner that asks again before the request is settled gets the same answer.
         assert_eq!(client.insist(&first).await?, receipt);
         for (what, path, body, expected) in client.refusals(&stranger.key, 2)? {
             assert_eq!(client.post(&path, body).await?, expected, "{what}");

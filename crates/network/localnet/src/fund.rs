@@ -9,15 +9,15 @@ use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys, runtime};
 use crate::error::LocalnetError;
 use cyborg_primitives::money::{Cyb, UNIT};
 
-/// Who has money on a development chain.
+/// The account that has money on a development chain.
 const SPONSOR: &str = "//Alice";
 
 /// Money that an account is to have, free and held together.
 #[derive(Clone, Copy, Debug)]
 pub struct Means {
-    /// With less it is given more.
+    /// An account with less is given more.
     least: u128,
-    /// So much it has then.
+    /// What the account has then.
     wanted: u128,
 }
 
@@ -27,13 +27,13 @@ pub const OF_MINER: Means = Means { least: 1_100 * UNIT, wanted: 2_000 * UNIT };
 pub const OF_OWNER: Means = Means { least: 5_000 * UNIT, wanted: 20_000 * UNIT };
 
 impl Means {
-    /// What is missing of it.
+    /// What an account lacks that has so much.
     fn missing(self, has: u128) -> Option<u128> {
         (has < self.least).then(|| self.wanted.saturating_sub(has))
     }
 }
 
-/// The key in a file, which is made where it is missing.
+/// The key in a file; the file is made if it is missing.
 ///
 /// # Errors
 /// Returns an error if it cannot be made or read.
@@ -57,11 +57,11 @@ pub async fn money(at: &AtBlock, account: AccountId32) -> Result<(u128, u128), L
     Ok((data.free, data.reserved))
 }
 
-/// Gives each account what it misses, all in one transaction; none where nobody misses anything.
-/// Says how much.
+/// Gives each account what it lacks, all in one transaction, or in none if no account lacks anything.
+/// Returns the sum.
 ///
 /// # Errors
-/// Returns an error if the chain refuses, as where the development account has nothing.
+/// Returns an error if the chain refuses, for example because the development account has nothing.
 pub async fn give(chain: &Chain, accounts: &[(AccountId32, Means)]) -> Result<Cyb, LocalnetError> {
     let at = chain.at_finalised().await?;
     let (mut calls, mut sum) = (Vec::new(), 0_u128);

@@ -26,7 +26,7 @@ const SETTINGS: &str = "network.json";
 /// The variables that commands find the network by, and only those of this network.
 pub const VARIABLES: [&str; 4] = ["CYBORG_NODE", "CYBORG_STORAGE", "CYBORG_ACCOUNT", "CYBORG_OWNER_DIR"];
 
-/// The folder of a network, for as long as it runs: nobody else has it.
+/// The folder of a network, locked for as long as the network runs.
 pub struct Layout {
     root: PathBuf,
     /// Released when the process ends, however it ends.
@@ -63,12 +63,12 @@ impl Layout {
         &self.root
     }
 
-    /// What the network is.
+    /// The file of the network's settings.
     pub fn settings(&self) -> PathBuf {
         self.root.join(SETTINGS)
     }
 
-    /// The folder of a part: `node`, `storage-1`, `miner-1`.
+    /// The folder of a process: `node`, `storage-1`, `miner-1`.
     pub fn part(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
@@ -78,12 +78,12 @@ impl Layout {
         self.root.join("accounts").join(format!("{name}.key"))
     }
 
-    /// What a part has to say.
+    /// The log of a process.
     pub fn log(&self, name: &str) -> PathBuf {
         self.logs().join(format!("{name}.log"))
     }
 
-    /// Where the logs are.
+    /// The folder of the logs.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
@@ -93,7 +93,7 @@ impl Layout {
         self.root.join("owner")
     }
 
-    /// What the shell reads.
+    /// The file that a shell reads the variables from.
     pub fn env(&self) -> PathBuf {
         self.root.join("env")
     }

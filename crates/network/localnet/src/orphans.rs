@@ -1,8 +1,8 @@
 //! Processes of a network do not outlive what started them.
 //!
-//! Each carries a mark in its environment: who started it, and for which folder. By it the process
-//! asks the kernel, first of all, to be told when its parent ends, and a network that is started finds
-//! what an earlier one left behind nevertheless, as where it was not told in time.
+//! Each process carries a mark in its environment, which names the supervisor and the folder. A process
+//! that finds the mark asks the kernel, first of all, to be told when its parent ends. If a process is not
+//! told in time, the next network of the folder finds it by the mark and ends it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -30,7 +30,7 @@ pub fn mark(root: &Path) -> OsString {
     mark
 }
 
-/// Where this process is one of a network: ends it, in order, when its supervisor ends.
+/// If this process is one of a network, has it end, in order, when its supervisor ends.
 ///
 /// # Errors
 /// Returns an error if the supervisor has ended already.
@@ -38,7 +38,7 @@ pub fn obey() -> Result<(), LocalnetError> {
     let Some(mark) = std::env::var_os(MARK) else { return Ok(()) };
     let supervisor = mark.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
     let supervisor = String::from_utf8_lossy(supervisor).into_owned();
-    // Where the kernel cannot do it, the next start finds what is left.
+    // If the kernel cannot do it, the next start finds what is left.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
     // It may have ended before the kernel was asked.
@@ -76,7 +76,7 @@ pub async fn end(root: &Path) -> Result<(), LocalnetError> {
     Err(LocalnetError::Failed(format!("processes of an earlier start do not end: {}", left.join(", "))))
 }
 
-/// The processes that carry a folder's mark; none where the system has no `/proc`.
+/// The processes that carry a folder's mark; empty on a system without `/proc`.
 fn of(root: &Path) -> Vec<Pid> {
     let own = std::process::id();
     let name = fs::read_to_string("/proc/self/comm").unwrap_or_default();
@@ -109,7 +109,7 @@ fn is_ending(stat: &str, name: &str) -> bool {
     let same = before.split_once('(').is_some_and(|(_, other)| other == name);
     let mut fields = after.split_whitespace();
     let dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
-    // The first thread may have ended before the others, who still hold everything.
+    // The first thread may have ended before the others, which still hold everything.
     let threads = fields.nth(16).and_then(|threads| threads.parse().ok()).unwrap_or(1);
     same && (!dead || threads > 1)
 }

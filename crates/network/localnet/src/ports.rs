@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::error::LocalnetError;
 
-/// Where ports are chosen from: below those that systems give to outgoing connections (from 32768 on
+/// The ports that are chosen from: below those that systems give to outgoing connections (from 32768 on
 /// Linux), any of which could take a network's port between two of its starts.
 const RANGE: Range<u16> = 20_000..32_000;
 
@@ -37,10 +37,10 @@ pub fn choose(count: usize, taken: &[u16]) -> Result<Vec<u16>, LocalnetError> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
-/// Says whose port is taken by another program.
+/// Checks that a port is free; the error says whose port another program has taken.
 ///
 /// # Errors
-/// Returns an error if it is.
+/// Returns an error if the port is taken.
 pub fn check(port: u16, whose: &str) -> Result<(), LocalnetError> {
     match bind(port) {
         Ok(_) => Ok(()),

@@ -1,7 +1,7 @@
-//! Processes of this same program: started, heard, waited for, ended.
+//! Processes of the `cyborg` program: started, listened to, waited for, ended.
 //!
-//! Each is in a process group of its own, so that Ctrl-C in the terminal reaches the supervisor
-//! alone, which then ends them in their order.
+//! The processes of a network are in process groups of their own, so that Ctrl-C in the terminal reaches
+//! the supervisor alone, which then ends them in their order.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -23,11 +23,11 @@ use tokio::time::timeout;
 use crate::error::LocalnetError;
 use crate::orphans;
 
-/// Whether a process has ended is looked at this often where the system does not say so.
+/// How often a process is looked at if the system does not say that it has ended.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a thread that waits for a process looks at it.
 const POLL: Duration = Duration::from_millis(10);
-/// Most that is kept of what a command prints.
+/// Most bytes that are kept of what a command prints.
 const MAX_OUTPUT_BYTES: u64 = 64 << 20;
 
 /// The `cyborg` program, and what every process of it is started with.
@@ -129,12 +129,12 @@ impl Process {
         self.child.id()
     }
 
-    /// The process's standard output, where it is a pipe; once.
+    /// Takes the process's standard output, if it is a pipe.
     pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// The process's standard error, where it is a pipe; once.
+    /// Takes the process's standard error, if it is a pipe.
     pub fn stderr(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }
@@ -263,7 +263,7 @@ pub fn first_line(
     thread::spawn(move || {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         if let Some(line) = lines.next() {
-            // Nobody may want it any more.
+            // The receiver may be gone.
             let _ = send.send(line);
         }
         for line in lines {
@@ -280,7 +280,7 @@ pub fn all_of(stream: impl Read + Send + 'static) -> oneshot::Receiver<Vec<u8>> 
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = stream.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes);
-        // Nobody may want it any more.
+        // The receiver may be gone.
         let _ = send.send(bytes);
     });
     receive
@@ -300,7 +300,7 @@ fn lines_of(
             hear(String::from_utf8_lossy(&bytes[line..]).trim_end());
             line = bytes.len();
         }
-        // Nobody may want it any more.
+        // The receiver may be gone.
         let _ = send.send(bytes);
     });
     receive
@@ -317,8 +317,8 @@ pub struct Completed {
     pub stderr: String,
 }
 
-/// Runs a command to its end. `hear` gets each line of standard error as it comes. Where this is given up
-/// the process is killed.
+/// Runs a command to its end. `hear` gets each line of standard error as it comes. If this future
+/// is dropped the process is killed.
 ///
 /// # Errors
 /// Returns an error if the system refuses.
@@ -353,7 +353,7 @@ impl Completed {
         serde_json::from_str(last).map_err(|error| LocalnetError::Failed(format!("printed no JSON: {error}")))
     }
 
-    /// Why it failed, in its own words where it has any.
+    /// Why the command failed, in its own words if it has printed an error.
     pub fn problem(&self) -> String {
         let said = self.stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
         let object = || serde_json::from_str::<Value>(self.stdout.lines().last()?).ok();
@@ -439,6 +439,41 @@ mod tests {
         drop(Process::start(&mut shell(&script)).unwrap());
         tokio::time::sleep(Duration::from_millis(1_300)).await;
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_process_says_that_it_is_ready_and_is_stopped() {
+        let patience = Duration::from_secs(20);
+        let start = |script: &str| Process::start(shell(script).stdout(Stdio::piped())).unwrap();
+        let mut process =
+            start("trap 'exit 7' TERM; echo '{\"url\": \"x\"}'; echo more; while :; do sleep 0.05; done");
+        assert_eq!(process.ready(patience).unwrap()["url"], "x");
+        assert_eq!(process.stop(patience).unwrap().code(), Some(7));
+        // A process that has ended stays as it is.
+        assert_eq!(process.stop(Duration::ZERO).unwrap().code(), Some(7));
+        for (script, word) in [("echo nonsense", "nonsense"), ("exit 1", "printed nothing")] {
+            let error = start(script).ready(patience).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        let mut silent = start("exec sleep 100");
+        assert!(silent.ready(Duration::ZERO).unwrap_err().to_string().contains("waited 0 s"));
+        silent.kill().unwrap();
+    }
+
+    #[test]
+    fn a_program_has_its_own_variables_and_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program::at("sh").with("A_VARIABLE", "of its own").within(folder.path());
+        let done = program.command(["-c", "printf '\"%s\"' \"$A_VARIABLE\"; touch here"]).output().unwrap();
+        assert_eq!(Completed::of(&done).json().unwrap(), "of its own");
+        assert!(folder.path().join("here").exists());
+        let done = program.command_with_full_disk(["-c", "exit 3"]).output().unwrap();
+        assert_eq!(done.status.code(), Some(3));
+        assert!(Completed::of(&done).json().is_err());
+        let marked = Program { network: Some(folder.path().to_owned()), ..program };
+        let done = marked.command(["-c", "printf '\"%s\"' \"$CYBORG_SUPERVISED\""]).output().unwrap();
+        let mark = Completed::of(&done).json().unwrap();
+        assert_eq!(mark.as_str(), orphans::mark(folder.path()).to_str());
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a network is: how many of what, at which ports, in which places.
+//! What a network is: how many processes of each kind, at which ports, at which locations.
 //!
 //! Made at the first start and remembered in `network.json`, because a miner's endpoint is on chain
 //! and storage nodes are named in manifests: started again, everything is where it was.
@@ -29,12 +29,12 @@ pub const MIN_BLOCK_MS: u64 = 10;
 /// Longest time from block to block: with a longer one nobody would wait for a network to start.
 pub const MAX_BLOCK_MS: u64 = 60_000;
 
-/// What a network has where nothing else is asked for.
+/// What a network has by default.
 const MINERS: u16 = 3;
 const STORAGE: u16 = 4;
 const BLOCK_MS: u64 = 1_000;
 
-/// Where miners say that they are, one after another: region, latitude and longitude.
+/// Regions and coordinates that miners register, one after another.
 const PLACES: [(&str, &str); 8] = [
     ("CH", "47.37,8.54"),
     ("DE", "52.52,13.40"),
@@ -50,7 +50,7 @@ const PLACES: [(&str, &str); 8] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MinerSettings {
-    /// Where it listens, on this machine.
+    /// The port of this machine that it listens at.
     pub port: u16,
     /// The region that it registers.
     pub region: String,
@@ -65,27 +65,28 @@ pub struct Settings {
     version: u64,
     /// Milliseconds from block to block.
     pub block_time_ms: u64,
-    /// Where the chain's node listens, on this machine.
+    /// The port of this machine that the chain's node listens at.
     pub node_port: u16,
-    /// Where storage nodes listen.
+    /// The ports that storage nodes listen at.
     pub storage_ports: Vec<u16>,
     /// The miners.
     pub miners: Vec<MinerSettings>,
 }
 
-/// What is asked for; what is not is as it was, or as it is made by default.
+/// What is asked for. What is not asked for stays as it was, or is the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
-    /// How many.
+    /// How many miners.
     pub miners: Option<u16>,
-    /// How many.
+    /// How many storage nodes.
     pub storage: Option<u16>,
     /// Milliseconds from block to block.
     pub block_time_ms: Option<u64>,
 }
 
 impl Settings {
-    /// Those that a file remembers, changed as wanted; new ones where there is no file. Writes them.
+    /// Reads the settings of a file, or makes new ones if there is no file; changes them as wanted, and writes
+    /// them.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, is of another version, or has more miners or storage nodes than

@@ -1,8 +1,9 @@
 //! Keeps the processes of a network alive, and ends them in their order.
 //!
-//! A process that ends unasked is started again after a pause; one that ends three times in a minute
-//! will not do better the fourth time, and ends the network. Storage nodes and miners wait for the
-//! chain's node before they are started again, so that its end is not counted against them.
+//! A process that ends without having been told to is started again after a pause; a process that ends
+//! three times in a minute will not do better the fourth time, and ends the network. Storage nodes and
+//! miners wait for the chain's node before they are started again, so that the node's end is not counted
+//! against them.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ use crate::process::{Process, Program, end_of_log, first_line, open_log};
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a process may take to end in order.
 const GRACE: Duration = Duration::from_secs(20);
-/// In which time ends are counted, and how many are too many.
+/// The time in which ends are counted, and how many ends are too many.
 const WINDOW: Duration = Duration::from_secs(60);
 const TOO_MANY: usize = 3;
 /// The first pause; the next is twice as long.
@@ -34,9 +35,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What a process is, in the order in which they are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Ended first: it still reports to the chain.
+    /// Miners are ended first: they still report to the chain.
     Miner,
-    /// Then storage nodes.
+    /// Storage nodes are ended next.
     Storage,
     /// The chain's node is ended last.
     Node,
@@ -69,15 +70,15 @@ pub struct Service {
 /// A process that is ready.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// What it said.
+    /// The line that it printed.
     pub line: Value,
-    /// Its number.
+    /// The number of the process.
     pub process: u32,
 }
 
-/// Hears that a process is ready, or why it is not.
+/// Receives that a process is ready, or why it is not.
 pub type Starting = oneshot::Receiver<Result<Ready, LocalnetError>>;
-/// Hears why the network cannot go on.
+/// Receives why the network cannot go on.
 pub type Failures = mpsc::UnboundedReceiver<LocalnetError>;
 
 /// The signals that end a program. From the moment this is made they do not end it by themselves.
@@ -115,7 +116,7 @@ impl Signals {
     }
 }
 
-/// Everything that runs.
+/// All processes that run.
 pub struct Supervisor {
     program: Program,
     orders: [watch::Sender<Order>; 3],
@@ -126,7 +127,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Nothing runs yet.
+    /// A supervisor of no processes yet.
     pub fn new(program: Program) -> (Self, Failures) {
         let (failures, heard) = mpsc::unbounded_channel();
         let orders = [Order::Live; 3].map(watch::Sender::new);
@@ -134,7 +135,7 @@ impl Supervisor {
         (Self { program, orders, running, node: watch::Sender::new(false), failures }, heard)
     }
 
-    /// This program, as processes are started of it.
+    /// The program that processes are started of.
     pub fn program(&self) -> &Program {
         &self.program
     }
@@ -183,7 +184,7 @@ impl Supervisor {
 struct BackOff(VecDeque<Instant>);
 
 impl BackOff {
-    /// The pause after an end; `None` where it was one too many.
+    /// The pause after an end; `None` after one end too many.
     fn after_end(&mut self, now: Instant) -> Option<Duration> {
         while self.0.front().is_some_and(|end| now.duration_since(*end) >= WINDOW) {
             self.0.pop_front();
@@ -194,7 +195,7 @@ impl BackOff {
     }
 }
 
-/// How a life of a process went.
+/// How one run of a process went.
 enum Life {
     /// It was told to end, and has.
     Obeyed,
@@ -222,12 +223,12 @@ impl Keeper {
             }
             let Life::Ended(why) = ended else { return };
             if let Some(ready) = ready.take() {
-                // Nobody may wait for it any more.
+                // The receiver may be gone.
                 let _ = ready.send(Err(self.failure("does not start", &why)));
                 return;
             }
             let Some(pause) = back_off.after_end(Instant::now()) else {
-                // The same here.
+                // The receiver may be gone.
                 let _ = self.failures.send(self.failure("ended three times in a minute", &why));
                 return;
             };
@@ -249,7 +250,7 @@ impl Keeper {
         }
     }
 
-    /// One life of the process: until it ends, or is told to.
+    /// One run of the process, until it ends or is told to.
     async fn live(&mut self, ready: &mut Option<oneshot::Sender<Result<Ready, LocalnetError>>>) -> Life {
         let log = &self.service.log;
         let started = open_log(log).and_then(|(file, since)| {
@@ -267,7 +268,7 @@ impl Keeper {
         let said = tokio::select! {
             biased;
             () = told(&mut order) => return obey(process, order).await,
-            // Where it ends without a word the line is none.
+            // If it ends without having printed a line, this is an error.
             said = timeout(PATIENCE, &mut line) => said,
         };
         let (line, words) = match said {
@@ -281,7 +282,7 @@ impl Keeper {
                     self.node.send_replace(true);
                 }
                 if let Some(ready) = ready.take() {
-                    // Nobody may wait for it any more.
+                    // The receiver may be gone.
                     let _ = ready.send(Ok(Ready { line, process: process.number() }));
                 }
             }
@@ -306,7 +307,7 @@ impl Keeper {
     }
 }
 
-/// How a process ended, and its last words.
+/// How a process ended, and the last lines that it printed.
 fn ended(status: std::io::Result<ExitStatus>, said: &str, log: &str) -> String {
     let status = match status {
         Ok(status) => status.to_string(),
@@ -337,7 +338,7 @@ async fn obey(mut process: Process, mut order: watch::Receiver<Order>) -> Life {
         () = sleep(GRACE) => {}
     }
     process.signal(Signal::KILL);
-    // Where the system does not say so, dropping it waits.
+    // If the system does not say so, dropping the process waits.
     let _ = process.ended().await;
     Life::Obeyed
 }

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::LocalnetError;
 
-/// Pause before the chain is asked again, where it broke off.
+/// Pause before the chain is asked again after the connection broke off.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// An event of the chain.
@@ -27,7 +27,7 @@ pub struct Event {
     pub block: u64,
     /// When the block was seen to be final, since the witness's beginning.
     pub at: Duration,
-    /// Which transaction of the block; none for what the chain does by itself.
+    /// The index of the transaction in the block; none for what the chain does by itself.
     pub transaction: Option<u32>,
     /// Such as `Tasks.Submitted`.
     pub name: String,
@@ -46,13 +46,13 @@ impl Event {
         self.fields[field].as_str().unwrap_or_default()
     }
 
-    /// A field that is an amount of money; 0 where it is none.
+    /// A field as an amount of money; 0 if it is not an amount.
     pub fn amount(&self, field: &str) -> Cyb {
         amount(&self.fields[field])
     }
 }
 
-/// An amount as the JSON of the chain's values has it; 0 where it is none.
+/// An amount as the JSON of the chain's values has it; 0 for any other value.
 pub fn amount(value: &Value) -> Cyb {
     Cyb(value.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
@@ -155,7 +155,7 @@ impl Witness {
 }
 
 fn entered(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    // Whoever panicked with it has not left it half written: entries are added whole.
+    // A panic does not leave the ledger half written: entries are added whole.
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
