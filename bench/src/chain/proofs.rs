@@ -11,6 +11,7 @@ use std::fmt;
 use anyhow::{Context, Result, anyhow, ensure};
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::Static;
+use cyborg_primitives::money::UNIT;
 use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
@@ -28,7 +29,7 @@ use super::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: u64 = 1_500_000_000_000;
 /// More than can be paid for one request.
-const CAP: u128 = 1_000_000_000_000;
+const CAP: u128 = UNIT;
 /// Blocks of each kind.
 const BLOCKS: usize = 3;
 /// The dense model of four million parameters.
