@@ -43,15 +43,13 @@ pub(crate) fn man(arguments: &Man) -> Result<Report, Failure> {
 
 /// The pages of a command and of all commands below it, with the names of their files.
 fn collect(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    pages.push((format!("{name}.1"), render(command)?));
+    pages.push((clap_mangen::Man::new(command.clone()).get_filename(), render(command)?));
     command.get_subcommands().filter(|child| !child.is_hide_set()).try_for_each(|child| collect(child, pages))
 }
 
 fn render(command: &clap::Command) -> Result<Vec<u8>, Failure> {
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(command.clone().name(name)).render(&mut page);
+    let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
     rendered.map_err(|source| Failure::io(Path::new("the manual page"), "cannot be made", source))?;
     Ok(page)
 }

@@ -46,9 +46,9 @@ pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
     report.field("key", hex::encode(key.digest()), "key", hex::encode(key.digest()));
     report.field(
         "context",
-        hex::encode(arguments.context.0),
+        hex::encode(&arguments.context.0),
         "context",
-        match hex::encode(arguments.context.0) {
+        match hex::encode(&arguments.context.0) {
             text if text.is_empty() => "(empty)".to_owned(),
             text => text,
         },

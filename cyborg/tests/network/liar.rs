@@ -15,6 +15,7 @@ use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_envelope::{ContentKey, blob};
+use cyborg_localnet::ports;
 use cyborg_miner::Standing;
 use cyborg_miner::loaded::Registered;
 use cyborg_miner::view::{self, TaskView};
@@ -39,7 +40,7 @@ use zkml_verifier::{PROTOCOL, Visibility};
 use crate::TestResult;
 use crate::harness::Network;
 use crate::money::UNIT;
-use crate::parts::{Person, listener};
+use crate::parts::Person;
 
 /// As honest miners ask and stake.
 const PRICE: u128 = 10 * UNIT;
@@ -138,7 +139,7 @@ impl Liar {
     /// Registers one, and lets it listen.
     pub(crate) async fn begin(network: &Network, name: &str, region: &str, lie: Lie) -> TestResult<Self> {
         let person = network.person(name).await?;
-        let (hpke, listener) = (SecretKey::generate()?, listener()?);
+        let (hpke, listener) = (SecretKey::generate()?, ports::listener()?);
         register(network, &person, &hpke, region, listener.local_addr()?.port()).await?;
         let shared = Arc::new(Shared {
             lie,

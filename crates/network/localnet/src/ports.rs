@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::error::LocalnetError;
 
@@ -37,6 +38,24 @@ pub fn choose(count: usize, taken: &[u16]) -> Result<Vec<u16>, LocalnetError> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
+/// Listens at a port of which no other call in this process was told. A caller that lets the port go to listen
+/// anew might not get it back at once: a process that is started at that moment holds it until it runs its own
+/// program.
+///
+/// # Errors
+/// Returns an error if no port is free.
+pub fn listener() -> Result<TcpListener, LocalnetError> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let length = RANGE.end - RANGE.start;
+    // Other programs choose at the same time.
+    let start = std::process::id() as u16 % length;
+    let mut candidates =
+        (0..length).map(|_| RANGE.start + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % length);
+    candidates
+        .find_map(|port| bind(port).ok())
+        .ok_or_else(|| LocalnetError::Failed("no port is free".to_owned()))
+}
+
 /// Checks that a port is free; the error says whose port another program has taken.
 ///
 /// # Errors
@@ -67,6 +86,15 @@ mod tests {
         assert_eq!(ports.len(), 40);
         let more = choose(40, &ports).unwrap();
         assert!(more.iter().all(|port| !ports.contains(port) && RANGE.contains(port)));
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 40);
+    }
+
+    #[test]
+    fn listeners_have_ports_that_nobody_had_before() {
+        let mut ports: Vec<u16> = (0..40).map(|_| listener().unwrap().local_addr().unwrap().port()).collect();
+        assert!(ports.iter().all(|port| RANGE.contains(port)));
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), 40);
