@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     /// A supervisor of shells.
-    fn shells(folder: &Path) -> (Supervisor, Failures) {
+    fn shells() -> (Supervisor, Failures) {
         Supervisor::new(Program::at("sh"))
     }
 
@@ -364,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn what_ends_is_started_again_until_it_is_too_much() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut supervisor, mut failures) = shells(folder.path());
+        let (mut supervisor, mut failures) = shells();
         let node = "echo '{\"node\": 1}'; exec sleep 100";
         let node = supervisor.start(service(folder.path(), Role::Node, "node", node));
         let frail = format!("echo x >> '{0}/lives'; echo '{{}}'; echo why >&2", folder.path().display());
@@ -382,7 +382,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_start_says_why() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut supervisor, _failures) = shells(folder.path());
+        let (mut supervisor, _failures) = shells();
         for (script, word) in [
             (r#"echo '{"error": "no such folder"}'; exit 2"#, "no such folder"),
             ("echo nonsense; exit 1", "nonsense"),
@@ -398,7 +398,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_comes_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut supervisor, _failures) = shells(folder.path());
+        let (mut supervisor, _failures) = shells();
         for (role, name) in [(Role::Node, "node"), (Role::Storage, "storage"), (Role::Miner, "miner")] {
             let script = format!(
                 "trap 'echo {name} >> \"{0}/ends\"; exit 0' TERM; echo '{{}}'; while :; do sleep 0.02; done",
