@@ -53,6 +53,9 @@ pub(crate) enum Failure {
     /// Something in the network does not answer, or not as it should.
     #[error("{0}")]
     Network(String),
+    /// A network of processes does not start, or does not go on.
+    #[error(transparent)]
+    Localnet(#[from] cyborg_localnet::LocalnetError),
     /// The miner cannot be made, registered or started.
     #[error("{0}")]
     Miner(String),

@@ -8,6 +8,7 @@
 //! | `eval` | one sample, or a whole data set |
 //! | `values` | values for people and for programs |
 
+pub(crate) mod arguments;
 mod compile;
 mod cost;
 mod eval;
@@ -23,7 +24,7 @@ use zkml_samples::Samples;
 pub(crate) use inspect::describe_graph;
 pub(crate) use values::{integers_as_json, shown};
 
-use crate::cli::ModelCommand;
+use self::arguments::ModelCommand;
 use crate::error::Failure;
 use crate::files;
 use crate::report::Report;

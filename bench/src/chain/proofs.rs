@@ -11,6 +11,7 @@ use std::fmt;
 use anyhow::{Context, Result, anyhow, ensure};
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::Static;
+use cyborg_primitives::money::UNIT;
 use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
@@ -24,12 +25,12 @@ use zkml_testkit::case::{Case, dense};
 use zkml_testkit::data::digits;
 use zkml_verifier::{Opening, PROTOCOL, Visibility};
 
-use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
+use super::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: u64 = 1_500_000_000_000;
 /// More than can be paid for one request.
-const CAP: u128 = 1_000_000_000_000;
+const CAP: u128 = UNIT;
 /// Blocks of each kind.
 const BLOCKS: usize = 3;
 /// The dense model of four million parameters.
@@ -68,7 +69,7 @@ pub(crate) struct Full {
 /// Fills blocks with proofs of each model.
 ///
 /// # Errors
-/// Where the chain refuses something, or a block is not what it should be.
+/// Returns an error if the chain refuses something, or a block is not what it should be.
 pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
     let error = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!("{error}");
     let mut rows = Vec::new();
@@ -203,9 +204,5 @@ fn answer(
         output: Visibility::Committed,
     };
     let proved = prove_opened(&model.key, &request, &opening, &mut HashTranscript::new(PROTOCOL))?;
-    Ok(Submission {
-        authorisation: Static(authorisation),
-        signature: runtime_types::sp_runtime::MultiSignature::Sr25519(signature),
-        proof: BoundedVec(proved.proof),
-    })
+    Ok(cyborg_localnet::market::submission(authorisation, signature, proved.proof))
 }

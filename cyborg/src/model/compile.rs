@@ -6,8 +6,8 @@ use zkml_compile::{AccuracyReport, Options, ReluProof, Sample};
 use zkml_float::Model;
 use zkml_graph::codec::encode_model;
 
+use super::arguments::{Compile, Relu};
 use super::{read, samples};
-use crate::cli::{Compile, Relu};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;

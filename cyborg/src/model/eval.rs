@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use zkml_engine::Engine;
 use zkml_samples::{Criterion, Ports, Row, Score};
 
+use super::arguments::{Eval, Run};
 use super::{integers_as_json, load, samples, shown};
-use crate::cli::{Eval, Run};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;

@@ -8,9 +8,9 @@ use zkml_graph::codec::MODEL_MAGIC;
 use zkml_graph::work::{multiply_accumulates, weights};
 use zkml_samples::Ports;
 
+use super::arguments::Inspect;
 use super::values::described;
 use super::{cost, read};
-use crate::cli::Inspect;
 use crate::error::Failure;
 use crate::report::{Report, bytes};
 

@@ -1,4 +1,4 @@
-//! What `--input`, `--output` and `--opening` say about a proof, and whether it is so.
+//! The claims that `--input`, `--output` and `--opening` make about a proof, and whether they are true.
 //!
 //! A proof whose input or output is committed says nothing about values without the opening; with
 //! it, the values are those that the commitment provably holds.
@@ -10,7 +10,7 @@ use zkml_samples::{DataError, Ports, Row, Samples, quantize};
 use zkml_verifier::{Opening, Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
-use crate::cli::Verify;
+use super::arguments::Verify;
 use crate::error::Failure;
 use crate::files;
 use crate::model;
@@ -31,8 +31,8 @@ pub(super) struct Opened {
 }
 
 impl Claims {
-    /// Reads the files. Floats are quantized as the prover does it; integers are compared as they
-    /// are where they are outputs.
+    /// Reads the files. Floats are quantized as the prover does it; integers of outputs are
+    /// compared as they are.
     pub(super) fn read(arguments: &Verify, graph: &Graph) -> Result<Self, Failure> {
         let inputs = match &arguments.input {
             None => None,
@@ -103,6 +103,22 @@ impl Claims {
     }
 }
 
+/// The values of inputs or outputs, if all of them are public.
+pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
+    tensors
+        .iter()
+        .map(|shown| match shown {
+            Shown::Public(values) => Some(values.clone()),
+            Shown::Committed(_) => None,
+        })
+        .collect()
+}
+
+/// The parts of a statement that are about inputs and about outputs.
+pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
+    statement.tensors.split_at(inputs.min(statement.tensors.len()))
+}
+
 /// The values of all inputs and outputs: public ones as they stand, committed ones as opened.
 fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<Vec<Vec<i64>>, &'static str> {
     if opening.key != key.digest() {
@@ -122,7 +138,7 @@ fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<V
         .collect()
 }
 
-/// The outputs of one sample, or the only ones that there are: an answer is often saved alone.
+/// The outputs of one sample, or the file's only outputs: an answer is often saved alone.
 fn outputs_of<'a>(
     samples: &'a Samples,
     ports: &Ports<'_>,

@@ -12,13 +12,13 @@ use zkml_verifier::proof::Body;
 use zkml_verifier::soundness::{self, StepError};
 use zkml_verifier::{Opening, Proof, VerifierKey, Visibility};
 
+use super::arguments::InspectZk;
 use super::verify::visibility_name;
 use super::{MAX_KEY_BYTES, verifier_key};
-use crate::cli::InspectZk;
 use crate::error::Failure;
 use crate::files;
 use crate::model::{describe_graph, shown};
-use crate::report::{Report, bytes, hex};
+use crate::report::{Report, bytes};
 
 /// The kinds of files, by their first bytes.
 const KINDS: &[(&[u8], Kind)] = &[
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &InspectZk) -> Result<Report, Failure> {
 }
 
 fn describe_key(report: &mut Report, graph: &Graph, circuit: &Circuit, digest: &[u8; 32]) {
-    report.field("key", hex(digest), "key", hex(digest));
+    report.field("key", hex::encode(digest), "key", hex::encode(digest));
     describe_graph(report, graph);
     let lookups = circuit.lookups.len();
     let shown = format!("2^{} cells, {} committed rows", circuit.trace_log, circuit.rows.len());
@@ -105,7 +105,7 @@ fn describe_proof(
 ) -> Result<(), Failure> {
     let unreadable = |error| Failure::input(path, error);
     let digest = Proof::key_of(content).map_err(unreadable)?;
-    report.field("key", hex(&digest), "key", hex(&digest));
+    report.field("key", hex::encode(digest), "key", hex::encode(digest));
     let Some(key_path) = key else {
         let [input, output] = Proof::visibility_of(content).map_err(unreadable)?;
         describe_visibility(report, input, output);
@@ -145,7 +145,7 @@ fn describe_visibility(report: &mut Report, input: Visibility, output: Visibilit
 
 /// How many elements an opening opens; the values stay unsaid.
 fn describe_opening(report: &mut Report, opening: &Opening) {
-    report.field("key", hex(&opening.key), "key", hex(&opening.key));
+    report.field("key", hex::encode(opening.key), "key", hex::encode(opening.key));
     let opened: Vec<usize> = opening.tensors.iter().flatten().map(|(values, _)| values.len()).collect();
     let elements: usize = opened.iter().sum();
     let shown = format!("{elements} elements of {} inputs and outputs", opened.len());

@@ -8,13 +8,13 @@ use zkml_prover::{ProveError, Proved, ProverKey, Request, prove_live};
 use zkml_samples::Ports;
 use zkml_verifier::{Opening, Visibility};
 
+use super::arguments::Prove;
 use super::{MAX_KEY_BYTES, live};
-use crate::cli::Prove;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{self, shown};
 use crate::progress::Progress;
-use crate::report::{Report, bytes, hex, seconds};
+use crate::report::{Report, bytes, seconds};
 
 /// Where the opening goes: beside the proof, or where the user says. A live proof has no file, so
 /// that its opening is kept only where a file is named.
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     let ports = Ports::outputs(key.graph());
     let (lines, values) = shown(&ports, &proved.outputs);
     let mut report = Report::default();
-    report.field("key", hex(&key.digest()), "key", hex(&key.digest()));
+    report.field("key", hex::encode(key.digest()), "key", hex::encode(key.digest()));
     lines.into_iter().for_each(|line| {
         report.line(line);
     });

@@ -1,8 +1,9 @@
 //! Keeps the processes of a network alive, and ends them in their order.
 //!
-//! A process that ends unasked is started again after a pause; one that ends three times in a minute
-//! will not do better the fourth time, and ends the network. Storage nodes and miners wait for the
-//! chain's node before they are started again, so that its end is not counted against them.
+//! A process that ends without having been told to is started again after a pause; a process that ends
+//! three times in a minute will not do better the fourth time, and ends the network. Storage nodes and
+//! miners wait for the chain's node before they are started again, so that the node's end is not counted
+//! against them.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -17,15 +18,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::process::{Process, Program, end_of_log, first_line, open_log};
-use super::say;
-use crate::error::Failure;
+use crate::error::LocalnetError;
+use crate::notify;
+use crate::process::{Process, Program, end_of_log, first_line, open_log};
 
 /// Longest that a process may take until it is ready: a node compiles its wasm the first time.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a process may take to end in order.
 const GRACE: Duration = Duration::from_secs(20);
-/// In which time ends are counted, and how many are too many.
+/// The time in which ends are counted, and how many ends are too many.
 const WINDOW: Duration = Duration::from_secs(60);
 const TOO_MANY: usize = 3;
 /// The first pause; the next is twice as long.
@@ -33,10 +34,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a process is, in the order in which they are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Ended first: it still reports to the chain.
+pub enum Role {
+    /// Miners are ended first: they still report to the chain.
     Miner,
-    /// Then storage nodes.
+    /// Storage nodes are ended next.
     Storage,
     /// The chain's node is ended last.
     Node,
@@ -55,32 +56,33 @@ enum Order {
 
 /// A process to be kept alive: it prints one line of JSON when it is ready.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
-    pub(super) role: Role,
+pub struct Service {
+    /// Its place in the order of the end.
+    pub role: Role,
     /// Such as `miner-1`.
-    pub(super) name: String,
+    pub name: String,
     /// Its command line, after the program.
-    pub(super) arguments: Vec<OsString>,
+    pub arguments: Vec<OsString>,
     /// Where its standard error goes.
-    pub(super) log: PathBuf,
+    pub log: PathBuf,
 }
 
 /// A process that is ready.
 #[derive(Clone, Debug)]
-pub(super) struct Ready {
-    /// What it said.
-    pub(super) line: Value,
-    /// Its number.
-    pub(super) process: u32,
+pub struct Ready {
+    /// The line that it printed.
+    pub line: Value,
+    /// The number of the process.
+    pub process: u32,
 }
 
-/// Hears that a process is ready, or why it is not.
-pub(super) type Starting = oneshot::Receiver<Result<Ready, Failure>>;
-/// Hears why the network cannot go on.
-pub(super) type Failures = mpsc::UnboundedReceiver<Failure>;
+/// Receives that a process is ready, or why it is not.
+pub type Starting = oneshot::Receiver<Result<Ready, LocalnetError>>;
+/// Receives why the network cannot go on.
+pub type Failures = mpsc::UnboundedReceiver<LocalnetError>;
 
 /// The signals that end a program. From the moment this is made they do not end it by themselves.
-pub(super) struct Signals {
+pub struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
@@ -88,10 +90,10 @@ pub(super) struct Signals {
 
 impl Signals {
     /// # Errors
-    /// Where the system refuses.
-    pub(super) fn new() -> Result<Self, Failure> {
+    /// Returns an error if the system refuses.
+    pub fn new() -> Result<Self, LocalnetError> {
         let listen = |kind| {
-            signal(kind).map_err(|source| Failure::Io {
+            signal(kind).map_err(|source| LocalnetError::Io {
                 file: "signals".to_owned(),
                 action: "cannot be heard",
                 source,
@@ -105,7 +107,7 @@ impl Signals {
     }
 
     /// Waits for one.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -114,32 +116,32 @@ impl Signals {
     }
 }
 
-/// Everything that runs.
-pub(super) struct Supervisor {
+/// All processes that run.
+pub struct Supervisor {
     program: Program,
     orders: [watch::Sender<Order>; 3],
     running: [JoinSet<()>; 3],
     /// Whether the chain's node answers.
     node: watch::Sender<bool>,
-    failures: mpsc::UnboundedSender<Failure>,
+    failures: mpsc::UnboundedSender<LocalnetError>,
 }
 
 impl Supervisor {
-    /// Nothing runs yet.
-    pub(super) fn new(program: Program) -> (Self, Failures) {
+    /// A supervisor of no processes yet.
+    pub fn new(program: Program) -> (Self, Failures) {
         let (failures, heard) = mpsc::unbounded_channel();
         let orders = [Order::Live; 3].map(watch::Sender::new);
         let running = ROLES.map(|_| JoinSet::new());
         (Self { program, orders, running, node: watch::Sender::new(false), failures }, heard)
     }
 
-    /// This program, as processes are started of it.
-    pub(super) fn program(&self) -> &Program {
+    /// The program that processes are started of.
+    pub fn program(&self) -> &Program {
         &self.program
     }
 
     /// Starts a process, and keeps it alive once it was ready.
-    pub(super) fn start(&mut self, service: Service) -> Starting {
+    pub fn start(&mut self, service: Service) -> Starting {
         let (send, receive) = oneshot::channel();
         let role = service.role as usize;
         let keeper = Keeper {
@@ -155,7 +157,7 @@ impl Supervisor {
 
     /// Ends everything in order: miners, storage nodes, the chain's node. A signal meanwhile ends
     /// everything at once.
-    pub(super) async fn end(mut self, signals: &mut Signals) {
+    pub async fn end(mut self, signals: &mut Signals) {
         for role in ROLES {
             let role = role as usize;
             self.orders[role].send_if_modified(|order| {
@@ -182,7 +184,7 @@ impl Supervisor {
 struct BackOff(VecDeque<Instant>);
 
 impl BackOff {
-    /// The pause after an end; `None` where it was one too many.
+    /// The pause after an end; `None` after one end too many.
     fn after_end(&mut self, now: Instant) -> Option<Duration> {
         while self.0.front().is_some_and(|end| now.duration_since(*end) >= WINDOW) {
             self.0.pop_front();
@@ -193,7 +195,7 @@ impl BackOff {
     }
 }
 
-/// How a life of a process went.
+/// How one run of a process went.
 enum Life {
     /// It was told to end, and has.
     Obeyed,
@@ -207,11 +209,11 @@ struct Keeper {
     service: Service,
     order: watch::Receiver<Order>,
     node: watch::Sender<bool>,
-    failures: mpsc::UnboundedSender<Failure>,
+    failures: mpsc::UnboundedSender<LocalnetError>,
 }
 
 impl Keeper {
-    async fn keep(mut self, ready: oneshot::Sender<Result<Ready, Failure>>) {
+    async fn keep(mut self, ready: oneshot::Sender<Result<Ready, LocalnetError>>) {
         let mut ready = Some(ready);
         let mut back_off = BackOff::default();
         loop {
@@ -221,16 +223,16 @@ impl Keeper {
             }
             let Life::Ended(why) = ended else { return };
             if let Some(ready) = ready.take() {
-                // Nobody may wait for it any more.
+                // The receiver may be gone.
                 let _ = ready.send(Err(self.failure("does not start", &why)));
                 return;
             }
             let Some(pause) = back_off.after_end(Instant::now()) else {
-                // The same here.
+                // The receiver may be gone.
                 let _ = self.failures.send(self.failure("ended three times in a minute", &why));
                 return;
             };
-            say(&format!("{} {why}; it is started again", self.service.name));
+            notify(&format!("{} {why}; it is started again", self.service.name));
             let mut order = self.order.clone();
             tokio::select! {
                 () = self.pause(pause) => {}
@@ -248,8 +250,8 @@ impl Keeper {
         }
     }
 
-    /// One life of the process: until it ends, or is told to.
-    async fn live(&mut self, ready: &mut Option<oneshot::Sender<Result<Ready, Failure>>>) -> Life {
+    /// One run of the process, until it ends or is told to.
+    async fn live(&mut self, ready: &mut Option<oneshot::Sender<Result<Ready, LocalnetError>>>) -> Life {
         let log = &self.service.log;
         let started = open_log(log).and_then(|(file, since)| {
             let mut command = self.program.command(&self.service.arguments);
@@ -266,7 +268,7 @@ impl Keeper {
         let said = tokio::select! {
             biased;
             () = told(&mut order) => return obey(process, order).await,
-            // Where it ends without a word the line is none.
+            // If it ends without having printed a line, this is an error.
             said = timeout(PATIENCE, &mut line) => said,
         };
         let (line, words) = match said {
@@ -280,7 +282,7 @@ impl Keeper {
                     self.node.send_replace(true);
                 }
                 if let Some(ready) = ready.take() {
-                    // Nobody may wait for it any more.
+                    // The receiver may be gone.
                     let _ = ready.send(Ok(Ready { line, process: process.number() }));
                 }
             }
@@ -299,13 +301,13 @@ impl Keeper {
         }
     }
 
-    fn failure(&self, what: &str, why: &str) -> Failure {
+    fn failure(&self, what: &str, why: &str) -> LocalnetError {
         let Service { name, log, .. } = &self.service;
-        Failure::Network(format!("{name} {what}: it {why} (log: {})", log.display()))
+        LocalnetError::Failed(format!("{name} {what}: it {why} (log: {})", log.display()))
     }
 }
 
-/// How a process ended, and its last words.
+/// How a process ended, and the last lines that it printed.
 fn ended(status: std::io::Result<ExitStatus>, said: &str, log: &str) -> String {
     let status = match status {
         Ok(status) => status.to_string(),
@@ -336,7 +338,7 @@ async fn obey(mut process: Process, mut order: watch::Receiver<Order>) -> Life {
         () = sleep(GRACE) => {}
     }
     process.signal(Signal::KILL);
-    // Where the system does not say so, dropping it waits.
+    // If the system does not say so, dropping the process waits.
     let _ = process.ended().await;
     Life::Obeyed
 }
@@ -350,8 +352,8 @@ mod tests {
     use super::*;
 
     /// A supervisor of shells.
-    fn shells(folder: &Path) -> (Supervisor, Failures) {
-        Supervisor::new(Program::other("sh", folder))
+    fn shells() -> (Supervisor, Failures) {
+        Supervisor::new(Program::at("sh"))
     }
 
     fn service(folder: &Path, role: Role, name: &str, script: &str) -> Service {
@@ -362,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn what_ends_is_started_again_until_it_is_too_much() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut supervisor, mut failures) = shells(folder.path());
+        let (mut supervisor, mut failures) = shells();
         let node = "echo '{\"node\": 1}'; exec sleep 100";
         let node = supervisor.start(service(folder.path(), Role::Node, "node", node));
         let frail = format!("echo x >> '{0}/lives'; echo '{{}}'; echo why >&2", folder.path().display());
@@ -380,7 +382,7 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_start_says_why() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut supervisor, _failures) = shells(folder.path());
+        let (mut supervisor, _failures) = shells();
         for (script, word) in [
             (r#"echo '{"error": "no such folder"}'; exit 2"#, "no such folder"),
             ("echo nonsense; exit 1", "nonsense"),
@@ -396,7 +398,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_comes_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut supervisor, _failures) = shells(folder.path());
+        let (mut supervisor, _failures) = shells();
         for (role, name) in [(Role::Node, "node"), (Role::Storage, "storage"), (Role::Miner, "miner")] {
             let script = format!(
                 "trap 'echo {name} >> \"{0}/ends\"; exit 0' TERM; echo '{{}}'; while :; do sleep 0.02; done",

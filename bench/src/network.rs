@@ -9,26 +9,20 @@
 //! | [`mod@storage`] | a large file to storage nodes and back |
 //! | [`mod@courier`] | moves that file, in a process of its own |
 //! | [`mod@demo`] | the demo's time |
-//! | [`mod@network`] | a network as a process, and commands to it |
+//! | [`mod@local`] | a network as a process, and commands to it |
 //! | [`mod@asker`] | requests in their steps: made, sent, checked |
 //! | [`mod@metrics`] | what a miner says of itself |
 //! | [`mod@system`] | processes as the kernel sees them |
 //! | [`mod@spread`] | times in order |
 //! | [`mod@report`] | Markdown tables and the JSON document |
-//! | [`mod@program`] | the program that is measured |
-//! | [`mod@machine`] | the machine that measures |
 
 mod asker;
 mod courier;
 mod demo;
 mod latency;
 mod load;
-#[path = "../machine.rs"]
-mod machine;
+mod local;
 mod metrics;
-mod network;
-#[path = "../program.rs"]
-mod program;
 mod proven;
 mod report;
 mod spread;
@@ -43,7 +37,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use crate::report::{Measured, Report};
+use self::report::{Measured, Measurements};
 
 /// Block times that proven answers are counted at.
 const BLOCK_TIMES_MS: [u64; 2] = [1_000, 6_000];
@@ -72,7 +66,7 @@ struct Arguments {
     cyborg: Option<PathBuf>,
     /// Only these measurements; may be given several times
     #[arg(long, value_name = "PART")]
-    only: Vec<Part>,
+    only: Vec<Measurement>,
     /// Requests whose latency is taken, for each model and way of asking
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=10_000))]
     requests: u32,
@@ -98,7 +92,7 @@ struct Arguments {
 
 /// What can be measured.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum Measurement {
     /// What the network adds to a bare inference
     Latency,
     /// Requests faster than a miner answers them
@@ -111,7 +105,8 @@ enum Part {
     Demo,
 }
 
-fn main() -> ExitCode {
+/// Runs the program.
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = if arguments.carry { courier::run().map(|()| true) } else { run(&arguments) };
     match outcome {
@@ -126,11 +121,11 @@ fn main() -> ExitCode {
 
 /// Whether nothing was lost or wrong.
 fn run(arguments: &Arguments) -> Result<bool> {
-    let cyborg = program::locate(arguments.cyborg.as_deref())?;
+    let cyborg = crate::program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(work).with_context(|| format!("making {}", work.display()))?;
-    let mut report = Report::of_this_machine();
+    let mut report = Measurements::of_this_machine();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(measure(arguments, &cyborg, work, &mut report));
     // What was measured before something failed is worth its time.
@@ -144,33 +139,33 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(report.wrong.is_empty())
 }
 
-async fn measure(arguments: &Arguments, cyborg: &Path, work: &Path, report: &mut Report) -> Result<()> {
+async fn measure(arguments: &Arguments, cyborg: &Path, work: &Path, report: &mut Measurements) -> Result<()> {
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let folder = |name: &str| -> Result<PathBuf> {
         let folder = work.join(name);
         ensure!(!folder.exists(), "{} exists: measurements begin with a new network", folder.display());
         Ok(folder)
     };
-    if wanted(Part::Latency) {
+    if wanted(Measurement::Latency) {
         let part = report.latency.insert(Measured::now());
-        let network = network::Network::start(cyborg, &folder("latency")?, BLOCK_TIMES_MS[0])?;
+        let network = local::Network::start(cyborg, &folder("latency")?, BLOCK_TIMES_MS[0])?;
         for model in MODELS {
             let row = latency::measure(&network, model, arguments.requests, &mut report.wrong).await?;
             part.rows.push(row);
         }
         network.stop()?;
     }
-    if wanted(Part::Load) {
+    if wanted(Measurement::Load) {
         let part = report.load.insert(Measured::now());
-        let network = network::Network::start(cyborg, &folder("load")?, BLOCK_TIMES_MS[0])?;
+        let network = local::Network::start(cyborg, &folder("load")?, BLOCK_TIMES_MS[0])?;
         load::measure(&network, arguments.seconds, &mut part.rows, &mut report.wrong).await?;
         network.stop()?;
     }
-    if wanted(Part::Proven) {
+    if wanted(Measurement::Proven) {
         let part = report.proven.insert(Measured::now());
         for block_time_ms in BLOCK_TIMES_MS {
             let folder = folder(&format!("proven-{block_time_ms}"))?;
-            let network = network::Network::start(cyborg, &folder, block_time_ms)?;
+            let network = local::Network::start(cyborg, &folder, block_time_ms)?;
             for model in MODELS.into_iter().rev() {
                 let seconds = arguments.minute.into();
                 let row = proven::measure(&network, model, block_time_ms, seconds, &mut report.wrong).await?;
@@ -179,13 +174,13 @@ async fn measure(arguments: &Arguments, cyborg: &Path, work: &Path, report: &mut
             network.stop()?;
         }
     }
-    if wanted(Part::Storage) {
+    if wanted(Measurement::Storage) {
         let part = report.storage.insert(Measured::now());
         let folder = folder("storage")?;
         let bytes = arguments.size * 1_000_000;
         part.rows.push(storage::measure(cyborg, &folder, bytes, &STORAGE_NODES, &mut report.wrong)?);
     }
-    if wanted(Part::Demo) {
+    if wanted(Measurement::Demo) {
         let part = report.demo.insert(Measured::now());
         let folder = folder("demo")?;
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;

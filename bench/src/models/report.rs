@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::measure::Figures;
 use crate::machine;
-use crate::measure::Figures;
 
 /// Every figure of one invocation.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct Measurements {
     /// Version of this program.
     pub(crate) version: String,
     /// Logical processors that this process may use.
@@ -31,7 +31,7 @@ pub(crate) struct Failure {
     pub(crate) error: String,
 }
 
-impl Report {
+impl Measurements {
     /// An empty report that names the machine.
     pub(crate) fn of_this_machine() -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{self, Samples};
+use super::process::{self, Samples};
 
 /// A model to measure.
 pub(crate) struct Model {

@@ -13,7 +13,7 @@ use zkml_graph::{
     Weights,
 };
 
-use crate::npz;
+use super::npz;
 
 const WEIGHT_BITS: u8 = 8;
 const CLASSES: u32 = 10;

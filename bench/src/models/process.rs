@@ -1,4 +1,4 @@
-//! One command as one process: wall time, peak memory, and its error where it fails.
+//! One command as one process: wall time, peak memory, and its error if it fails.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
-/// What one process took.
+/// The time and memory of one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     /// From before the process was started until it had ended.
@@ -22,7 +22,7 @@ pub(crate) struct Usage {
 /// Runs `program arguments`, with both output streams kept out of the way.
 ///
 /// # Errors
-/// When the program cannot be started, or ends with a status other than 0; the message carries
+/// Returns an error if the program cannot be started, or ends with a status other than 0; the message carries
 /// the end of what it wrote.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Usage> {
     let label = || format!("{} {}", program.display(), arguments.join(" "));
@@ -64,7 +64,7 @@ pub(crate) struct Samples {
 /// Runs the command `runs` times (at least once).
 ///
 /// # Errors
-/// The first run that fails.
+/// Returns the first error.
 pub(crate) fn sample(program: &Path, arguments: &[&str], runs: usize) -> Result<Samples> {
     let mut wall = Vec::new();
     let mut peak_bytes = 0;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::measure::Figures;
-use crate::report::{Report, bytes, milliseconds};
+use super::measure::Figures;
+use super::report::{Measurements, bytes, milliseconds};
 
 const PANEL_WIDTH: f64 = 340.0;
 const PANEL_HEIGHT: f64 = 300.0;
@@ -23,7 +23,7 @@ const FAMILIES: [(&str, &str, &str); 3] = [
 type Panel = (&'static str, fn(&Figures) -> f64, fn(f64) -> String);
 
 /// The whole picture.
-pub(crate) fn svg(report: &Report) -> String {
+pub(crate) fn svg(report: &Measurements) -> String {
     let panels: [Panel; 3] = [
         ("prove, wall time", |m| m.prove.median_ms, milliseconds),
         ("prove, peak memory", |m| m.prove.peak_bytes as f64, |v| bytes(v as u64)),

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 
-use super::witness::Seen;
+use cyborg_localnet::witness::{Event, News};
+
 use crate::report::print_line;
 
 /// Who is told: people on standard output; where that is for a program, on standard error.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Voice {
+pub(super) struct Console {
     json: bool,
     bold: bool,
 }
 
-impl Voice {
+impl Console {
     /// `json` where standard output is for one object.
     pub(super) fn new(json: bool) -> Self {
         Self { json, bold: !json && io::stdout().is_terminal() }
@@ -22,9 +23,22 @@ impl Voice {
     /// A line.
     pub(super) fn say(self, line: &str) {
         if self.json {
-            super::super::say(line);
+            crate::network::say(line);
         } else {
             print_line(line);
+        }
+    }
+
+    /// What a witness has seen.
+    pub(super) fn tell(self, news: &News<'_>, names: &Names) {
+        match news {
+            News::Event(event) => {
+                if let Some(text) = described(event, names) {
+                    let (seconds, block, name) = (event.at.as_secs_f64(), event.block, &event.name);
+                    self.say(&format!("  {seconds:>5.1} s  block {block:<4} {name:<18} {text}"));
+                }
+            }
+            News::Broken(error) => self.say(&format!("the chain cannot be followed for a moment: {error}")),
         }
     }
 
@@ -47,7 +61,7 @@ impl Names {
 }
 
 /// An event in plain words; `None` for what belongs to no deployment.
-pub(super) fn described(seen: &Seen, names: &Names) -> Option<String> {
+fn described(seen: &Event, names: &Names) -> Option<String> {
     let miner = || names.of(seen.text("miner"));
     let word = |field: &str| plain(&seen.fields[field]);
     let (number, amount) =
@@ -103,8 +117,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(name: &str, fields: Value) -> Seen {
-        Seen { block: 7, at: Duration::ZERO, transaction: None, name: name.to_owned(), fields }
+    fn seen(name: &str, fields: Value) -> Event {
+        Event { block: 7, at: Duration::ZERO, transaction: None, name: name.to_owned(), fields }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Processes of a network do not outlive what started them.
 //!
-//! Each carries a mark in its environment: who started it, and for which folder. By it the process
-//! asks the kernel, first of all, to be told when its parent ends, and a network that is started finds
-//! what an earlier one left behind nevertheless, as where it was not told in time.
+//! Each process carries a mark in its environment, which names the supervisor and the folder. A process
+//! that finds the mark asks the kernel, first of all, to be told when its parent ends. If a process is not
+//! told in time, the next network of the folder finds it by the mark and ends it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,51 +14,51 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
-use crate::error::Failure;
+use crate::error::LocalnetError;
 
 /// The variable that holds the mark: the supervisor's number, a space, the network's folder.
-pub(super) const MARK: &str = "CYBORG_SUPERVISED";
+pub const MARK: &str = "CYBORG_SUPERVISED";
 /// How long they may take to end in order, and then to be gone.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often they are looked for meanwhile.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The mark of what this process starts for a folder.
-pub(super) fn mark(root: &Path) -> OsString {
+pub fn mark(root: &Path) -> OsString {
     let mut mark = OsString::from(format!("{} ", std::process::id()));
     mark.push(root);
     mark
 }
 
-/// Where this process is one of a network: ends it, in order, when its supervisor ends.
+/// If this process is one of a network, has it end, in order, when its supervisor ends.
 ///
 /// # Errors
-/// Where the supervisor has ended already.
-pub(crate) fn obey() -> Result<(), Failure> {
+/// Returns an error if the supervisor has ended already.
+pub fn obey() -> Result<(), LocalnetError> {
     let Some(mark) = std::env::var_os(MARK) else { return Ok(()) };
     let supervisor = mark.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
     let supervisor = String::from_utf8_lossy(supervisor).into_owned();
-    // Where the kernel cannot do it, the next start finds what is left.
+    // If the kernel cannot do it, the next start finds what is left.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
     // It may have ended before the kernel was asked.
     if std::os::unix::process::parent_id().to_string() == supervisor {
         return Ok(());
     }
-    Err(Failure::Network(format!("the network's supervisor (process {supervisor}) has ended")))
+    Err(LocalnetError::Failed(format!("the network's supervisor (process {supervisor}) has ended")))
 }
 
 /// Ends what an earlier supervisor of a folder left behind: in order, then at once. Whoever calls
 /// this holds the folder's lock, so that there is no other supervisor.
 ///
 /// # Errors
-/// Where something does not end.
-pub(super) async fn end(root: &Path) -> Result<(), Failure> {
+/// Returns an error if something does not end.
+pub async fn end(root: &Path) -> Result<(), LocalnetError> {
     let left = of(root);
     if left.is_empty() {
         return Ok(());
     }
-    super::say(&format!("{} processes are left over from before, and are ended first", left.len()));
+    crate::notify(&format!("{} processes are left over from before, and are ended first", left.len()));
     for signal in [Signal::TERM, Signal::KILL] {
         for pid in of(root) {
             // It may just have ended.
@@ -73,10 +73,10 @@ pub(super) async fn end(root: &Path) -> Result<(), Failure> {
         }
     }
     let left: Vec<String> = of(root).iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
-    Err(Failure::Network(format!("processes of an earlier start do not end: {}", left.join(", "))))
+    Err(LocalnetError::Failed(format!("processes of an earlier start do not end: {}", left.join(", "))))
 }
 
-/// The processes that carry a folder's mark; none where the system has no `/proc`.
+/// The processes that carry a folder's mark; empty on a system without `/proc`.
 fn of(root: &Path) -> Vec<Pid> {
     let own = std::process::id();
     let name = fs::read_to_string("/proc/self/comm").unwrap_or_default();
@@ -109,7 +109,7 @@ fn is_ending(stat: &str, name: &str) -> bool {
     let same = before.split_once('(').is_some_and(|(_, other)| other == name);
     let mut fields = after.split_whitespace();
     let dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
-    // The first thread may have ended before the others, who still hold everything.
+    // The first thread may have ended before the others, which still hold everything.
     let threads = fields.nth(16).and_then(|threads| threads.parse().ok()).unwrap_or(1);
     same && (!dead || threads > 1)
 }

@@ -19,16 +19,15 @@ use std::path::{Path, PathBuf};
 
 use cyborg_envelope::files as durable;
 
-use crate::error::Failure;
+use crate::error::LocalnetError;
 
 const LOCK: &str = "lock";
 const SETTINGS: &str = "network.json";
 /// The variables that commands find the network by, and only those of this network.
-pub(super) const VARIABLES: [&str; 4] =
-    ["CYBORG_NODE", "CYBORG_STORAGE", "CYBORG_ACCOUNT", "CYBORG_OWNER_DIR"];
+pub const VARIABLES: [&str; 4] = ["CYBORG_NODE", "CYBORG_STORAGE", "CYBORG_ACCOUNT", "CYBORG_OWNER_DIR"];
 
-/// The folder of a network, for as long as it runs: nobody else has it.
-pub(super) struct Layout {
+/// The folder of a network, locked for as long as the network runs.
+pub struct Layout {
     root: PathBuf,
     /// Released when the process ends, however it ends.
     _lock: File,
@@ -38,17 +37,17 @@ impl Layout {
     /// Opens a folder, or makes it; it is for its owner alone (0700).
     ///
     /// # Errors
-    /// Where it cannot be made, holds other things, or another network runs in it.
-    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
+    /// Returns an error if it cannot be made, holds other things, or another network runs in it.
+    pub fn open(folder: &Path) -> Result<Self, LocalnetError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| Failure::io(folder, "cannot make the folder", source))?;
-        let used = |source| Failure::io(folder, "cannot be used", source);
+        made.map_err(|source| LocalnetError::io(folder, "cannot make the folder", source))?;
+        let used = |source| LocalnetError::io(folder, "cannot be used", source);
         // Absolute, because it goes to other processes and into a file for the shell.
         let root = folder.canonicalize().map_err(used)?;
         let known = [SETTINGS, LOCK].iter().any(|name| root.join(name).exists());
         if !known && fs::read_dir(&root).map_err(used)?.next().is_some() {
             let problem = "is not empty, and holds no network of this program: name another folder";
-            return Err(Failure::input(folder, problem));
+            return Err(LocalnetError::input(folder, problem));
         }
         fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(used)?;
         let lock = lock(&root)?;
@@ -60,47 +59,47 @@ impl Layout {
     }
 
     /// The folder itself, absolute.
-    pub(super) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// What the network is.
-    pub(super) fn settings(&self) -> PathBuf {
+    /// The file of the network's settings.
+    pub fn settings(&self) -> PathBuf {
         self.root.join(SETTINGS)
     }
 
-    /// The folder of a part: `node`, `storage-1`, `miner-1`.
-    pub(super) fn part(&self, name: &str) -> PathBuf {
+    /// The folder of a process: `node`, `storage-1`, `miner-1`.
+    pub fn part(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
     /// The key of an account: `owner`, `miner-1`.
-    pub(super) fn key(&self, name: &str) -> PathBuf {
+    pub fn key(&self, name: &str) -> PathBuf {
         self.root.join("accounts").join(format!("{name}.key"))
     }
 
-    /// What a part has to say.
-    pub(super) fn log(&self, name: &str) -> PathBuf {
+    /// The log of a process.
+    pub fn log(&self, name: &str) -> PathBuf {
         self.logs().join(format!("{name}.log"))
     }
 
-    /// Where the logs are.
-    pub(super) fn logs(&self) -> PathBuf {
+    /// The folder of the logs.
+    pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
 
     /// The owner's records.
-    pub(super) fn owner(&self) -> PathBuf {
+    pub fn owner(&self) -> PathBuf {
         self.root.join("owner")
     }
 
-    /// What the shell reads.
-    pub(super) fn env(&self) -> PathBuf {
+    /// The file that a shell reads the variables from.
+    pub fn env(&self) -> PathBuf {
         self.root.join("env")
     }
 
     /// The variables that commands find the network by, with their values.
-    pub(super) fn variables(&self, node: &str, storage: &[String]) -> [(&'static str, String); 4] {
+    pub fn variables(&self, node: &str, storage: &[String]) -> [(&'static str, String); 4] {
         let [chain, nodes, account, owner] = VARIABLES;
         [
             (chain, node.to_owned()),
@@ -113,22 +112,22 @@ impl Layout {
     /// Writes them for the shell.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub(super) fn write_env(&self, variables: &[(&str, String)]) -> Result<(), Failure> {
+    /// Returns an error if the file cannot be written.
+    pub fn write_env(&self, variables: &[(&str, String)]) -> Result<(), LocalnetError> {
         let mut text = "# Written by `cyborg up`. For the shell: source this file.\n".to_owned();
         for (name, value) in variables {
             text.push_str(&format!("export {name}={}\n", quoted(value)));
         }
         let path = self.env();
         durable::write_private(&path, text.as_bytes())
-            .map_err(|source| Failure::io(&path, "cannot write", source))
+            .map_err(|source| LocalnetError::io(&path, "cannot write", source))
     }
 }
 
 /// Takes the folder's lock, and writes into it who has it.
-fn lock(root: &Path) -> Result<File, Failure> {
+fn lock(root: &Path) -> Result<File, LocalnetError> {
     let path = root.join(LOCK);
-    let failed = |source: io::Error| Failure::io(&path, "cannot lock", source);
+    let failed = |source: io::Error| LocalnetError::io(&path, "cannot lock", source);
     let opened =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let mut file = opened.map_err(failed)?;
@@ -143,7 +142,7 @@ fn lock(root: &Path) -> Result<File, Failure> {
                 process => format!(" (process {process})"),
             };
             let folder = root.display();
-            return Err(Failure::Network(format!(
+            return Err(LocalnetError::Failed(format!(
                 "{folder} is in use by another `cyborg up`{holder}; end that one, or name another folder"
             )));
         }
@@ -154,7 +153,7 @@ fn lock(root: &Path) -> Result<File, Failure> {
 }
 
 /// A word of the shell that is this text and nothing else.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

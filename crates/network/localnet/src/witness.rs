@@ -1,7 +1,7 @@
-//! What the chain says happened: events of finalised blocks, as they become final.
+//! What the chain says happened: events of final blocks, recorded as they become final.
 //!
-//! Beside the commands, and without asking any of them: what the demo counts as done is what is in
-//! here.
+//! The witness stands beside the commands and asks none of them: what the demo and the tests count as
+//! done is what is recorded here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,90 +9,98 @@ use std::time::{Duration, Instant};
 
 use cyborg_chain_client::subxt::events::Phase;
 use cyborg_chain_client::{AtBlock, Chain, ChainError, json as chain_json};
+use cyborg_primitives::money::Cyb;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::voice::{Names, Voice, described};
-use crate::error::Failure;
-use cyborg_primitives::money::Cyb;
+use crate::error::LocalnetError;
 
-/// Pause before the chain is asked again, where it broke off.
+/// Pause before the chain is asked again after the connection broke off.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// An event.
+/// An event of the chain.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub struct Event {
     /// Number of the block.
-    pub(super) block: u64,
-    /// When the block was seen to be final, since the demo began.
-    pub(super) at: Duration,
-    /// Which transaction of the block; none for what the chain does by itself.
-    pub(super) transaction: Option<u32>,
+    pub block: u64,
+    /// When the block was seen to be final, since the witness's beginning.
+    pub at: Duration,
+    /// The index of the transaction in the block; none for what the chain does by itself.
+    pub transaction: Option<u32>,
     /// Such as `Tasks.Submitted`.
-    pub(super) name: String,
+    pub name: String,
     /// Its fields.
-    pub(super) fields: Value,
+    pub fields: Value,
 }
 
-impl Seen {
+impl Event {
     /// Whether a field is this number.
-    pub(super) fn is(&self, field: &str, number: u64) -> bool {
+    pub fn is(&self, field: &str, number: u64) -> bool {
         self.fields[field] == number
     }
 
     /// A field that is text, as accounts are.
-    pub(super) fn text(&self, field: &str) -> &str {
+    pub fn text(&self, field: &str) -> &str {
         self.fields[field].as_str().unwrap_or_default()
     }
 
-    /// A field that is an amount of money; 0 where it is none.
-    pub(super) fn amount(&self, field: &str) -> Cyb {
+    /// A field as an amount of money; 0 if it is not an amount.
+    pub fn amount(&self, field: &str) -> Cyb {
         amount(&self.fields[field])
     }
 }
 
-/// An amount as the JSON of the chain's values has it; 0 where it is none.
-pub(super) fn amount(value: &Value) -> Cyb {
+/// An amount as the JSON of the chain's values has it; 0 for any other value.
+pub fn amount(value: &Value) -> Cyb {
     Cyb(value.as_str().and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
 
 /// Everything seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub struct Ledger {
     /// All events but those of the chain's own bookkeeping, in their order.
-    pub(super) seen: Vec<Seen>,
+    pub events: Vec<Event>,
     /// What each transaction's sender paid for it.
-    pub(super) fees: BTreeMap<(u64, u32), u128>,
+    pub fees: BTreeMap<(u64, u32), u128>,
     /// Length of transactions that brought a key or proofs, in bytes.
-    pub(super) bytes: BTreeMap<(u64, u32), u64>,
+    pub bytes: BTreeMap<(u64, u32), u64>,
     /// Length of submitted proofs in bytes, by task, miner and number.
-    pub(super) proofs: BTreeMap<(u64, String, u64), u64>,
+    pub proofs: BTreeMap<(u64, String, u64), u64>,
     /// The last block.
-    pub(super) through: u64,
+    pub through: u64,
 }
 
 impl Ledger {
     /// Events of one kind, in their order.
-    pub(super) fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Seen> {
-        self.seen.iter().filter(move |seen| seen.name == name)
+    pub fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Event> {
+        self.events.iter().filter(move |event| event.name == name)
     }
 
     /// Events of one kind that name a task.
-    pub(super) fn of_task<'a>(&'a self, name: &'a str, task: u64) -> impl Iterator<Item = &'a Seen> {
-        self.of(name).filter(move |seen| seen.is("task", task))
+    pub fn of_task<'a>(&'a self, name: &'a str, task: u64) -> impl Iterator<Item = &'a Event> {
+        self.of(name).filter(move |event| event.is("task", task))
     }
 
     /// The proof of an answer, as the chain verified it.
-    pub(super) fn verified(&self, task: u64, miner: &str, number: u64) -> Option<&Seen> {
+    pub fn verified(&self, task: u64, miner: &str, number: u64) -> Option<&Event> {
         self.of_task("Proofs.Verified", task)
-            .find(|seen| seen.text("miner") == miner && seen.is("number", number))
+            .find(|event| event.text("miner") == miner && event.is("number", number))
     }
 }
 
-/// Follows the chain until it is dropped.
-pub(super) struct Witness {
+/// What a witness tells while it follows.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// Something happened.
+    Event(&'a Event),
+    /// The chain cannot be followed for a moment.
+    Broken(&'a ChainError),
+}
+
+/// Follows a chain until it is dropped.
+pub struct Witness {
     ledger: Arc<Mutex<Ledger>>,
     through: watch::Receiver<u64>,
     task: JoinHandle<()>,
@@ -105,18 +113,16 @@ impl Drop for Witness {
 }
 
 impl Witness {
-    /// Follows a chain from its first block on, and tells what it sees.
-    pub(super) fn begin(chain: Chain, begun: Instant, voice: Voice, names: Names) -> Self {
+    /// Follows the chain of a node from its first block on, whatever becomes of the node. Times count from
+    /// `begun`; `tell` hears every event, and why the chain cannot be followed for a moment.
+    pub fn begin(url: &str, begun: Instant, tell: impl Fn(News<'_>) + Send + Sync + 'static) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (send, through) = watch::channel(0);
-        let shared = ledger.clone();
+        let (url, shared) = (url.to_owned(), ledger.clone());
         let task = tokio::spawn(async move {
-            loop {
-                let error = match follow(&chain, begun, &voice, &names, &shared, &send).await {
-                    Ok(()) => return,
-                    Err(error) => error,
-                };
-                voice.say(&format!("the chain cannot be followed for a moment: {error}"));
+            // The node may be away, and comes back.
+            while let Err(error) = follow(&url, begun, &tell, &shared, &send).await {
+                tell(News::Broken(&error));
                 sleep(PAUSE).await;
             }
         });
@@ -124,12 +130,12 @@ impl Witness {
     }
 
     /// What was seen so far.
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         entered(&self.ledger)
     }
 
     /// Waits until what was seen is enough, and says whether it came to that in time.
-    pub(super) async fn until(&self, patience: Duration, enough: impl Fn(&Ledger) -> bool) -> bool {
+    pub async fn until(&self, patience: Duration, enough: impl Fn(&Ledger) -> bool) -> bool {
         let mut through = self.through.clone();
         let waiting = through.wait_for(|_| enough(&self.ledger()));
         matches!(timeout(patience, waiting).await, Ok(Ok(_)))
@@ -138,43 +144,38 @@ impl Witness {
     /// Waits until everything that is final now was seen.
     ///
     /// # Errors
-    /// Where the chain does not answer in time.
-    pub(super) async fn catch_up(&self, chain: &Chain, patience: Duration) -> Result<(), Failure> {
+    /// Returns an error if the chain does not answer in time.
+    pub async fn catch_up(&self, chain: &Chain, patience: Duration) -> Result<(), LocalnetError> {
         let last = chain.at_finalised().await?.block_number();
         if self.until(patience, |ledger| ledger.through >= last).await {
             return Ok(());
         }
-        Err(Failure::Network(format!("the chain's events up to block {last} did not come")))
+        Err(LocalnetError::Failed(format!("the chain's events up to block {last} did not come")))
     }
 }
 
 fn entered(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    // Whoever panicked with it has not left it half written: entries are added whole.
+    // A panic does not leave the ledger half written: entries are added whole.
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Follows from the block after the last one seen, until the chain breaks off or nobody is interested.
 async fn follow(
-    chain: &Chain,
+    url: &str,
     begun: Instant,
-    voice: &Voice,
-    names: &Names,
+    tell: &(impl Fn(News<'_>) + Sync),
     ledger: &Mutex<Ledger>,
     through: &watch::Sender<u64>,
 ) -> Result<(), ChainError> {
+    let chain = Chain::connect(url).await?;
     let next = entered(ledger).through + 1;
     let mut blocks = chain.follow(Some(next)).await?;
     while !through.is_closed() {
         let at = blocks.next().await?;
         let found = Found::read(&at, begun.elapsed()).await?;
-        for seen in &found.seen {
-            if let Some(text) = described(seen, names) {
-                let (seconds, block, name) = (seen.at.as_secs_f64(), seen.block, &seen.name);
-                voice.say(&format!("  {seconds:>5.1} s  block {block:<4} {name:<18} {text}"));
-            }
-        }
+        found.events.iter().for_each(|event| tell(News::Event(event)));
         let mut ledger = entered(ledger);
-        ledger.seen.extend(found.seen);
+        ledger.events.extend(found.events);
         ledger.fees.extend(found.fees);
         ledger.bytes.extend(found.bytes);
         ledger.proofs.extend(found.proofs);
@@ -188,7 +189,7 @@ async fn follow(
 /// What one block brings.
 #[derive(Default)]
 struct Found {
-    seen: Vec<Seen>,
+    events: Vec<Event>,
     fees: BTreeMap<(u64, u32), u128>,
     bytes: BTreeMap<(u64, u32), u64>,
     proofs: BTreeMap<(u64, String, u64), u64>,
@@ -221,7 +222,7 @@ impl Found {
                 }
                 _ => {}
             }
-            found.seen.push(Seen { block, at: when, transaction, name, fields });
+            found.events.push(Event { block, at: when, transaction, name, fields });
         }
         if !heavy.is_empty() {
             found.weigh(at, &heavy).await?;
@@ -242,8 +243,8 @@ impl Found {
             if (transaction.pallet_name(), transaction.call_name()) != ("Proofs", "submit") {
                 continue;
             }
-            let mut own = self.seen.iter().filter(|seen| seen.transaction == Some(index));
-            let Some(verified) = own.find(|seen| seen.name == "Proofs.Verified") else { continue };
+            let mut own = self.events.iter().filter(|event| event.transaction == Some(index));
+            let Some(verified) = own.find(|event| event.name == "Proofs.Verified") else { continue };
             let miner = verified.text("miner").to_owned();
             for field in transaction.iter_call_data_fields().filter(|field| field.name() == "submissions") {
                 let submissions = chain_json::stored(field.bytes(), field.type_id(), at.metadata_ref())?;
@@ -286,15 +287,15 @@ mod tests {
 
     #[test]
     fn a_verified_proof_is_of_its_task_miner_and_number() {
-        let seen = |task: u64, miner: &str, number: u64| Seen {
+        let seen = |task: u64, miner: &str, number: u64| Event {
             block: 1,
             at: Duration::ZERO,
             transaction: None,
             name: "Proofs.Verified".to_owned(),
             fields: json!({ "task": task, "miner": miner, "number": number, "paid": "5" }),
         };
-        let ledger = Ledger { seen: vec![seen(0, "5A", 1), seen(1, "5B", 2)], ..Ledger::default() };
-        assert_eq!(ledger.verified(1, "5B", 2).map(|seen| seen.amount("paid")), Some(Cyb(5)));
+        let ledger = Ledger { events: vec![seen(0, "5A", 1), seen(1, "5B", 2)], ..Ledger::default() };
+        assert_eq!(ledger.verified(1, "5B", 2).map(|event| event.amount("paid")), Some(Cyb(5)));
         for (task, miner, number) in [(0, "5B", 2), (1, "5A", 2), (1, "5B", 1)] {
             assert!(ledger.verified(task, miner, number).is_none());
         }

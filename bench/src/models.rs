@@ -3,19 +3,16 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`machine`] | the machine that measures |
 //! | [`measure`] | the commands of one model, one after another |
 //! | [`process`] | one command: wall time and peak memory |
 //! | [`sweep`] | integer models of growing size, made here |
 //! | [`report`] | the Markdown table and the JSON document |
 //! | [`plot`] | the growth plot as SVG |
 
-mod machine;
 mod measure;
 mod npz;
 mod plot;
 mod process;
-mod program;
 mod report;
 mod sweep;
 
@@ -82,7 +79,8 @@ struct Arguments {
     count: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
+/// Runs the program.
+pub fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -122,9 +120,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(report.failures.is_empty())
 }
 
-fn measured(arguments: &Arguments) -> Result<report::Report> {
+fn measured(arguments: &Arguments) -> Result<report::Measurements> {
     let own = std::env::current_exe().context("the path of this program")?;
-    let cyborg = program::locate(arguments.cyborg.as_deref())?;
+    let cyborg = crate::program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(work).with_context(|| format!("making {}", work.display()))?;
@@ -145,7 +143,7 @@ fn measured(arguments: &Arguments) -> Result<report::Report> {
     models.retain(|model| model.name.contains(&arguments.only));
     ensure!(!models.is_empty(), "no model to measure");
 
-    let mut report = report::Report::of_this_machine();
+    let mut report = report::Measurements::of_this_machine();
     for model in &models {
         eprintln!("{} ...", model.name);
         match measure::measure(&own, &cyborg, model, work, arguments.runs) {

@@ -1,21 +1,19 @@
-//! What a network is: how many of what, at which ports, in which places.
+//! What a network is: how many processes of each kind, at which ports, at which locations.
 //!
 //! Made at the first start and remembered in `network.json`, because a miner's endpoint is on chain
 //! and storage nodes are named in manifests: started again, everything is where it was.
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use cyborg_envelope::files as durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::arguments::Up;
-use super::ports;
-use crate::error::Failure;
-use crate::files;
+use crate::error::LocalnetError;
+use crate::ports;
 
 /// Version of `network.json`.
 const VERSION: u64 = 1;
@@ -23,20 +21,20 @@ const VERSION: u64 = 1;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Most miners of one network.
-pub(super) const MAX_MINERS: u16 = 32;
+pub const MAX_MINERS: u16 = 32;
 /// Most storage nodes of one network.
-pub(super) const MAX_STORAGE: u16 = 32;
+pub const MAX_STORAGE: u16 = 32;
 /// Shortest time from block to block, as the node takes it.
-pub(super) const MIN_BLOCK_MS: u64 = 10;
+pub const MIN_BLOCK_MS: u64 = 10;
 /// Longest time from block to block: with a longer one nobody would wait for a network to start.
-pub(super) const MAX_BLOCK_MS: u64 = 60_000;
+pub const MAX_BLOCK_MS: u64 = 60_000;
 
-/// What a network has where nothing else is asked for.
+/// What a network has by default.
 const MINERS: u16 = 3;
 const STORAGE: u16 = 4;
 const BLOCK_MS: u64 = 1_000;
 
-/// Where miners say that they are, one after another: region, latitude and longitude.
+/// Regions and coordinates that miners register, one after another.
 const PLACES: [(&str, &str); 8] = [
     ("CH", "47.37,8.54"),
     ("DE", "52.52,13.40"),
@@ -51,54 +49,49 @@ const PLACES: [(&str, &str); 8] = [
 /// A miner of the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MinerSettings {
-    /// Where it listens, on this machine.
-    pub(super) port: u16,
+pub struct MinerSettings {
+    /// The port of this machine that it listens at.
+    pub port: u16,
     /// The region that it registers.
-    pub(super) region: String,
+    pub region: String,
     /// Latitude and longitude that it registers.
-    pub(super) at: String,
+    pub at: String,
 }
 
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
+pub struct Settings {
     version: u64,
     /// Milliseconds from block to block.
-    pub(super) block_time_ms: u64,
-    /// Where the chain's node listens, on this machine.
-    pub(super) node_port: u16,
-    /// Where storage nodes listen.
-    pub(super) storage_ports: Vec<u16>,
+    pub block_time_ms: u64,
+    /// The port of this machine that the chain's node listens at.
+    pub node_port: u16,
+    /// The ports that storage nodes listen at.
+    pub storage_ports: Vec<u16>,
     /// The miners.
-    pub(super) miners: Vec<MinerSettings>,
+    pub miners: Vec<MinerSettings>,
 }
 
-/// What is asked for; what is not is as it was, or as it is made by default.
+/// What is asked for. What is not asked for stays as it was, or is the default.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wanted {
-    /// How many.
-    pub(super) miners: Option<u16>,
-    /// How many.
-    pub(super) storage: Option<u16>,
+pub struct Wanted {
+    /// How many miners.
+    pub miners: Option<u16>,
+    /// How many storage nodes.
+    pub storage: Option<u16>,
     /// Milliseconds from block to block.
-    pub(super) block_time_ms: Option<u64>,
-}
-
-impl From<&Up> for Wanted {
-    fn from(arguments: &Up) -> Self {
-        Self { miners: arguments.miners, storage: arguments.storage, block_time_ms: arguments.block_time }
-    }
+    pub block_time_ms: Option<u64>,
 }
 
 impl Settings {
-    /// Those that a file remembers, changed as wanted; new ones where there is no file. Writes them.
+    /// Reads the settings of a file, or makes new ones if there is no file; changes them as wanted, and writes
+    /// them.
     ///
     /// # Errors
-    /// Where the file cannot be read, is of another version, or has more miners or storage nodes than
+    /// Returns an error if the file cannot be read, is of another version, or has more miners or storage nodes than
     /// wanted: a bond and fragments are not thrown away.
-    pub(super) fn settle(path: &Path, wanted: &Wanted) -> Result<Self, Failure> {
+    pub fn settle(path: &Path, wanted: &Wanted) -> Result<Self, LocalnetError> {
         let remembered = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             _ => Some(Self::read(path)?),
@@ -110,13 +103,11 @@ impl Settings {
             storage_ports: Vec::new(),
             miners: Vec::new(),
         });
-        let fewer = |flag, has: usize, wanted: u16| Failure::Usage {
+        let fewer = |flag, has: usize, wanted: u16| LocalnetError::Fewer {
             flag,
-            problem: format!(
-                "the network in {} has {has}, and {wanted} are asked for: none is taken away; \
-                 another folder (--dir) begins a new network",
-                path.parent().unwrap_or(path).display()
-            ),
+            folder: path.parent().unwrap_or(path).display().to_string(),
+            has,
+            wanted,
         };
         let (miners, storage) = (settings.miners.len(), settings.storage_ports.len());
         let count = |flag, has: usize, wanted: Option<u16>, otherwise: u16| match wanted {
@@ -151,16 +142,17 @@ impl Settings {
         self.storage_ports.iter().copied().chain(miners).chain([self.node_port]).collect()
     }
 
-    fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = files::read(path, MAX_BYTES)?;
-        let broken = |problem: String| Failure::input(path, format!("not a network's settings: {problem}"));
+    fn read(path: &Path) -> Result<Self, LocalnetError> {
+        let bytes = read_bounded(path)?;
+        let broken =
+            |problem: String| LocalnetError::input(path, format!("not a network's settings: {problem}"));
         let value: Value = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
         if value["version"] != VERSION {
             let problem = format!(
                 "settings of version {}, and this program knows {VERSION}; use the program that made them",
                 value["version"]
             );
-            return Err(Failure::input(path, problem));
+            return Err(LocalnetError::input(path, problem));
         }
         let settings: Self = serde_json::from_value(value).map_err(|error| broken(error.to_string()))?;
         let ports = settings.ports();
@@ -178,12 +170,28 @@ impl Settings {
         Ok(settings)
     }
 
-    fn write(&self, path: &Path) -> Result<(), Failure> {
-        let failed = |source| Failure::io(path, "cannot write", source);
+    fn write(&self, path: &Path) -> Result<(), LocalnetError> {
+        let failed = |source| LocalnetError::io(path, "cannot write", source);
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
         durable::write_private(path, &text).map_err(failed)
     }
+}
+
+/// The bytes of a file that has no more of them than settings may have.
+fn read_bounded(path: &Path) -> Result<Vec<u8>, LocalnetError> {
+    let failed = |source| LocalnetError::io(path, "cannot read", source);
+    // Asked before opening: opening a pipe that nobody writes to would wait for ever.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(LocalnetError::input(path, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(LocalnetError::input(path, format!("more than the {MAX_BYTES} bytes that are read")));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

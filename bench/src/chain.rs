@@ -12,17 +12,11 @@
 //! | [`mod@rates`] | sustained heartbeats and reports |
 //! | [`mod@growth`] | the database after many tasks |
 //! | [`mod@report`] | Markdown tables and the JSON document |
-//! | [`mod@program`] | the program that is measured |
-//! | [`mod@machine`] | the machine that measures |
 
 mod growth;
-#[path = "../machine.rs"]
-mod machine;
 mod market;
 mod node;
 mod people;
-#[path = "../program.rs"]
-mod program;
 mod proofs;
 mod rates;
 mod report;
@@ -39,9 +33,10 @@ use clap::{Parser, ValueEnum};
 use cyborg_primitives::task::ProofPolicy;
 use zkml_testkit::data::digits;
 
-use crate::market::{Fleet, MAX_REPLICAS, Market, Wanted, spec};
-use crate::report::Report;
-use crate::session::{Place, Session};
+use self::market::{Fleet, MAX_REPLICAS, Market, Wanted, spec};
+use self::node::NodeSetup;
+use self::report::Measurements;
+use self::session::Session;
 
 /// Miners of the measurement of growth: each takes at most 64 tasks.
 const MINERS_OF_GROWTH: u32 = 128;
@@ -69,7 +64,7 @@ struct Arguments {
     cyborg: Option<PathBuf>,
     /// Only these measurements; may be given several times
     #[arg(long, value_name = "PART")]
-    only: Vec<Part>,
+    only: Vec<Measurement>,
     /// Registered miners
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=40_000))]
     miners: u32,
@@ -89,7 +84,7 @@ struct Arguments {
 
 /// What can be measured.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum Measurement {
     /// Blocks full of proofs
     Proofs,
     /// Calls among many miners, and sustained rates
@@ -98,8 +93,9 @@ enum Part {
     Growth,
 }
 
+/// Runs the program.
 #[tokio::main]
-async fn main() -> ExitCode {
+pub async fn main() -> ExitCode {
     match run(&Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -110,13 +106,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let cyborg = program::locate(arguments.cyborg.as_deref())?;
+    let cyborg = crate::program::locate(arguments.cyborg.as_deref())?;
     let temporary = tempfile::tempdir().context("a temporary folder")?;
     let work = arguments.work.as_deref().unwrap_or(temporary.path());
     let cache = work.join("cache");
     fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
 
-    let mut report = Report::of_this_machine();
+    let mut report = Measurements::of_this_machine();
     let outcome = measure(arguments, &cyborg, work, &cache, &mut report).await;
     // What was measured before something failed is worth its time.
     std::io::stdout().write_all(report.markdown().as_bytes()).context("writing the report")?;
@@ -131,7 +127,7 @@ async fn measure(
     cyborg: &Path,
     work: &Path,
     cache: &Path,
-    report: &mut Report,
+    report: &mut Measurements,
 ) -> Result<()> {
     let wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let folder = |name: &str| -> Result<PathBuf> {
@@ -139,41 +135,41 @@ async fn measure(
         ensure!(!folder.exists(), "{} exists: measurements begin with an empty chain", folder.display());
         Ok(folder)
     };
-    if wanted(Part::Proofs) {
+    if wanted(Measurement::Proofs) {
         let folder = folder("proofs")?;
-        report.proofs = proofs(&Place { cyborg, folder: &folder, cache }).await?;
+        report.proofs = proofs(&NodeSetup { cyborg, folder: &folder, cache }).await?;
     }
-    if wanted(Part::Market) {
+    if wanted(Measurement::Market) {
         let folder = folder("market")?;
-        market(&Place { cyborg, folder: &folder, cache }, arguments, report).await?;
+        market(&NodeSetup { cyborg, folder: &folder, cache }, arguments, report).await?;
     }
-    if wanted(Part::Growth) {
+    if wanted(Measurement::Growth) {
         let folder = folder("growth")?;
-        report.growth = Some(growth(&Place { cyborg, folder: &folder, cache }, arguments.tasks).await?);
+        report.growth = Some(growth(&NodeSetup { cyborg, folder: &folder, cache }, arguments.tasks).await?);
     }
     Ok(())
 }
 
-fn write_json(path: &Path, report: &Report) -> Result<()> {
+fn write_json(path: &Path, report: &Measurements) -> Result<()> {
     let text = serde_json::to_string_pretty(report)?;
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-async fn proofs(place: &Place<'_>) -> Result<Vec<proofs::Full>> {
-    let session = Session::open(place, None).await?;
+async fn proofs(setup: &NodeSetup<'_>) -> Result<Vec<proofs::Full>> {
+    let session = Session::open(setup, None).await?;
     let mut market = Market::open(session, u32::try_from(3 * MAX_REPLICAS)?, Fleet::Alike).await?;
     let mut full = proofs::measure(&mut market).await?;
     market.session.close()?;
     for full in &mut full {
-        full.executed_again_ms = node::execute_again(place, full.block)?;
+        full.executed_again_ms = node::execute_again(setup, full.block)?;
     }
     Ok(full)
 }
 
-async fn market(place: &Place<'_>, arguments: &Arguments, report: &mut Report) -> Result<()> {
+async fn market(setup: &NodeSetup<'_>, arguments: &Arguments, report: &mut Measurements) -> Result<()> {
     eprintln!("{} miners ...", arguments.miners);
-    let session = Session::open(place, None).await?;
-    let mut market = Market::open(session, arguments.miners, Fleet::Strewn).await?;
+    let session = Session::open(setup, None).await?;
+    let mut market = Market::open(session, arguments.miners, Fleet::Scattered).await?;
     let case = digits("digits_mlp").map_err(|error| anyhow!("{error}"))?;
     let model = market.deploy(case).await?;
     report.scale = Some(scale::measure(&mut market, &model).await?);
@@ -186,7 +182,7 @@ async fn market(place: &Place<'_>, arguments: &Arguments, report: &mut Report) -
     // The oldest period that may still be reported is seven ago, and one may pass meanwhile.
     let mut ago = PERIODS * u32::try_from(BLOCK_TIMES_MS.len())?;
     for block_time_ms in BLOCK_TIMES_MS {
-        let (_, moved) = market.restart(place, Some(block_time_ms)).await?;
+        let (_, moved) = market.restart(setup, Some(block_time_ms)).await?;
         market = moved;
         let heartbeats = market.heartbeats(arguments.heartbeats)?;
         report.rates.push(rates::measure(&market.session, "heartbeats", block_time_ms, heartbeats).await?);
@@ -197,10 +193,10 @@ async fn market(place: &Place<'_>, arguments: &Arguments, report: &mut Report) -
     market.session.close()
 }
 
-async fn growth(place: &Place<'_>, tasks: usize) -> Result<growth::Growth> {
-    let session = Session::open(place, None).await?;
+async fn growth(setup: &NodeSetup<'_>, tasks: usize) -> Result<growth::Growth> {
+    let session = Session::open(setup, None).await?;
     let mut market = Market::open(session, MINERS_OF_GROWTH, Fleet::Alike).await?;
     let case = digits("digits_mlp").map_err(|error| anyhow!("{error}"))?;
     let model = market.deploy(case).await?;
-    growth::measure(place, market, &model, tasks).await
+    growth::measure(setup, market, &model, tasks).await
 }

@@ -11,28 +11,28 @@ use std::time::{Duration, Instant};
 
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{Chain, json as chain_json, keys, runtime};
+use cyborg_localnet::fund;
+use cyborg_localnet::layout::Layout;
+use cyborg_localnet::settings::Settings;
+use cyborg_localnet::start::{Network, Progress, start};
+use cyborg_localnet::supervisor::Supervisor;
+use cyborg_localnet::witness::{Ledger, Witness, amount};
+use cyborg_primitives::money::Cyb;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use zkml_samples::Ports;
 
-use super::super::arguments::Demo;
-use super::super::fund;
-use super::super::layout::Layout;
-use super::super::settings::Settings;
-use super::super::start::{self, Network, start};
-use super::super::supervisor::Supervisor;
 use super::checks::Answer;
+use super::console::{Console, Names};
 use super::scan;
 use super::shell::Shell;
-use super::voice::{Names, Voice};
-use super::witness::{Ledger, Witness, amount};
 use crate::error::Failure;
 use crate::files;
 use crate::model;
+use crate::network::arguments::Demo;
 use crate::report::bytes;
 use crate::sample;
 use crate::zk::MAX_KEY_BYTES;
-use cyborg_primitives::money::Cyb;
 
 /// How long the chain's word is waited for, once a command has said that something is done.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,17 +44,17 @@ const SLOT_MS: u64 = 6_000;
 pub(super) const REPLICAS: usize = 2;
 pub(super) const STANDBYS: usize = 1;
 
-/// Where the demo is played.
-pub(super) struct Stage<'a> {
+/// Where the demo is outcome.
+pub(super) struct Run<'a> {
     pub(super) arguments: &'a Demo,
     pub(super) layout: &'a Layout,
     pub(super) settings: &'a Settings,
-    pub(super) voice: Voice,
+    pub(super) console: Console,
     pub(super) begun: Instant,
 }
 
-/// What came of it.
-pub(super) struct Played {
+/// What came of the deployment.
+pub(super) struct Outcome {
     pub(super) network: Network,
     pub(super) ledger: Ledger,
     pub(super) names: Names,
@@ -82,100 +82,53 @@ struct Files {
     compiled: &'static str,
 }
 
-/// Plays it.
-pub(super) async fn play(stage: &Stage<'_>, supervisor: &mut Supervisor) -> Result<Played, Failure> {
-    let Stage { arguments, layout, settings, voice, begun } = *stage;
-    let folder = layout.part("work");
-    let files = files(arguments, &folder)?;
-    let mut shell = Shell::new(supervisor.program().clone(), &folder, voice);
-    let mut phases = Vec::new();
-    let mut since = Instant::now();
-    let mut phase =
-        |name| phases.push((name, std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64()));
+/// Deploys a model on a new network, asks for answers, and ends the task.
+pub(super) async fn deploy_and_ask(run: &Run<'_>, supervisor: &mut Supervisor) -> Result<Outcome, Failure> {
+    let console = run.console;
+    let folder = run.layout.part("work");
+    let files = files(run.arguments, &folder)?;
+    let mut shell = Shell::new(supervisor.program().clone(), &folder, console);
+    let mut phases = Phases::begin();
 
-    voice.title("A network of its own, and a model of integers with its keys");
-    voice.say(&format!("$ cd {}", folder.display()));
-    let names = RefCell::new(Names::default());
-    let witness = RefCell::new(None);
-    let tell = |at: start::Stage<'_>| match at {
-        start::Stage::Begun(what) => {
-            voice.say(&format!("  {:>5.1} s  starting {what}", begun.elapsed().as_secs_f64()))
-        }
-        start::Stage::Chain(chain) => {
-            let known = accounts(layout, settings);
-            names.replace(known.clone());
-            witness.replace(Some(Witness::begin(chain.clone(), begun, voice, known)));
-        }
-    };
-    let prepare = async {
-        let Files { model, samples, compiled } = &files;
-        shell.run(&format!("model compile {model} --calibrate {samples} -o {compiled}")).await?;
-        shell.run(&format!("zk keygen {compiled} --out keys")).await
-    };
-    let (network, ()) = tokio::try_join!(start(supervisor, layout, settings, &tell), prepare)?;
-    let names = names.into_inner();
-    let witness = witness.into_inner().ok_or_else(|| unseen("the chain's node"))?;
-    phase("network");
+    console.title("A network of its own, and a model of integers with its keys");
+    let Begun { network, names, witness } = begin(run, supervisor, &shell, &files).await?;
+    phases.end("network");
 
-    voice.title("Deployment: encrypted, stored, given to miners that the chain chooses");
+    console.title("Deployment: encrypted, stored, given to miners that the chain chooses");
     shell.source(Path::new("../env"), &network.variables);
-    shell
-        .run(&format!(
-            "deploy {} --keys keys --replicas {REPLICAS} --standbys {STANDBYS} --policy every",
-            files.compiled
-        ))
-        .await?;
-    let serving = |ledger: &Ledger| {
-        let task = ledger.of("Tasks.Submitted").last().and_then(|seen| seen.fields["task"].as_u64());
-        task.is_some_and(|task| ledger.of_task("Tasks.Confirmed", task).count() >= REPLICAS)
-    };
-    if !witness.until(PATIENCE, serving).await {
-        return Err(unseen("that the task is served"));
-    }
-    let (task, model) = submitted(&witness.ledger()).ok_or_else(|| unseen("a task"))?;
+    let (task, model) = deploy(&shell, &files, &witness).await?;
     let stored = stored(&network).await?;
     let keys = folder.join("keys");
     let secret = files::read(&keys.join("prover.key"), MAX_KEY_BYTES)?;
-    voice.say(&format!(
+    console.say(&format!(
         "  {} of keys and weights are {} fragments on {} storage nodes: {}, encrypted",
         bytes(secret.len() as u64),
         stored.0,
         network.storage.len(),
         bytes(stored.1)
     ));
-    phase("deployment");
+    phases.end("deployment");
 
-    voice.title("Answers: asked for, decrypted, proven, verified, paid");
-    let answers = answers(&shell, &files, task, arguments.answers.into(), &names).await?;
+    console.title("Answers: asked for, decrypted, proven, verified, paid");
+    let answers = answers(&shell, &files, task, run.arguments.answers.into(), &names).await?;
     let proven = |ledger: &Ledger| {
         answers.iter().all(|answer| ledger.verified(task, &answer.miner, answer.number).is_some())
     };
-    // Where one is missing the checks say so.
+    // If a proof is missing the checks say so.
     witness.until(PATIENCE, proven).await;
-    phase("answers");
+    phases.end("answers");
 
-    voice.title("The end: the task is stopped, and what was not used comes back");
-    shell.run(&format!("task stop {task}")).await?;
-    if !witness.until(PATIENCE, |ledger| ledger.of_task("Tasks.Stopped", task).next().is_some()).await {
-        return Err(unseen("that the task is stopped"));
-    }
-    let mut returns = returns(stage, &network.chain, &witness, task).await?;
-    if returns.is_some_and(|(_, wait_ms)| Duration::from_millis(wait_ms) < SETTLEMENT)
-        && witness
-            .until(2 * SETTLEMENT, |ledger| ledger.of_task("Tasks.Vacated", task).next().is_some())
-            .await
-    {
-        returns = None;
-    }
-    witness.catch_up(&network.chain, PATIENCE).await?;
+    console.title("The end: the task is stopped, and what was not used comes back");
+    let returns = stop(run, &shell, &network, &witness, task).await?;
     let held = held(&network).await?;
     let public = files::read(&keys.join("verifier.key"), MAX_KEY_BYTES)?;
-    let clear = clear(&network, layout, &secret, &public)?;
-    phase("end");
+    let clear = clear(&network, run.layout, &secret, &public)?;
+    phases.end("end");
 
     let ledger = std::mem::take(&mut *witness.ledger());
     let secret_bytes = secret.len() as u64;
-    Ok(Played {
+    let phases = phases.ended;
+    Ok(Outcome {
         network,
         ledger,
         names,
@@ -189,6 +142,104 @@ pub(super) async fn play(stage: &Stage<'_>, supervisor: &mut Supervisor) -> Resu
         clear,
         phases,
     })
+}
+
+/// The seconds that each phase took.
+struct Phases {
+    since: Instant,
+    ended: Vec<(&'static str, f64)>,
+}
+
+impl Phases {
+    fn begin() -> Self {
+        Self { since: Instant::now(), ended: Vec::new() }
+    }
+
+    fn end(&mut self, name: &'static str) {
+        let since = std::mem::replace(&mut self.since, Instant::now());
+        self.ended.push((name, since.elapsed().as_secs_f64()));
+    }
+}
+
+/// A network that runs and is watched, and a model that is ready to be deployed.
+struct Begun {
+    network: Network,
+    names: Names,
+    witness: Witness,
+}
+
+/// Starts the network, and meanwhile compiles the model and makes its keys.
+async fn begin(
+    run: &Run<'_>,
+    supervisor: &mut Supervisor,
+    shell: &Shell,
+    files: &Files,
+) -> Result<Begun, Failure> {
+    let Run { layout, settings, console, begun, .. } = *run;
+    console.say(&format!("$ cd {}", shell.folder().display()));
+    let watched = RefCell::new(None);
+    let tell = |at: Progress<'_>| match at {
+        Progress::Begun(what) => {
+            console.say(&format!("  {:>5.1} s  starting {what}", begun.elapsed().as_secs_f64()));
+        }
+        Progress::Chain(url) => {
+            let names = accounts(layout, settings);
+            let known = names.clone();
+            let witness = Witness::begin(url, begun, move |news| console.tell(&news, &known));
+            watched.replace(Some((names, witness)));
+        }
+    };
+    let prepare = async {
+        let Files { model, samples, compiled } = files;
+        shell.run(&format!("model compile {model} --calibrate {samples} -o {compiled}")).await?;
+        shell.run(&format!("zk keygen {compiled} --out keys")).await
+    };
+    let start = async { Ok(start(supervisor, layout, settings, &tell).await?) };
+    let (network, ()) = tokio::try_join!(start, prepare)?;
+    let (names, witness) = watched.into_inner().ok_or_else(|| unseen("the chain's node"))?;
+    Ok(Begun { network, names, witness })
+}
+
+/// Deploys the model, and waits until the chain shows that it is served. The task, and the model's number.
+async fn deploy(shell: &Shell, files: &Files, witness: &Witness) -> Result<(u64, u64), Failure> {
+    shell
+        .run(&format!(
+            "deploy {} --keys keys --replicas {REPLICAS} --standbys {STANDBYS} --policy every",
+            files.compiled
+        ))
+        .await?;
+    let serving = |ledger: &Ledger| {
+        let task = ledger.of("Tasks.Submitted").last().and_then(|event| event.fields["task"].as_u64());
+        task.is_some_and(|task| ledger.of_task("Tasks.Confirmed", task).count() >= REPLICAS)
+    };
+    if !witness.until(PATIENCE, serving).await {
+        return Err(unseen("that the task is served"));
+    }
+    submitted(&witness.ledger()).ok_or_else(|| unseen("a task"))
+}
+
+/// Stops the task. When the rest of the escrow comes back, unless it has come back already.
+async fn stop(
+    run: &Run<'_>,
+    shell: &Shell,
+    network: &Network,
+    witness: &Witness,
+    task: u64,
+) -> Result<Option<(u64, u64)>, Failure> {
+    shell.run(&format!("task stop {task}")).await?;
+    if !witness.until(PATIENCE, |ledger| ledger.of_task("Tasks.Stopped", task).next().is_some()).await {
+        return Err(unseen("that the task is stopped"));
+    }
+    let mut returns = returns(run, &network.chain, witness, task).await?;
+    if returns.is_some_and(|(_, wait_ms)| Duration::from_millis(wait_ms) < SETTLEMENT)
+        && witness
+            .until(2 * SETTLEMENT, |ledger| ledger.of_task("Tasks.Vacated", task).next().is_some())
+            .await
+    {
+        returns = None;
+    }
+    witness.catch_up(&network.chain, PATIENCE).await?;
+    Ok(returns)
 }
 
 fn unseen(what: &str) -> Failure {
@@ -319,7 +370,7 @@ async fn answers(
     let mut questions = questions.into_iter();
     if let Some((index, label)) = questions.next() {
         let answer = ask(index, label).await?;
-        shell.voice().say(&told(&answer, names));
+        shell.console().say(&told(&answer, names));
         answers.push(answer);
     }
     let mut asked = JoinSet::new();
@@ -328,7 +379,7 @@ async fn answers(
     }
     while let Some(answer) = asked.join_next().await {
         let answer = answer.map_err(|error| Failure::Network(error.to_string()))??;
-        shell.voice().say(&told(&answer, names));
+        shell.console().say(&told(&answer, names));
         answers.push(answer);
     }
     answers.sort_by_key(|answer| answer.index);
@@ -353,7 +404,7 @@ fn told(answer: &Answer, names: &Names) -> String {
 
 /// When the rest of the escrow comes back: the block, and the milliseconds until then.
 async fn returns(
-    stage: &Stage<'_>,
+    run: &Run<'_>,
     chain: &Chain,
     witness: &Witness,
     task: u64,
@@ -366,8 +417,8 @@ async fn returns(
     let Some(settles) = stopped.and_then(|seen| seen.fields["settles_by"].as_u64()) else { return Ok(None) };
     let blocks = settles.saturating_sub(now).div_ceil(SLOT_MS);
     // Blocks may come slower than they are meant to.
-    let first = ledger.seen.first().map_or((0, Duration::ZERO), |seen| (seen.block, seen.at));
-    let pace = pace_ms(first, (at.block_number(), stage.begun.elapsed()), stage.settings.block_time_ms);
+    let first = ledger.events.first().map_or((0, Duration::ZERO), |seen| (seen.block, seen.at));
+    let pace = pace_ms(first, (at.block_number(), run.begun.elapsed()), run.settings.block_time_ms);
     Ok(Some((at.block_number() + blocks, blocks * pace)))
 }
 
@@ -404,10 +455,10 @@ fn clear(
     if needles.is_empty() {
         return Err(Failure::Network("the prover's key has nothing to be looked for".to_owned()));
     }
-    let parts = network.storage.iter().chain(network.miners.iter().map(|miner| &miner.part));
+    let processes = network.storage.iter().chain(network.miners.iter().map(|miner| &miner.running));
     let (mut found, mut files) = (0, 0);
-    for part in parts {
-        let folder = layout.part(&part.name);
+    for process in processes {
+        let folder = layout.part(&process.name);
         let (more, seen) = scan::holders(&folder, &needles)
             .map_err(|source| Failure::io(&folder, "cannot be searched", source))?;
         (found, files) = (found + more, files + seen);
