@@ -25,7 +25,7 @@ pub(crate) struct Growth {
     /// Transactions in all, heartbeats included.
     pub(crate) transactions: usize,
     pub(crate) blocks: u64,
-    /// On the disk, after an orderly end of the node.
+    /// Bytes on the disk, after an orderly end of the node.
     pub(crate) bytes: u64,
     /// What one block without any transaction takes.
     pub(crate) bytes_per_empty_block: f64,

@@ -67,11 +67,11 @@ pub(crate) struct Making {
 /// How long checking an answer took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Checking {
-    /// That the miner has signed for it.
+    /// Checking that the miner has signed for it.
     pub(crate) receipt: Duration,
     /// Decrypting it.
     pub(crate) open: Duration,
-    /// That it is what the miner has signed for.
+    /// Checking that it is what the miner has signed for.
     pub(crate) digest: Duration,
 }
 

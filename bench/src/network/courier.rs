@@ -52,7 +52,7 @@ pub(crate) struct Moved {
     pub(crate) before_s: f64,
     /// From the last stripe on: a file that was stored is read once more.
     pub(crate) after_s: f64,
-    /// Of this process, user and system.
+    /// Processor time of this process, user and system.
     pub(crate) processor_s: f64,
     /// Greatest resident memory of this process.
     pub(crate) peak_bytes: u64,

@@ -35,7 +35,7 @@ pub(crate) struct Latency {
     pub(crate) ask: Spread,
     /// The protocol alone.
     pub(crate) protocol: Spread,
-    /// Of it from sending to the last byte.
+    /// The part of it from sending to the last byte.
     pub(crate) exchange: Spread,
     /// A few hundred bytes written to the disk and synced, as it takes now: a miner does it once for each
     /// answer.

@@ -29,7 +29,7 @@ const MEANS: u128 = 5_000 * UNIT;
 pub(crate) struct Plan {
     /// Milliseconds from block to block, each of which is six seconds of chain time.
     pub(crate) block_ms: u64,
-    /// So many blocks are made at once before anything else: chain time is ahead of the clock then.
+    /// Blocks that are made at once before anything else, so that chain time is ahead of the clock.
     pub(crate) head_start: u64,
     pub(crate) storage: usize,
     /// The region of each miner.
@@ -47,7 +47,7 @@ impl Default for Plan {
 pub(crate) fn run(plan: Plan, test: impl AsyncFnOnce(&mut Network) -> TestResult) -> TestResult {
     // TLS needs a process-wide provider; one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Of all that is here it goes last.
+    // The folder is removed last.
     let folder = tempfile::tempdir()?;
     let program = Program::new(folder.path())?;
     let logs = Logs(program.clone());
