@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use common::{Folder, Outcome};
-use cyborg_chain_client::keys;
+use cyborg_account::keys;
 use embedded::Node;
 use market::{BOND, Market, TestResult, UNIT, id};
 use serde_json::{Value, json};

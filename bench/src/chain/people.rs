@@ -1,11 +1,12 @@
 //! People with keys, who count their own transactions: signed here, without asking the node.
 
 use anyhow::Result;
+use cyborg_account::{Keypair, keys};
 use cyborg_chain_client::subxt::config::DefaultExtrinsicParamsBuilder;
 use cyborg_chain_client::subxt::ext::scale_encode::EncodeAsFields;
 use cyborg_chain_client::subxt::tx::StaticPayload;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Config, Keypair, keys};
+use cyborg_chain_client::{AtBlock, Config};
 use cyborg_primitives::Account;
 
 use crate::session::hex;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::submit::Finalised;
 use cyborg_chain_client::subxt::utils::{AccountId32, H256, Static};
-use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext};

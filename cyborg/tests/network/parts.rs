@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use cyborg_chain_client::{Keypair, keys};
+use cyborg_account::{Keypair, keys};
 use cyborg_primitives::Account;
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use cyborg_miner_client::market;
+use cyborg_chain_client::view;
 use tokio::task::JoinSet;
 
 use crate::TestResult;
@@ -31,7 +31,7 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
         refused.fails(2, &["402", "top it up"])?;
 
         // The message says what to do; what it says helps.
-        let terms = market::terms(&network.at().await?, task, &miner).await?.ok_or("no terms")?;
+        let terms = view::terms(&network.at().await?, task, &miner).await?.ok_or("no terms")?;
         // What was refused is sent again first: its numbers would keep later ones from being paid.
         let proofs = 20.0 * terms.per_proof as f64 / money::UNIT as f64;
         network.command(owner, &format!("task top-up {task} --proofs {proofs:.12}")).await?.json()?;
@@ -51,7 +51,7 @@ fn who_asks_what_is_not_theirs_is_refused_each_in_its_own_way() -> TestResult {
         let stranger = network.person("stranger").await?;
         let task = network.deploy(&network.owner, "--proofs 50").await?;
         let client = Client::new(network, &network.owner, task, &miner).await?;
-        let first = client.prepare(0)?;
+        let first = client.prepare(0).await?;
         let receipt = client.insist(&first).await?;
         // Who asks again before it is settled gets the same.
         assert_eq!(client.insist(&first).await?, receipt);
