@@ -19,7 +19,8 @@ use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
 use cyborg_protocol::wire::{Answer, Request, exchange};
 use cyborg_tests::models::digits;
 use zkml_engine::Engine;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::{ProverKey, system_randomness};
+use zkml_verifier::Opening;
 
 use crate::machine;
 use crate::network::{Deployment, Network};
@@ -150,7 +151,8 @@ impl Asker {
     pub(crate) fn prepare(&self, number: RequestNumber) -> Result<Prepared> {
         let Self { task, miner, .. } = *self;
         let begun = Instant::now();
-        let opening = Opening::of_inputs(self.key.graph(), self.key.digest(), &self.inputs)?;
+        let entropy = system_randomness()?;
+        let opening = Opening::of_inputs(self.key.graph(), self.key.digest(), &self.inputs, &entropy)?;
         let input = opening.input_digest(self.key.graph())?;
         let commit = begun.elapsed();
         let authorisation = Authorisation { task, miner, number, input, price_cap: self.price };

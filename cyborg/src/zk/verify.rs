@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use zkml_verifier::{Shown, Statement, VerifierKey, VerifyError, Visibility};
+use zkml_verifier::{Statement, VerifierKey, VerifyError, Visibility};
 
 use super::claims::Claims;
 use super::{MAX_PROOF_BYTES, live, verifier_key};
@@ -105,22 +105,6 @@ pub(super) fn visibility_name(visibility: Visibility) -> &'static str {
         Visibility::Public => "public",
         Visibility::Committed => "committed",
     }
-}
-
-/// The public values of inputs or outputs, where they are public.
-pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
-    tensors
-        .iter()
-        .map(|shown| match shown {
-            Shown::Public(values) => Some(values.clone()),
-            Shown::Committed(_) => None,
-        })
-        .collect()
-}
-
-/// The parts of a statement that are about inputs and about outputs.
-pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
-    statement.tensors.split_at(inputs.min(statement.tensors.len()))
 }
 
 /// Verifies the proof that a verifier's key brings about itself.

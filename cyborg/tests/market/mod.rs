@@ -20,8 +20,8 @@ use runtime_types::pallet_proofs::types::Submission;
 use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
 use runtime_types::sp_runtime::MultiSignature;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, ProverKey, Request, keygen, prove_opened};
-use zkml_verifier::{PROTOCOL, VerifierKey, Visibility};
+use zkml_prover::{ProverKey, Request, keygen, prove_opened, system_randomness};
+use zkml_verifier::{Opening, PROTOCOL, VerifierKey, Visibility};
 
 /// What a test returns; a failure shows where it happened.
 pub(crate) type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -187,7 +187,8 @@ impl Market {
         miner: &Keypair,
         number: RequestNumber,
     ) -> TestResult<Asked> {
-        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+        let entropy = system_randomness()?;
+        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs, &entropy)?;
         let input = opening.input_digest(model.key.graph())?;
         let authorisation =
             Authorisation { task, miner: keys::account(miner), number, input, price_cap: UNIT };

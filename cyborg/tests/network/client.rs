@@ -16,7 +16,8 @@ use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
 use cyborg_protocol::wire::{Answer, Request, exchange};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use zkml_prover::Opening;
+use zkml_prover::system_randomness;
+use zkml_verifier::Opening;
 
 use crate::TestResult;
 use crate::harness::Network;
@@ -107,7 +108,7 @@ impl Client {
 
     fn sign(&self, number: RequestNumber, input: &[Vec<i64>]) -> TestResult<RequestRecord> {
         let (graph, key) = (self.model.prover.graph(), self.model.prover.digest());
-        let opening = Opening::of_inputs(graph, key, input)?;
+        let opening = Opening::of_inputs(graph, key, input, &*system_randomness()?)?;
         let input = opening.input_digest(graph)?;
         let (task, miner, price_cap) = (self.task, self.miner, self.price_cap);
         let authorisation = Authorisation { task, miner, number, input, price_cap };

@@ -33,8 +33,8 @@ use runtime_types::sp_runtime::MultiSignature;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, ProverKey, prove_opened};
-use zkml_verifier::{PROTOCOL, Visibility};
+use zkml_prover::{ProverKey, prove_opened, system_randomness};
+use zkml_verifier::{Opening, PROTOCOL, Visibility};
 
 use crate::TestResult;
 use crate::harness::Network;
@@ -280,8 +280,8 @@ impl Shared {
         // Of the same values, in another order: another class.
         let wrong: Vec<Vec<i64>> =
             right.iter().map(|values| values.iter().rev().copied().collect()).collect();
-        let truth = request.opening.with_outputs(graph, &right)?;
-        let falsehood = request.opening.with_outputs(graph, &wrong)?;
+        let truth = request.opening.with_outputs(graph, &right, &*system_randomness()?)?;
+        let falsehood = request.opening.with_outputs(graph, &wrong, &*system_randomness()?)?;
         let (signed, sent) = match self.lie {
             Lie::WrongAnswer | Lie::WrongAnswerProvenRight => (&falsehood, &falsehood),
             Lie::OtherAnswer => (&truth, &falsehood),

@@ -22,7 +22,8 @@ use cyborg_primitives::{Account, RequestNumber, TaskId};
 use cyborg_protocol::wire::{Answer, Request, WireError, exchange};
 use futures::future::{Either, select};
 use zkml_graph::Graph;
-use zkml_prover::Opening;
+use zkml_prover::system_randomness;
+use zkml_verifier::{Opening, public_input_digest};
 
 use crate::error::OwnerError;
 use crate::miner::{Said, pause, post, url};
@@ -112,7 +113,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let verifier = self.records.verifier(&record.key).await?;
         let graph = verifier.graph();
         // What does not fit is found before anything is signed.
-        drop(Opening::of_inputs(graph, record.key, inputs)?);
+        public_input_digest(graph, inputs)?;
         let mut last = "nobody serves it yet".to_owned();
         // What was signed for a miner is sent to it again, as long as it is not answered: a number that
         // nobody answers would keep all later ones from being paid.
@@ -194,7 +195,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                 None => {
                     self.records
                         .next_request(task, &miner, settled, |number| {
-                            let opening = Opening::of_inputs(graph, key, inputs)?;
+                            let opening = Opening::of_inputs(graph, key, inputs, &*system_randomness()?)?;
                             let input = opening.input_digest(graph)?;
                             let authorisation = Authorisation { task, miner, number, input, price_cap };
                             let signature = self.signer.sign(&authorisation.payload(&self.genesis()));

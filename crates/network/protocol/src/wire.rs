@@ -19,7 +19,7 @@ use cyborg_primitives::signed::{Acknowledgement, Authorisation, Payload as _, Re
 use cyborg_primitives::{Account, Digest};
 use thiserror::Error;
 use zeroize::Zeroizing;
-use zkml_prover::Opening;
+use zkml_verifier::Opening;
 
 /// Bytes of an sr25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;

@@ -3,24 +3,26 @@
 //! A prover returns the opening of what its proof commits to. Whoever owns an input may also choose
 //! its blinds before anybody proves anything ([`Opening::of_inputs`]): then the
 //! [digest](Opening::input_digest) by which the input is named is known before, and the owner sends
-//! the opening to the prover.
+//! the opening to the prover. Nothing here needs an operating system: whoever makes an opening brings
+//! 32 bytes of randomness.
 
-use crate::error::ProveError;
-use crate::key::{ProverKey, system_randomness};
-use crate::proving::{Request, commit_values, draw_blinds};
+use crate::circuit::IO_CHUNK;
+use crate::error::{FormatError, OpeningError};
+use crate::statement::{Shown, Statement, chunk_count, part_digest, tensors};
+use crate::wire::{Reader, header, put_scalars};
+use alloc::vec::Vec;
 use zeroize::{Zeroize, Zeroizing};
-use zkml_core::F;
+use zkml_core::commit::commit_rows;
+use zkml_core::group::Generators;
 use zkml_core::random::Random;
+use zkml_core::{Affine, F};
 use zkml_graph::{Graph, TensorId};
-use zkml_verifier::statement::{chunk_count, part_digest, tensors};
-use zkml_verifier::wire::{Reader, header, put_scalars};
-use zkml_verifier::{FormatError, Shown, Statement, Visibility};
 
 const MAGIC: &[u8; 6] = b"CYBopn";
 const VERSION: u16 = 1;
 
 /// Values and blinds of one tensor.
-type Part<'a> = (&'a [i64], &'a [F]);
+pub type OpenedTensor<'a> = (&'a [i64], &'a [F]);
 
 /// Values and blinds behind commitments: secret.
 pub struct Opening {
@@ -96,18 +98,23 @@ impl Opening {
             })
     }
 
-    /// An opening of a graph's inputs with fresh blinds.
+    /// An opening of a graph's inputs with fresh blinds, from 32 bytes of system randomness.
     ///
     /// # Errors
-    /// Where the inputs have other lengths than the graph's, or the system gives no randomness.
-    pub fn of_inputs(graph: &Graph, key: [u8; 32], inputs: &[Vec<i64>]) -> Result<Self, ProveError> {
+    /// Returns an error if the number or the lengths of the inputs are not the graph's.
+    pub fn of_inputs(
+        graph: &Graph,
+        key: [u8; 32],
+        inputs: &[Vec<i64>],
+        entropy: &[u8; 32],
+    ) -> Result<Self, OpeningError> {
         check_count(graph.inputs.len(), inputs.len())?;
         for (id, values) in graph.inputs.iter().zip(inputs) {
             check_values(graph, *id, values.len())?;
         }
         let bytes: Zeroizing<Vec<u8>> =
             Zeroizing::new(inputs.iter().flatten().flat_map(|value| value.to_le_bytes()).collect());
-        let mut random = Random::new("cyborg input opening v1", &*system_randomness()?, &[&key, &bytes]);
+        let mut random = Random::new("cyborg input opening v1", entropy, &[&key, &bytes]);
         let tensors = inputs
             .iter()
             .map(|values| Some((values.clone(), draw_blinds(values.len(), &mut random))))
@@ -120,7 +127,7 @@ impl Opening {
     ///
     /// # Errors
     /// Where this does not open all inputs of the graph.
-    pub fn input_digest(&self, graph: &Graph) -> Result<[u8; 32], ProveError> {
+    pub fn input_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
         let shown: Vec<Shown> = self
             .input_parts(graph)?
             .into_iter()
@@ -130,20 +137,25 @@ impl Opening {
     }
 
     /// This opening of inputs together with the outputs that follow from them, under fresh blinds:
-    /// the digest of the answer is known before its proof, which [`crate::prove_opened`] makes
-    /// with the same blinds.
+    /// the digest of the answer is known before its proof, which the prover makes with the same
+    /// blinds. They come from 32 bytes of system randomness.
     ///
     /// # Errors
-    /// Where this does not open all inputs of the graph, the outputs have other lengths than the
-    /// graph's, or the system gives no randomness.
-    pub fn with_outputs(&self, graph: &Graph, outputs: &[Vec<i64>]) -> Result<Self, ProveError> {
+    /// Returns an error if this does not open all inputs of the graph, or if the number or the
+    /// lengths of the outputs are not the graph's.
+    pub fn with_outputs(
+        &self,
+        graph: &Graph,
+        outputs: &[Vec<i64>],
+        entropy: &[u8; 32],
+    ) -> Result<Self, OpeningError> {
         let inputs = self.input_parts(graph)?;
         check_count(graph.outputs.len(), outputs.len())?;
         for (id, values) in graph.outputs.iter().zip(outputs) {
             check_values(graph, *id, values.len())?;
         }
         let bytes = self.to_bytes();
-        let mut random = Random::new("cyborg output opening v1", &*system_randomness()?, &[&bytes]);
+        let mut random = Random::new("cyborg output opening v1", entropy, &[&bytes]);
         let inputs = inputs.into_iter().map(|(values, blinds)| Some((values.to_vec(), blinds.to_vec())));
         let outputs = outputs.iter().map(|values| {
             let blinds = draw_blinds(values.len(), &mut random);
@@ -157,11 +169,11 @@ impl Opening {
     ///
     /// # Errors
     /// Where this does not open all inputs and outputs of the graph.
-    pub fn output_digest(&self, graph: &Graph) -> Result<[u8; 32], ProveError> {
+    pub fn output_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
         let expected = graph.inputs.len() + graph.outputs.len();
         let parts = self.tensors.get(graph.inputs.len()..).unwrap_or_default();
         if self.tensors.len() != expected {
-            return Err(ProveError::OpeningCount { expected, got: self.tensors.len() });
+            return Err(OpeningError::Count { expected, got: self.tensors.len() });
         }
         let shown: Vec<Shown> = parts_of(graph, &graph.outputs, parts)?
             .into_iter()
@@ -171,16 +183,19 @@ impl Opening {
     }
 
     /// Values and blinds of every graph input, with lengths checked.
-    fn input_parts(&self, graph: &Graph) -> Result<Vec<Part<'_>>, ProveError> {
+    fn input_parts(&self, graph: &Graph) -> Result<Vec<OpenedTensor<'_>>, OpeningError> {
         let count = graph.inputs.len();
         if self.tensors.len() != count && self.tensors.len() != count + graph.outputs.len() {
-            return Err(ProveError::OpeningCount { expected: count, got: self.tensors.len() });
+            return Err(OpeningError::Count { expected: count, got: self.tensors.len() });
         }
         parts_of(graph, &graph.inputs, &self.tensors)
     }
 
-    /// The outputs that this opens; `None` where it opens inputs alone.
-    pub(crate) fn outputs(&self, graph: &Graph) -> Result<Option<Vec<Part<'_>>>, ProveError> {
+    /// Values and blinds of the outputs that this opens; `None` if it opens inputs alone.
+    ///
+    /// # Errors
+    /// Returns an error if the lengths of the outputs or of their blinds are not the graph's.
+    pub fn outputs(&self, graph: &Graph) -> Result<Option<Vec<OpenedTensor<'_>>>, OpeningError> {
         match self.tensors.get(graph.inputs.len()..) {
             Some(parts @ [_, ..]) if parts.iter().all(Option::is_some) => {
                 parts_of(graph, &graph.outputs, parts).map(Some)
@@ -189,23 +204,42 @@ impl Opening {
         }
     }
 
-    /// The blinds for a request, if this opens its inputs.
-    pub(crate) fn blinds_of(&self, key: &ProverKey, request: &Request<'_>) -> Result<Vec<&[F]>, ProveError> {
-        if self.key != key.digest() {
-            return Err(ProveError::OpeningKey);
+    /// The blinds for given inputs of the graph of a key, named by its digest, if this opens them.
+    ///
+    /// # Errors
+    /// Returns an error if this is for another key, or opens other inputs than these.
+    pub fn blinds_of(
+        &self,
+        key: &[u8; 32],
+        graph: &Graph,
+        inputs: &[Vec<i64>],
+    ) -> Result<Vec<&[F]>, OpeningError> {
+        if self.key != *key {
+            return Err(OpeningError::Key);
         }
-        if request.input == Visibility::Public {
-            return Err(ProveError::OpeningOfPublic);
-        }
-        let parts = self.input_parts(key.graph())?;
-        check_count(parts.len(), request.inputs.len())?;
-        for (input, ((values, _), given)) in parts.iter().zip(request.inputs).enumerate() {
+        let parts = self.input_parts(graph)?;
+        check_count(parts.len(), inputs.len())?;
+        for (input, ((values, _), given)) in parts.iter().zip(inputs).enumerate() {
             if values != given {
-                return Err(ProveError::OpeningValues { input });
+                return Err(OpeningError::Values { input });
             }
         }
         Ok(parts.into_iter().map(|(_, blinds)| blinds).collect())
     }
+}
+
+/// The canonical commitment: chunks of raw integers, each with its blind.
+#[must_use]
+pub fn commit_values(values: &[i64], blinds: &[F]) -> Vec<Affine> {
+    let generators = Generators::new(IO_CHUNK, 0);
+    let chunks: Vec<&[i64]> = values.chunks(IO_CHUNK).collect();
+    commit_rows(&generators, &chunks, blinds)
+}
+
+/// Fresh blinds for the chunks of `len` values.
+#[must_use]
+pub fn draw_blinds(len: usize, random: &mut Random) -> Vec<F> {
+    (0..chunk_count(len)).map(|_| random.scalar()).collect()
 }
 
 /// Values and blinds of tensors of a graph, with lengths checked.
@@ -213,15 +247,15 @@ fn parts_of<'a>(
     graph: &Graph,
     ids: &[TensorId],
     tensors: &'a [Option<(Vec<i64>, Vec<F>)>],
-) -> Result<Vec<Part<'a>>, ProveError> {
+) -> Result<Vec<OpenedTensor<'a>>, OpeningError> {
     let parts = ids.iter().zip(tensors).enumerate().map(|(input, (id, tensor))| {
         let Some((values, blinds)) = tensor else {
-            return Err(ProveError::OpeningClosed { input });
+            return Err(OpeningError::Closed { input });
         };
         check_values(graph, *id, values.len())?;
         let expected = chunk_count(values.len());
         if blinds.len() != expected {
-            return Err(ProveError::OpeningBlinds { input, expected, got: blinds.len() });
+            return Err(OpeningError::Blinds { input, expected, got: blinds.len() });
         }
         Ok((&values[..], &blinds[..]))
     });
@@ -232,24 +266,24 @@ fn len(shape: &[u32]) -> usize {
     shape.iter().map(|extent| *extent as usize).product()
 }
 
-fn check_count(expected: usize, got: usize) -> Result<(), ProveError> {
-    if expected == got { Ok(()) } else { Err(ProveError::OpeningCount { expected, got }) }
+fn check_count(expected: usize, got: usize) -> Result<(), OpeningError> {
+    if expected == got { Ok(()) } else { Err(OpeningError::Count { expected, got }) }
 }
 
-fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), ProveError> {
+fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), OpeningError> {
     let tensor = &graph.tensors[id as usize];
     let expected = len(&tensor.shape);
     if got == expected {
         return Ok(());
     }
-    Err(ProveError::OpeningLength { tensor: tensor.name.clone(), expected, got })
+    Err(OpeningError::Length { tensor: tensor.name.clone(), expected, got })
 }
 
 /// The digest of the inputs' part of every statement that shows these inputs in public.
 ///
 /// # Errors
 /// Where the inputs have other lengths than the graph's.
-pub fn public_input_digest(graph: &Graph, inputs: &[Vec<i64>]) -> Result<[u8; 32], ProveError> {
+pub fn public_input_digest(graph: &Graph, inputs: &[Vec<i64>]) -> Result<[u8; 32], OpeningError> {
     check_count(graph.inputs.len(), inputs.len())?;
     for (id, values) in graph.inputs.iter().zip(inputs) {
         check_values(graph, *id, values.len())?;
