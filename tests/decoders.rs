@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use zkml_graph::codec::{decode_graph, decode_model, encode_graph, encode_model};
 use zkml_import::Model;
 use zkml_import::data::Samples;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::ProverKey;
 use zkml_verifier::circuit::Circuit;
-use zkml_verifier::{VerifierKey, verify};
+use zkml_verifier::{Opening, VerifierKey, verify};
 
 /// A decoder of untrusted bytes.
 #[derive(Clone, Copy, Debug)]

@@ -21,8 +21,8 @@ use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
 use serde::Serialize;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, Request, prove_opened};
-use zkml_verifier::{PROTOCOL, Visibility};
+use zkml_prover::{Request, prove_opened, system_randomness};
+use zkml_verifier::{Opening, PROTOCOL, Visibility};
 
 use super::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
@@ -189,7 +189,8 @@ fn answer(
 ) -> Result<Submission> {
     let genesis = market.session.chain.genesis();
     let miner = market.miners[miner].account();
-    let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+    let entropy = system_randomness()?;
+    let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs, &entropy)?;
     let input = opening.input_digest(model.key.graph())?;
     let authorisation = Authorisation { task, miner, number, input, price_cap: CAP };
     let signature = market.owner.sign(&authorisation.payload(&genesis));

@@ -250,7 +250,7 @@ async fn next(feeder: &Feeder, follow: &mut Follow) -> Result<Block> {
 }
 
 async fn settled(asker: &Asker, block: &AtBlock) -> Result<RequestNumber> {
-    let terms = cyborg_miner_client::market::terms(block, asker.task, &asker.miner).await?;
+    let terms = cyborg_chain_client::view::terms(block, asker.task, &asker.miner).await?;
     Ok(terms.context("the miner has no tariff any more")?.settled.through())
 }
 

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use zkml_graph::Graph;
 use zkml_import::data::{DataError, Row, Samples};
 use zkml_import::quantize;
-use zkml_prover::Opening;
-use zkml_verifier::{Shown, Statement, VerifierKey};
+use zkml_verifier::{Opening, Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
 use super::arguments::Verify;
@@ -95,10 +94,7 @@ impl Claims {
                 let outputs = values.split_off(graph.inputs.len().min(values.len()));
                 (Some(values), Some(outputs))
             }
-            _ => {
-                let (inputs, outputs) = split(statement, graph.inputs.len());
-                (public(inputs), public(outputs))
-            }
+            _ => statement.public(graph),
         };
         let opened = Opened { inputs, outputs };
         compare("--input", &arguments.input, &self.inputs, &opened.inputs, &Ports::inputs(graph))?;

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::json;
 use zeroize::Zeroizing;
 use zkml_graph::Graph;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::ProverKey;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::Body;
 use zkml_verifier::soundness::{self, StepError};
-use zkml_verifier::{Proof, VerifierKey, Visibility};
+use zkml_verifier::{Opening, Proof, VerifierKey, Visibility};
 
 use super::arguments::InspectZk;
 use super::claims::{public, split};

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 use zkml_import::data::Samples;
-use zkml_prover::{Opening, ProveError, Proved, ProverKey, Request, prove_live};
-use zkml_verifier::Visibility;
+use zkml_prover::{ProveError, Proved, ProverKey, Request, prove_live};
+use zkml_verifier::{Opening, Visibility};
 
 use super::arguments::Prove;
 use super::{MAX_KEY_BYTES, live};

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::submit::Finalised;
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
-use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_localnet::market::{self, HOME, Offer, TaskOrder};
-use cyborg_miner_client::deploy::cost;
+use cyborg_owner::deploy::cost;
 use cyborg_primitives::money::UNIT;
 use cyborg_primitives::place::{Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext};
@@ -19,8 +20,8 @@ use cyborg_tests::models::{Case, digits};
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, ProverKey, Request, keygen, prove_opened};
-use zkml_verifier::{PROTOCOL, VerifierKey, Visibility};
+use zkml_prover::{ProverKey, Request, keygen, prove_opened, system_randomness};
+use zkml_verifier::{Opening, PROTOCOL, VerifierKey, Visibility};
 
 pub(crate) use cyborg_localnet::market::BOND;
 
@@ -140,7 +141,8 @@ impl Market {
         miner: &Keypair,
         number: RequestNumber,
     ) -> TestResult<Asked> {
-        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+        let entropy = system_randomness()?;
+        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs, &entropy)?;
         let input = opening.input_digest(model.key.graph())?;
         let authorisation =
             Authorisation { task, miner: keys::account(miner), number, input, price_cap: UNIT };

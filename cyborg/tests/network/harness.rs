@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cyborg_account::keys;
 use cyborg_chain_client::runtime;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Chain, keys};
+use cyborg_chain_client::view::{self, TaskView};
+use cyborg_chain_client::{AtBlock, Chain};
 use cyborg_localnet::fund;
-use cyborg_miner_client::market::{self, TaskView};
 use cyborg_primitives::{Account, TaskId};
 use tokio::runtime::Builder;
 
@@ -277,7 +278,7 @@ impl Network {
 
     /// A task that is not vacated.
     pub(crate) async fn task(&self, task: TaskId) -> TestResult<TaskView> {
-        Ok(market::task(&self.at().await?, task).await?.ok_or("the task is vacated")?)
+        Ok(view::task(&self.at().await?, task).await?.ok_or("the task is vacated")?)
     }
 
     /// Which of the miners this is.

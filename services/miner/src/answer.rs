@@ -6,22 +6,23 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use cyborg_chain_client::Keypair;
+use cyborg_account::Keypair;
+use cyborg_account::verify;
 use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::Recipient;
 use cyborg_primitives::signed::{Authorisation, Payload as _, Receipt};
 use cyborg_primitives::{Account, Digest, RequestNumber};
-use cyborg_storage_client::owner::verify;
 use tokio::sync::oneshot;
 use zkml_engine::Engine;
-use zkml_prover::Opening;
+use zkml_prover::system_randomness;
+use zkml_verifier::Opening;
 
 use crate::keeper::Kept;
 use crate::metrics::Metrics;
 use crate::served::{Refused, Served};
 use crate::store::{Answered, Store};
-use cyborg_miner_client::wire::{Answer, Request};
+use cyborg_protocol::wire::{Answer, Request};
 
 /// A request that waits for a thread.
 pub(crate) struct Job {
@@ -162,7 +163,8 @@ fn run(desk: &Desk, served: &Served, engine: &Engine<'_>, request: Request) -> R
         tracing::error!(task, number, %error, "an answer cannot be named");
         Refused::Failed
     };
-    let full = opening.with_outputs(graph, &outputs).map_err(|error| failed(&error))?;
+    let entropy = system_randomness().map_err(|error| failed(&error))?;
+    let full = opening.with_outputs(graph, &outputs, &entropy).map_err(|error| failed(&error))?;
     let output = full.output_digest(graph).map_err(|error| failed(&error))?;
     let receipt = Receipt { task, miner, number, input, output };
     let receipt_signature = desk.signer.sign(&receipt.payload(&desk.genesis)).0;

@@ -16,11 +16,11 @@ use cyborg_primitives::signed::{Acknowledgement, Authorisation, Receipt};
 use cyborg_primitives::{ModelId, RequestNumber, TaskId};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 use zeroize::Zeroizing;
-use zkml_prover::Opening;
+use zkml_verifier::Opening;
 
 use crate::error::Failure;
 use crate::step::Step;
-use cyborg_miner_client::wire::SIGNATURE_BYTES;
+use cyborg_protocol::wire::SIGNATURE_BYTES;
 use room::Patient;
 
 const TASKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tasks v1");

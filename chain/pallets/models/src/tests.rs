@@ -353,7 +353,7 @@ fn proofs_are_verified_together() {
     let key = key();
     let claim = |proof, context| Claim { key: &key, proof, context };
     let graph = KEYS.prover.graph();
-    let input = zkml_prover::public_input_digest(graph, &inputs).unwrap();
+    let input = zkml_verifier::public_input_digest(graph, &inputs).unwrap();
     let (good, bad) = (claim(&one, b"one"), claim(&one, b"two"));
     let lost = Claim { key: b"no key", ..good };
     let verdicts = ZkVerifier::verify(&[good, bad, claim(&two, b"two"), claim(b"", b"one"), lost]);

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cyborg_account::keys;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{Chain, json as chain_json, keys, runtime};
+use cyborg_chain_client::{Chain, json as chain_json, runtime};
 use cyborg_localnet::fund;
 use cyborg_localnet::layout::Layout;
 use cyborg_localnet::settings::Settings;

@@ -8,9 +8,9 @@ use ark_ff::PrimeField;
 use rayon::prelude::*;
 use zkml_core::F;
 use zkml_core::group::Fq;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::ProverKey;
 use zkml_verifier::proof::{Body, Proof};
-use zkml_verifier::{VerifierKey, VerifyError, Visibility, verify};
+use zkml_verifier::{Opening, VerifierKey, VerifyError, Visibility, verify};
 
 /// Bytes before a proof's commitments or values: header, digest, flags.
 const HEAD: usize = 42;

@@ -4,8 +4,8 @@ use crate::liar::Liar;
 use crate::models;
 use zkml_core::F;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, ProveError, Request, prove, prove_opened, public_input_digest};
-use zkml_verifier::{PROTOCOL, Visibility, verify};
+use zkml_prover::{ProveError, Request, prove, prove_opened, system_randomness};
+use zkml_verifier::{Opening, OpeningError, PROTOCOL, Visibility, public_input_digest, verify};
 
 /// Values that are left out are not zeros, although the commitment is the same.
 #[test]
@@ -45,7 +45,8 @@ fn a_shorter_vector_opens_nothing() {
 fn an_input_is_named_before_it_is_proven() {
     let liar = Liar::new(models::concat(1));
     let (key, graph) = (&liar.keys.prover, liar.keys.prover.graph());
-    let opening = Opening::of_inputs(graph, key.digest(), &liar.inputs).unwrap();
+    let opening =
+        Opening::of_inputs(graph, key.digest(), &liar.inputs, &system_randomness().unwrap()).unwrap();
     // As it travels from the owner to the prover.
     let opening = Opening::from_bytes(&opening.to_bytes()).unwrap();
     let named = opening.input_digest(graph).unwrap();
@@ -85,7 +86,8 @@ fn an_input_is_named_before_it_is_proven() {
 fn a_wrong_opening_is_refused() {
     let liar = Liar::new(models::concat(1));
     let (key, graph) = (&liar.keys.prover, liar.keys.prover.graph());
-    let opening = Opening::of_inputs(graph, key.digest(), &liar.inputs).unwrap();
+    let opening =
+        Opening::of_inputs(graph, key.digest(), &liar.inputs, &system_randomness().unwrap()).unwrap();
     let attempt = |shown, change: &dyn Fn(&mut Opening)| {
         let mut other = Opening { key: opening.key, tensors: opening.tensors.clone() };
         change(&mut other);
@@ -95,22 +97,22 @@ fn a_wrong_opening_is_refused() {
     let refused = |change: &dyn Fn(&mut Opening)| attempt(Visibility::Committed, change).unwrap();
     assert!(attempt(Visibility::Committed, &|_| ()).is_none());
     let public = attempt(Visibility::Public, &|_| ()).unwrap();
-    assert!(matches!(public, ProveError::OpeningOfPublic));
-    assert!(matches!(refused(&|opening| opening.key[0] ^= 1), ProveError::OpeningKey));
+    assert!(matches!(public, ProveError::Opening(OpeningError::OfPublic)));
+    assert!(matches!(refused(&|opening| opening.key[0] ^= 1), ProveError::Opening(OpeningError::Key)));
     let shorter = refused(&|opening| opening.tensors.truncate(1));
-    assert!(matches!(shorter, ProveError::OpeningCount { expected: 2, got: 1 }));
+    assert!(matches!(shorter, ProveError::Opening(OpeningError::Count { expected: 2, got: 1 })));
     let closed = refused(&|opening| opening.tensors[1] = None);
-    assert!(matches!(closed, ProveError::OpeningClosed { input: 1 }));
+    assert!(matches!(closed, ProveError::Opening(OpeningError::Closed { input: 1 })));
     fn part(opening: &mut Opening) -> (&mut Vec<i64>, &mut Vec<F>) {
         let (values, blinds) = opening.tensors[0].as_mut().unwrap();
         (values, blinds)
     }
     let fewer = refused(&|opening| part(opening).0.truncate(1));
-    assert!(matches!(fewer, ProveError::OpeningLength { .. }));
+    assert!(matches!(fewer, ProveError::Opening(OpeningError::Length { .. })));
     let other = refused(&|opening| part(opening).0[0] += 1);
-    assert!(matches!(other, ProveError::OpeningValues { input: 0 }));
+    assert!(matches!(other, ProveError::Opening(OpeningError::Values { input: 0 })));
     let blinds = refused(&|opening| part(opening).1.push(F::from(1u64)));
-    assert!(matches!(blinds, ProveError::OpeningBlinds { input: 0, expected: 1, got: 2 }));
+    assert!(matches!(blinds, ProveError::Opening(OpeningError::Blinds { input: 0, expected: 1, got: 2 })));
 }
 
 /// An answer is named before it is proven, and a prover takes no other answer than its own.
@@ -118,9 +120,10 @@ fn a_wrong_opening_is_refused() {
 fn an_output_is_named_before_it_is_proven() {
     let liar = Liar::new(models::concat(1));
     let (key, graph) = (&liar.keys.prover, liar.keys.prover.graph());
-    let inputs = Opening::of_inputs(graph, key.digest(), &liar.inputs).unwrap();
+    let inputs =
+        Opening::of_inputs(graph, key.digest(), &liar.inputs, &system_randomness().unwrap()).unwrap();
     let outputs = zkml_engine::run(graph, key.weights(), &liar.inputs).unwrap();
-    let opening = inputs.with_outputs(graph, &outputs).unwrap();
+    let opening = inputs.with_outputs(graph, &outputs, &system_randomness().unwrap()).unwrap();
     let opening = Opening::from_bytes(&opening.to_bytes()).unwrap();
     let named = (opening.input_digest(graph).unwrap(), opening.output_digest(graph).unwrap());
     assert_eq!(named.0, inputs.input_digest(graph).unwrap());
@@ -137,14 +140,20 @@ fn an_output_is_named_before_it_is_proven() {
     // Another answer has another name, and is not proven.
     let mut others = outputs.clone();
     others[0][0] += 1;
-    let lie = inputs.with_outputs(graph, &others).unwrap();
+    let lie = inputs.with_outputs(graph, &others, &system_randomness().unwrap()).unwrap();
     assert_ne!(lie.output_digest(graph).unwrap(), named.1);
     let shown = request(Visibility::Committed);
     let refused = prove_opened(key, &shown, &lie, &mut HashTranscript::new(PROTOCOL)).err().unwrap();
-    assert!(matches!(refused, ProveError::OpeningOutputs { output: 0 }));
+    assert!(matches!(refused, ProveError::Opening(OpeningError::Outputs { output: 0 })));
     // What opens inputs alone names no output; outputs of other lengths are none.
-    assert!(matches!(inputs.output_digest(graph), Err(ProveError::OpeningCount { .. })));
-    assert!(matches!(inputs.with_outputs(graph, &[]), Err(ProveError::OpeningCount { .. })));
+    assert!(matches!(inputs.output_digest(graph), Err(OpeningError::Count { .. })));
+    assert!(matches!(
+        inputs.with_outputs(graph, &[], &system_randomness().unwrap()),
+        Err(OpeningError::Count { .. })
+    ));
     others[0].push(0);
-    assert!(matches!(inputs.with_outputs(graph, &others), Err(ProveError::OpeningLength { .. })));
+    assert!(matches!(
+        inputs.with_outputs(graph, &others, &system_randomness().unwrap()),
+        Err(OpeningError::Length { .. })
+    ));
 }
