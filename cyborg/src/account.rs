@@ -6,7 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use cyborg_chain_client::keys::{self, KeyError};
+use cyborg_account::keys::{self, KeyError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 

@@ -1,11 +1,12 @@
 //! Accounts with keys that count their own transactions, which are signed here without asking the node.
 
 use anyhow::Result;
+use cyborg_account::{Keypair, keys};
 use cyborg_chain_client::subxt::config::DefaultExtrinsicParamsBuilder;
 use cyborg_chain_client::subxt::ext::scale_encode::EncodeAsFields;
 use cyborg_chain_client::subxt::tx::StaticPayload;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Config, Keypair, keys};
+use cyborg_chain_client::{AtBlock, Config};
 use cyborg_primitives::Account;
 
 use super::session::to_hex;

@@ -152,7 +152,7 @@ pub(crate) async fn reports(
     for period in first..first + count {
         for (task, miner) in engaged {
             let consumed =
-                Measurements { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
+                Report { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
             let report = runtime::transactions().reports().report(*task, period, consumed);
             transactions.push(market.miners[*miner].transaction(&market.session.at, report)?);
         }

@@ -1,6 +1,7 @@
 //! `cyborg chain balance` and `transfer`.
 
-use cyborg_chain_client::{Chain, ChainError, json as chain_json, keys, runtime};
+use cyborg_account::keys;
+use cyborg_chain_client::{Chain, ChainError, json as chain_json, runtime};
 use serde_json::{Value, json};
 
 use super::account;

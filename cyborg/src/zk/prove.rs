@@ -16,8 +16,8 @@ use crate::model::{self, shown};
 use crate::progress::Progress;
 use crate::report::{Report, bytes, seconds};
 
-/// Where the opening goes: beside the proof, or where the user says. A live proof has no file, so
-/// that its opening is kept only where a file is named.
+/// The file of the opening: the one that the user names, or one beside the proof. A live proof has no file, so
+/// that its opening is kept only if a file is named.
 fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
     if arguments.public_input && arguments.public_output {
         return match arguments.opening_out {
@@ -44,7 +44,7 @@ fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
     Ok(path)
 }
 
-/// Proves, and writes the proof and, where something is committed, its opening.
+/// Proves, and writes the proof and, if something is committed, its opening.
 pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     let opening_path = opening_path(arguments)?;
     let read: [&Path; 2] = [&arguments.key, &arguments.sample.input];

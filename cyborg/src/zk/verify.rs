@@ -88,7 +88,7 @@ fn listen(
 ) -> Result<Result<Statement, VerifyError>, Failure> {
     let failed = |source| Failure::Io { file: address.to_owned(), action: "cannot listen", source };
     let listener = TcpListener::bind(address).map_err(failed)?;
-    // With port 0 the system chooses; whoever started this must learn what.
+    // With port 0 the system chooses a port, which the caller must learn.
     eprintln!("listening on {}", listener.local_addr().map_err(failed)?);
     let session = live::serve(&listener, key, &arguments.context.0, arguments.patience.duration(), |error| {
         eprintln!("note: a session ended without a proof: {error}");

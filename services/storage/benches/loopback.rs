@@ -12,13 +12,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_storage::{Config, Node};
 use cyborg_storage_client::coded::Coded;
 use cyborg_storage_client::error::{from_hex, hex};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use cyborg_storage_client::storage::{download, fetch, upload};
 use cyborg_storage_client::store::Store;
 
@@ -61,7 +61,7 @@ fn make_model(path: &Path, megabytes: u64) {
 
 /// One step, in a process of its own: what it took, and its memory.
 async fn act(step: &str, home: &Path, urls: &str) {
-    let signer: Arc<dyn Signer> = Arc::new(OwnerKey::from_seed(&[1; 32]).unwrap());
+    let signer: Arc<dyn Signing> = Arc::new(keys::from_seed(&[1; 32]).unwrap());
     let places = urls
         .split(' ')
         .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn Store>)

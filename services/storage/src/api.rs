@@ -28,10 +28,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use cyborg_primitives::{Digest, Moment};
+use cyborg_storage_client::access::{AccessToken, Action};
 use cyborg_storage_client::error::{from_hex, hex};
 use cyborg_storage_client::manifest::SignedManifest;
 use cyborg_storage_client::node::NodeStatus;
-use cyborg_storage_client::owner::{Access, Action};
 use cyborg_storage_client::store::Kind;
 use futures::stream;
 use tokio::sync::Semaphore;
@@ -311,9 +311,9 @@ async fn delete(api: &Api, id: &str, headers: &HeaderMap) -> Result<Response, Re
 }
 
 /// The owner's leave for an action.
-fn access(api: &Api, headers: &HeaderMap, action: Action) -> Result<Access, Refused> {
+fn access(api: &Api, headers: &HeaderMap, action: Action) -> Result<AccessToken, Refused> {
     let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-    let access = header.and_then(Access::from_header).filter(|access| access.action == action);
+    let access = header.and_then(AccessToken::from_header).filter(|access| access.action == action);
     let access = access.filter(|access| access.is_valid(&api.shared.account, 0)).ok_or_else(|| {
         Refused::new(StatusCode::UNAUTHORIZED, "an owner's leave for this node and action is needed")
     })?;

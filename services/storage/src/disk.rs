@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use cyborg_envelope::files;
+use cyborg_disk::files;
 use cyborg_primitives::Digest;
 use cyborg_storage_client::error::{from_hex, hex};
 use cyborg_storage_client::manifest::Manifest;

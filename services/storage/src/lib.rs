@@ -27,10 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cyborg_envelope::{ContentKey, files};
+use cyborg_account::{Keypair, Signing, keys};
+use cyborg_disk::files;
+use cyborg_envelope::ContentKey;
 use cyborg_primitives::Account;
 use cyborg_serving::{Connections, Gauge, Service, ServingError, bind, serve};
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -248,7 +249,7 @@ impl Node {
 }
 
 /// The node's key, made at its first start. Owners' leaves to store are for this key.
-fn node_key(folder: &Path) -> Result<OwnerKey, StartError> {
+fn node_key(folder: &Path) -> Result<Keypair, StartError> {
     let path = folder.join("node.key");
     let failed = |reason: String| StartError::Key { path: path.clone(), reason };
     if !path.exists() {
@@ -257,5 +258,5 @@ fn node_key(folder: &Path) -> Result<OwnerKey, StartError> {
     }
     let bytes = Zeroizing::new(std::fs::read(&path).map_err(|error| failed(error.to_string()))?);
     let seed: Option<&[u8; 32]> = bytes.as_slice().try_into().ok();
-    seed.and_then(OwnerKey::from_seed).ok_or_else(|| failed("not a key of 32 bytes".to_owned()))
+    seed.and_then(keys::from_seed).ok_or_else(|| failed("not a key of 32 bytes".to_owned()))
 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::runtime;
+
 /// Why the chain could not be asked or told.
 #[derive(Debug, Error)]
 pub enum ChainError {
@@ -41,12 +43,14 @@ pub enum ChainError {
     #[error("the chain refused the transaction: {0}")]
     Refused(String),
     /// The transaction is in a block, and did nothing: the pallet's error and its description.
-    #[error("{pallet}: {error}: {description}")]
+    #[error("{pallet}: {name}: {description}")]
     Dispatch {
+        /// The pallet's error.
+        error: Box<runtime::Error>,
         /// The pallet.
         pallet: String,
         /// Name of its error.
-        error: String,
+        name: String,
         /// What the pallet says of it.
         description: String,
     },
@@ -65,5 +69,16 @@ pub enum ChainError {
 impl<E: Into<subxt::Error>> From<E> for ChainError {
     fn from(error: E) -> Self {
         Self::Node(Box::new(error.into()))
+    }
+}
+
+impl ChainError {
+    /// The error with which a pallet refused a call; `None` if no pallet did.
+    #[must_use]
+    pub fn by_pallet(&self) -> Option<&runtime::Error> {
+        match self {
+            Self::Dispatch { error, .. } => Some(error),
+            _ => None,
+        }
     }
 }

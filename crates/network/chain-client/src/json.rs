@@ -230,7 +230,7 @@ mod tests {
     fn accounts_are_addresses() {
         #[derive(Encode, TypeInfo)]
         struct AccountId32([u8; 32]);
-        let alice = subxt_signer::sr25519::dev::alice().public_key().0;
+        let alice = keys::account(&keys::load("//Alice").unwrap());
         assert_eq!(shown(&AccountId32(alice)), json!("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"));
     }
 }

@@ -5,14 +5,16 @@
 
 use std::time::Duration;
 
+use cyborg_account::Signing;
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::{DispatchError, TransactionEventsError};
 use subxt::events::DecodeAsEvent;
 use subxt::extrinsics::ExtrinsicEvents;
 use subxt::tx::{Payload, TransactionStatus};
+use subxt::utils::{AccountId32, MultiSignature};
 use tokio::time::timeout;
 
-use crate::{Chain, ChainError, Config, Keypair};
+use crate::{Chain, ChainError, Config};
 
 /// How many blocks a transaction stays valid.
 pub const LIFETIME_BLOCKS: u64 = 64;
@@ -46,15 +48,18 @@ impl Chain {
     ///
     /// # Errors
     /// Where it is refused, fails in its pallet, or its outcome stays unknown.
-    pub async fn submit<C: Payload>(&self, call: &C, signer: &Keypair) -> Result<Finalised, ChainError> {
+    pub async fn submit<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
         let progress = {
             let _one_at_a_time = self.nonces.lock().await;
             let at = self.client.at_current_block().await?;
-            let account = signer.public_key().to_account_id();
+            let account = AccountId32(signer.account());
             let nonce = self.next_nonce(&account).await?;
             let params =
                 DefaultExtrinsicParamsBuilder::<Config>::new().mortal(LIFETIME_BLOCKS).nonce(nonce).build();
-            at.transactions().sign_and_submit_then_watch(call, signer, params).await.map_err(refusal)?
+            at.transactions()
+                .sign_and_submit_then_watch(call, &Signer(signer), params)
+                .await
+                .map_err(refusal)?
         };
         let hash = progress.extrinsic_hash().0;
         let mut progress = progress;
@@ -83,6 +88,19 @@ impl Chain {
     }
 }
 
+/// An account's signatures in the chain's types.
+pub(crate) struct Signer<'a>(pub(crate) &'a dyn Signing);
+
+impl subxt::tx::Signer<Config> for Signer<'_> {
+    fn account_id(&self) -> AccountId32 {
+        AccountId32(self.0.account())
+    }
+
+    fn sign(&self, payload: &[u8]) -> MultiSignature {
+        MultiSignature::Sr25519(self.0.sign(payload))
+    }
+}
+
 fn refusal(error: subxt::error::ExtrinsicError) -> ChainError {
     match error {
         subxt::error::ExtrinsicError::ErrorSubmittingTransaction(error) => {
@@ -102,8 +120,9 @@ pub(crate) fn module_error(failure: &DispatchError) -> Option<ChainError> {
     let DispatchError::Module(module) = failure else { return None };
     let details = module.details().ok()?;
     Some(ChainError::Dispatch {
+        error: Box::new(module.as_root_error().ok()?),
         pallet: details.pallet.name().to_owned(),
-        error: details.variant.name.clone(),
+        name: details.variant.name.clone(),
         description: details.variant.docs.join(" ").trim().to_owned(),
     })
 }

@@ -20,11 +20,9 @@
 //! twice. What this gives away is whether two blobs under one key are equal.
 
 mod read;
-mod seal;
 mod write;
 
 pub use read::BlobReader;
-pub use seal::{Sealed, digest_of};
 pub use write::BlobWriter;
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
@@ -215,18 +213,22 @@ impl Layout {
         if layout.segments == segments && layout.blob_bytes == blob_bytes { Ok(layout) } else { Err(bad()) }
     }
 
-    fn is_last(&self, segment: u64) -> bool {
+    /// Whether a segment is the last.
+    #[must_use]
+    pub fn is_last(&self, segment: u64) -> bool {
         segment + 1 == self.segments
     }
 
     /// Plaintext bytes of a segment.
-    fn segment_bytes(&self, segment: u64) -> usize {
+    #[must_use]
+    pub fn segment_bytes(&self, segment: u64) -> usize {
         let start = segment << self.segment_log;
         (self.plaintext_bytes - start).min(1 << self.segment_log) as usize
     }
 
     /// Where a segment's ciphertext begins in the blob.
-    fn segment_offset(&self, segment: u64) -> u64 {
+    #[must_use]
+    pub fn segment_offset(&self, segment: u64) -> u64 {
         HEADER_BYTES as u64 + segment * ((1 << self.segment_log) + TAG_BYTES as u64)
     }
 }

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use blake2::Blake2b512;
 use bytes::{Bytes, BytesMut};
-use cyborg_envelope::blob::Sealed;
-use cyborg_envelope::files::read_through;
-use cyborg_primitives::{Account, Digest};
+use cyborg_account::{Signing, address};
+use cyborg_disk::files::read_through;
+use cyborg_disk::sealed::Sealed;
+use cyborg_primitives::Digest;
 use futures::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -30,11 +30,10 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{StorageError, hex};
 use crate::http::{base, body, client, printable, refusal, unreachable};
 use crate::node::now;
-use crate::owner::Signer;
 use crate::storage::{Download, Storage, blocking};
 
 /// CESS's prefix of addresses.
-const SS58_PREFIX: u16 = 11330;
+pub const SS58_PREFIX: u16 = 11330;
 /// CESS's segments.
 const SEGMENT_BYTES: usize = 32 << 20;
 /// Bytes of a part.
@@ -57,7 +56,7 @@ const ILLEGAL_RANGE: &str = "Illegal Content-Range content";
 pub struct CessGateway {
     url: String,
     http: Client,
-    signer: Arc<dyn Signer>,
+    signer: Arc<dyn Signing>,
     account: String,
     territory: HeaderValue,
     part_bytes: u64,
@@ -87,18 +86,26 @@ impl CessGateway {
     ///
     /// # Errors
     /// Where the URL or the territory's name cannot be used.
-    pub fn new(url: &str, territory: &str, signer: Arc<dyn Signer>) -> Result<Self, StorageError> {
+    pub fn new(url: &str, territory: &str, signer: Arc<dyn Signing>) -> Result<Self, StorageError> {
         let url = base(url)?;
         let bad = |_| StorageError::BadSetting { what: "territory", got: territory.to_owned() };
         Ok(Self {
-            http: client(&url)?,
+            http: client(&url, &[])?,
             url,
-            account: address(&signer.account()),
+            account: address::encode(SS58_PREFIX, &signer.account()),
             signer,
             territory: HeaderValue::from_str(territory).map_err(bad)?,
             part_bytes: PART_BYTES,
             pause: Duration::from_secs(6),
         })
+    }
+
+    /// Trusts these certificates (PEM) beside the system's.
+    ///
+    /// # Errors
+    /// Returns an error if one of them is invalid.
+    pub fn with_roots(self, roots: &[Vec<u8>]) -> Result<Self, StorageError> {
+        Ok(Self { http: client(&self.url, roots)?, ..self })
     }
 
     /// With parts of another size, and another pause before something is tried again.
@@ -469,44 +476,10 @@ impl FileId {
     }
 }
 
-/// An account as CESS writes it: SS58 with its prefix.
-fn address(account: &Account) -> String {
-    let mut bytes = vec![
-        ((SS58_PREFIX & 0xfc) >> 2) as u8 | 0x40,
-        (SS58_PREFIX >> 8) as u8 | ((SS58_PREFIX & 3) << 6) as u8,
-    ];
-    bytes.extend(account);
-    let checksum = Blake2b512::new().chain_update(b"SS58PRE").chain_update(&bytes).finalize();
-    bytes.extend(&checksum[..2]);
-    bs58::encode(bytes).into_string()
-}
-
-/// The account of an address; `None` where it is not one of CESS's.
-#[must_use]
-pub fn account_of(text: &str) -> Option<Account> {
-    let bytes = bs58::decode(text).into_vec().ok()?;
-    let account = bytes.get(2..34)?.try_into().ok()?;
-    (address(&account) == text).then_some(account)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    /// The public gateways' accounts, as CESS's documentation lists them.
-    #[test]
-    fn addresses_are_cess_s() {
-        for text in [
-            "cXf3X3ugTnivQA9iDRYmLNzxSqybgDtpStBjFcBZEoH33UVaz",
-            "cXjy16zpi3kFU6ThDHeTifpwHop4YjaF3EvYipTeJSbTjmayP",
-            "cXhkf7fFTToo8476oeRqxyWVnxF8ESsd8b7Yh258v6n26RTkL",
-        ] {
-            assert_eq!(address(&account_of(text).unwrap()), text);
-        }
-        assert!(account_of("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY").is_none());
-        assert!(account_of("cX").is_none());
-    }
 
     fn sha(parts: &[&[u8]]) -> [u8; 32] {
         Sha256::digest(parts.concat()).into()

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use cyborg_envelope::blob::{Sealed, digest_of};
+use cyborg_account::Signing;
+use cyborg_disk::sealed::{Sealed, digest_of};
 use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::StorageError;
 use crate::manifest::{Code, SignedManifest};
-use crate::owner::Signer;
 use crate::storage::{Download, Storage, blocking};
 use crate::store::{Kind, Store};
 
@@ -79,7 +79,7 @@ impl Place {
 
 struct Inner {
     places: Vec<Place>,
-    signer: Arc<dyn Signer>,
+    signer: Arc<dyn Signing>,
     code: Code,
     fragment_bytes: u32,
     observer: Option<Observer>,
@@ -97,7 +97,7 @@ impl Coded {
     /// Where there are no places.
     pub fn new(
         places: Vec<Arc<dyn Store>>,
-        signer: Arc<dyn Signer>,
+        signer: Arc<dyn Signing>,
         code: Code,
     ) -> Result<Self, StorageError> {
         if places.is_empty() {

@@ -198,6 +198,12 @@ pub enum StorageError {
         /// Id it answered with.
         found: String,
     },
+    /// A certificate that is to be trusted cannot be read.
+    #[error("a certificate to be trusted is invalid: {reason}")]
+    Certificate {
+        /// Why.
+        reason: String,
+    },
     /// A name or value that a request cannot carry.
     #[error("{what} cannot be used: {got}")]
     BadSetting {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Certificate, Client, Response, StatusCode, redirect};
 
 use crate::error::{StorageError, cause};
 
@@ -13,19 +13,22 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Most of a refusal's text that is shown.
 const MAX_MESSAGE_BYTES: u64 = 4096;
 
-/// A client that follows no redirects: a place cannot send its clients elsewhere, and 308 is part
-/// of two upload protocols.
-pub(crate) fn client(location: &str) -> Result<Client, StorageError> {
+/// A client that trusts the system's certificates, and these (PEM). It follows no redirects: a location
+/// cannot send its clients elsewhere, and 308 is part of two upload protocols.
+pub(crate) fn client(location: &str, roots: &[Vec<u8>]) -> Result<Client, StorageError> {
     // TLS needs a process-wide provider; one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let mut builder = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(SILENCE)
         .redirect(redirect::Policy::none())
         .tcp_nodelay(true)
-        .user_agent(concat!("cyborg/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| unreachable(location, &error))
+        .user_agent(concat!("cyborg/", env!("CARGO_PKG_VERSION")));
+    for pem in roots {
+        let invalid = |error: reqwest::Error| StorageError::Certificate { reason: cause(&error) };
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).map_err(invalid)?);
+    }
+    builder.build().map_err(|error| unreachable(location, &error))
 }
 
 /// The base of a URL without its last slash.

@@ -9,13 +9,14 @@
 //! | [`node`] | a place: our storage node, over HTTP |
 //! | [`object`] | a place: a folder or an S3-compatible bucket |
 //! | [`cess`] | a `Storage` behind a CESS DeOSS gateway |
-//! | [`owner`] | keys of owners, and what they sign for storage |
+//! | [`access`] | the token that lets a request change what a node holds |
 //! | [`error`] | what can go wrong |
 //!
-//! What is stored is a [`cyborg_envelope::blob::Sealed`], and nothing else can be: no back end sees
+//! What is stored is a [`cyborg_disk::sealed::Sealed`], and nothing else can be: no back end sees
 //! plaintext. What comes back is checked against the id. Memory is bounded whatever the size of a
 //! file: a few stripes of 4 MiB.
 
+pub mod access;
 pub mod cess;
 mod code;
 pub mod coded;
@@ -24,6 +25,5 @@ mod http;
 pub mod manifest;
 pub mod node;
 pub mod object;
-pub mod owner;
 pub mod storage;
 pub mod store;

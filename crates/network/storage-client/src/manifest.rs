@@ -13,10 +13,10 @@
 //! Reed–Solomon recovery fragments, `total` in all. The last stripe's fragments are as short as its
 //! bytes allow, a multiple of 64, filled with zeros.
 
+use cyborg_account::{Signing, verify};
 use cyborg_primitives::{Account, Digest};
 
 use crate::error::ManifestError;
-use crate::owner::{Signer, verify};
 
 /// Longest manifest: that of a file of 215 GB in fragments of 1 MiB, 4 of 12.
 pub const MAX_MANIFEST_BYTES: usize = 20 << 20;
@@ -178,7 +178,7 @@ impl Manifest {
     ///
     /// # Errors
     /// Where it would be refused when read.
-    pub fn sign(mut self, signer: &dyn Signer) -> Result<SignedManifest, ManifestError> {
+    pub fn sign(mut self, signer: &dyn Signing) -> Result<SignedManifest, ManifestError> {
         self.owner = signer.account();
         let mut bytes = self.body();
         let id = *blake3::hash(&bytes).as_bytes();

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cyborg_account::Signing;
 use cyborg_primitives::{Account, Digest, Moment};
 use reqwest::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::access::{AccessToken, Action};
 use crate::error::{StorageError, from_hex, hex};
 use crate::http::{base, body, client, refusal, unreachable};
-use crate::owner::{Access, Action, Signer};
 use crate::store::{Kind, Store};
 
 /// Longer uploads go in parts, so that a broken connection costs one part.
@@ -64,7 +65,7 @@ struct Identity {
     /// The node's clock when it was asked, and when that was.
     said: Moment,
     asked: Instant,
-    access: Option<Access>,
+    access: Option<AccessToken>,
 }
 
 impl Identity {
@@ -78,7 +79,7 @@ impl Identity {
 pub struct NodeClient {
     url: String,
     http: Client,
-    signer: Option<Arc<dyn Signer>>,
+    signer: Option<Arc<dyn Signing>>,
     clock: fn() -> Moment,
     identity: Mutex<Option<Identity>>,
 }
@@ -89,9 +90,17 @@ impl NodeClient {
     ///
     /// # Errors
     /// Where the URL is none.
-    pub fn new(url: &str, signer: Option<Arc<dyn Signer>>) -> Result<Self, StorageError> {
+    pub fn new(url: &str, signer: Option<Arc<dyn Signing>>) -> Result<Self, StorageError> {
         let url = base(url)?;
-        Ok(Self { http: client(&url)?, url, signer, clock: now, identity: Mutex::default() })
+        Ok(Self { http: client(&url, &[])?, url, signer, clock: now, identity: Mutex::default() })
+    }
+
+    /// Trusts these certificates (PEM) beside the system's.
+    ///
+    /// # Errors
+    /// Returns an error if one of them is invalid.
+    pub fn with_roots(self, roots: &[Vec<u8>]) -> Result<Self, StorageError> {
+        Ok(Self { http: client(&self.url, roots)?, ..self })
     }
 
     /// Another clock than the machine's, in milliseconds since the Unix epoch.
@@ -165,7 +174,7 @@ impl NodeClient {
 
     /// The `Authorization` of an action, good for a while by the node's own clock: whether this
     /// machine's is right does not matter.
-    async fn access(&self, signer: &dyn Signer, action: Action) -> Result<String, StorageError> {
+    async fn access(&self, signer: &dyn Signing, action: Action) -> Result<String, StorageError> {
         let mut identity = self.identity.lock().await;
         let known = match &mut *identity {
             Some(known) => known,
@@ -176,7 +185,7 @@ impl NodeClient {
         if let (Action::Store, Some(access)) = (action, good) {
             return Ok(access.to_header());
         }
-        let access = Access::sign(signer, &known.node, action, now.saturating_add(millis(ACCESS_LASTS)));
+        let access = AccessToken::sign(signer, &known.node, action, now.saturating_add(millis(ACCESS_LASTS)));
         if action == Action::Store {
             known.access = Some(access);
         }

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cyborg_envelope::blob::{BlobWriter, Sealed};
-use cyborg_envelope::{ContentKey, files};
+use cyborg_disk::files;
+use cyborg_disk::sealed::Sealed;
+use cyborg_envelope::ContentKey;
+use cyborg_envelope::blob::BlobWriter;
 use cyborg_primitives::Digest;
 use futures::StreamExt;
 use futures::stream::BoxStream;

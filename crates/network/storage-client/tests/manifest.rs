@@ -1,15 +1,15 @@
 //! Manifests: what is decoded is what was signed; whatever is altered, cut or invented is refused.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use cyborg_account::{Keypair, Signing, keys};
 use cyborg_storage_client::error::ManifestError;
 use cyborg_storage_client::manifest::{
     Code, Fragment, MAX_FRAGMENT_BYTES, MAX_MANIFEST_BYTES, Manifest, Shape, SignedManifest,
 };
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use proptest::prelude::*;
 
-fn owner() -> OwnerKey {
-    OwnerKey::from_seed(&[3; 32]).unwrap()
+fn owner() -> Keypair {
+    keys::from_seed(&[3; 32]).unwrap()
 }
 
 fn manifest(file_bytes: u64, fragment_bytes: u32, places: usize) -> Manifest {
@@ -93,7 +93,7 @@ fn each_check_refuses() {
     assert!(SignedManifest::decode_as(signed.bytes.clone(), &id).is_ok());
     let other = SignedManifest::decode_as(signed.bytes.clone(), &[0; 32]);
     assert_eq!(other.unwrap_err(), ManifestError::OtherFile);
-    let stranger = OwnerKey::from_seed(&[4; 32]).unwrap();
+    let stranger = keys::from_seed(&[4; 32]).unwrap();
     let mut forged = signed.bytes.clone();
     let at = forged.len() - 64;
     forged[at..].copy_from_slice(&stranger.sign(&[&b"cyborg manifest v1"[..], &id].concat()));

@@ -6,19 +6,19 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_storage_client::coded::Coded;
 use cyborg_storage_client::error::{StorageError, hex};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::object::{ObjectPlace, S3Settings};
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use cyborg_storage_client::storage::{Storage, fetch, upload};
 use cyborg_storage_client::store::{Kind, Store};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-fn owner() -> Arc<dyn Signer> {
-    Arc::new(OwnerKey::from_seed(&[1; 32]).unwrap())
+fn owner() -> Arc<dyn Signing> {
+    Arc::new(keys::from_seed(&[1; 32]).unwrap())
 }
 
 fn key() -> ContentKey {

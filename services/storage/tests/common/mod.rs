@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_storage::{Config, Node};
 use cyborg_storage_client::coded::{Coded, Event};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use cyborg_storage_client::store::Store;
 use tempfile::TempDir;
 
 /// Small fragments make many stripes of a small file.
 pub(crate) const FRAGMENT_BYTES: u32 = 16 * 1024;
 
-pub(crate) fn owner(seed: u8) -> Arc<dyn Signer> {
-    Arc::new(OwnerKey::from_seed(&[seed; 32]).unwrap())
+pub(crate) fn owner(seed: u8) -> Arc<dyn Signing> {
+    Arc::new(keys::from_seed(&[seed; 32]).unwrap())
 }
 
 pub(crate) fn key() -> ContentKey {
@@ -111,7 +111,7 @@ impl Net {
     }
 }
 
-pub(crate) fn storage(urls: &[String], signer: Arc<dyn Signer>) -> Coded {
+pub(crate) fn storage(urls: &[String], signer: Arc<dyn Signing>) -> Coded {
     let places = urls
         .iter()
         .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn Store>)

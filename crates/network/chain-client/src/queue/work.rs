@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use codec::{Decode as _, Encode as _};
+use cyborg_account::Signing;
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::DispatchError;
 use subxt::ext::scale_encode::{EncodeAsFields, Error as EncodeError, FieldIter, TypeResolver};
 use subxt::rpcs::rpc_params;
 use subxt::tx::Payload;
+use subxt::utils::AccountId32;
 use tokio::time::{Instant, sleep};
 
 use super::record::{Intent, Signed, Stage, free_nonce};
 use super::{CALLS, Call, FOR, INTENTS, NUMBERS, Outcome, Queue, QueueError, SEARCHED, SIGNED};
-use crate::submit::{LIFETIME_BLOCKS, module_error};
-use crate::{AtBlock, Chain, ChainError, Config, Keypair};
+use crate::submit::{LIFETIME_BLOCKS, Signer, module_error};
+use crate::{AtBlock, Chain, ChainError, Config};
 
 /// Most signed transactions at once.
 const MAX_SIGNED: usize = 16;
@@ -75,7 +77,7 @@ impl Queue {
     ///
     /// # Errors
     /// Where the database fails, or is that of another chain or account.
-    pub async fn run(&self, url: &str, signer: &Keypair) -> Result<(), QueueError> {
+    pub async fn run(&self, url: &str, signer: &dyn Signing) -> Result<(), QueueError> {
         let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
@@ -93,7 +95,7 @@ impl Queue {
     }
 
     /// Works as long as one connection holds.
-    async fn session(&self, url: &str, signer: &Keypair) -> Result<(), QueueError> {
+    async fn session(&self, url: &str, signer: &dyn Signing) -> Result<(), QueueError> {
         let chain = Chain::connect(url).await?;
         self.claim(&chain, signer)?;
         let mut changes = self.changes();
@@ -125,11 +127,11 @@ impl Queue {
     }
 
     /// Remembers chain and account, and refuses any other.
-    fn claim(&self, chain: &Chain, signer: &Keypair) -> Result<(), QueueError> {
+    fn claim(&self, chain: &Chain, signer: &dyn Signing) -> Result<(), QueueError> {
         let write = self.database.begin_write()?;
         {
             let mut table = write.open_table(FOR)?;
-            let account = signer.public_key().0;
+            let account = signer.account();
             for (what, own) in [("chain", chain.genesis()), ("account", account)] {
                 let found = table.get(what)?.map(|bytes| bytes.value() == own);
                 match found {
@@ -165,7 +167,7 @@ impl Queue {
     async fn search(
         &self,
         block: &AtBlock,
-        signer: &Keypair,
+        signer: &dyn Signing,
         broadcasts: &Broadcasts,
     ) -> Result<(), QueueError> {
         let signed = self.signed()?;
@@ -183,7 +185,7 @@ impl Queue {
                 found.insert(hash, outcome(block, hash, &events)?);
             }
         }
-        let nonce = block.transactions().account_nonce(&signer.public_key().to_account_id()).await;
+        let nonce = block.transactions().account_nonce(&AccountId32(signer.account())).await;
         let nonce = nonce.map_err(ChainError::from)?;
         let mut decided = false;
         let write = self.database.begin_write()?;
@@ -227,7 +229,7 @@ impl Queue {
         &self,
         chain: &Chain,
         latest: &AtBlock,
-        signer: &Keypair,
+        signer: &dyn Signing,
         broadcasts: &mut Broadcasts,
     ) -> Result<(), QueueError> {
         let mut waiting: Vec<(String, Intent)> = Vec::new();
@@ -255,7 +257,7 @@ impl Queue {
         if waiting.is_empty() || taken.len() >= MAX_SIGNED {
             return Ok(());
         }
-        let account = signer.public_key().to_account_id();
+        let account = AccountId32(signer.account());
         let finalised = latest.transactions().account_nonce(&account).await.map_err(ChainError::from)?;
         // With nothing of its own under way, what others have in the pool is counted too.
         let first =
@@ -273,7 +275,7 @@ impl Queue {
     fn sign(
         &self,
         latest: &AtBlock,
-        signer: &Keypair,
+        signer: &dyn Signing,
         id: &str,
         intent: &Intent,
         nonce: u64,
@@ -291,7 +293,7 @@ impl Queue {
         let signed = latest
             .transactions()
             .create_signable_offline(&Encoded { call, fields }, params)
-            .and_then(|mut signable| signable.sign(signer))
+            .and_then(|mut signable| signable.sign(&Signer(signer)))
             .map_err(ChainError::from)?;
         let stage = Stage::Signed(Signed {
             hash: signed.hash().0,
@@ -348,7 +350,7 @@ fn outcome(
         let failure = DispatchError::decode_from(event.field_bytes(), block.metadata())
             .map_err(|error| ChainError::Undecodable(error.to_string()))?;
         let (pallet, error, description) = match module_error(&failure) {
-            Some(ChainError::Dispatch { pallet, error, description }) => (pallet, error, description),
+            Some(ChainError::Dispatch { pallet, name, description, .. }) => (pallet, name, description),
             _ => (String::new(), failure.to_string(), String::new()),
         };
         return Ok(Outcome::Failed { block: number, pallet, error, description });

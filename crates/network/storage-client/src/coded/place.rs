@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use cyborg_envelope::blob::Sealed;
+use cyborg_disk::sealed::Sealed;
 use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
 

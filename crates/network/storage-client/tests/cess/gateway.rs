@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cyborg_storage_client::cess::{FileId, account_of};
+use cyborg_account::{address, verify};
+use cyborg_storage_client::cess::{FileId, SS58_PREFIX};
 use cyborg_storage_client::error::hex;
-use cyborg_storage_client::owner::verify;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -262,7 +262,7 @@ impl Gateway {
 /// Account, message and signature, as the original checks them.
 fn permitted(request: &Request, expected: &[u8; 32]) -> bool {
     let check = || {
-        let account = account_of(request.headers.get("Account")?)?;
+        let account = address::decode(SS58_PREFIX, request.headers.get("Account")?)?;
         let message = request.headers.get("Message")?;
         let expires: u64 = message.parse().ok()?;
         let digits = request.headers.get("Signature")?.strip_prefix("0x")?;

@@ -8,17 +8,17 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_storage_client::cess::CessGateway;
 use cyborg_storage_client::error::{StorageError, hex};
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use cyborg_storage_client::storage::{Storage, download, fetch, upload};
 use gateway::{Fault, Gateway};
 
 const PART: u64 = 64 * 1024;
 
-fn owner() -> Arc<dyn Signer> {
-    Arc::new(OwnerKey::from_seed(&[5; 32]).unwrap())
+fn owner() -> Arc<dyn Signing> {
+    Arc::new(keys::from_seed(&[5; 32]).unwrap())
 }
 
 fn key() -> ContentKey {
