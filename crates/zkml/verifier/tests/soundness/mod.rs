@@ -9,6 +9,7 @@
 //! | [`mutate`] | every field of every file changed, cut and extended |
 //! | [`negative`] | the twenty mistakes of other systems |
 //! | [`openings`] | what opens commitments, and what only seems to |
+//! | [`tampering`] | a change of every field of proof, statement, key and opening |
 
 mod batch;
 mod hostile;
@@ -17,3 +18,4 @@ mod mixed_generators;
 mod mutate;
 mod negative;
 mod openings;
+mod tampering;
