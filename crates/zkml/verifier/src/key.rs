@@ -3,7 +3,7 @@
 
 use crate::circuit::Circuit;
 use crate::equation::GroupEquation;
-use crate::error::{FormatError, VerifyError};
+use crate::error::{FormatError, ProtocolError, VerifyError};
 use crate::proof::Body;
 use crate::reduce::{key_transcript, reduce};
 use crate::wire::{Reader, header, put_run};
@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use zkml_core::Affine;
 use zkml_core::group::to_raw;
 use zkml_core::msm::{Msm, Native};
-use zkml_core::transcript::{Aborted, Transcript};
+use zkml_core::transcript::Transcript;
 use zkml_graph::{Graph, codec};
 
 const MAGIC: &[u8; 6] = b"CYBvky";
@@ -106,8 +106,11 @@ impl VerifierKey {
     /// fresh and of [`key_transcript`].
     ///
     /// # Errors
-    /// Returns [`Aborted`] if the transcript's source is gone.
-    pub fn equation<T: Transcript + ?Sized>(&self, transcript: &mut T) -> Result<GroupEquation, Aborted> {
+    /// Returns an error if the transcript's source is gone, or if the proof is not of this key's shape.
+    pub fn equation<T: Transcript + ?Sized>(
+        &self,
+        transcript: &mut T,
+    ) -> Result<GroupEquation, ProtocolError> {
         let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
         reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, transcript)
     }

@@ -6,15 +6,19 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+use zkml_core::F;
 use zkml_core::msm::Native;
 use zkml_core::transcript::HashTranscript;
-use zkml_graph::{Op, Source, Stage, Weight};
+use zkml_graph::{Op, Source, Weight};
 use zkml_prover::{Request, prove_live};
 use zkml_testkit::liar::Liar;
 use zkml_testkit::maker::Maker;
 use zkml_testkit::models;
-use zkml_testkit::recorder::{Event, Recorder};
-use zkml_verifier::{PROTOCOL, Proof, Visibility, equation, key_transcript};
+use zkml_testkit::recorder::{Event, Known, Recorder};
+use zkml_verifier::circuit::Circuit;
+use zkml_verifier::proof::Body;
+use zkml_verifier::protocol::{Party, ProtocolError, Stage, run};
+use zkml_verifier::{PROTOCOL, Proof, Shown, Visibility, equation, key_transcript};
 
 /// Set to write the files instead of comparing with them.
 const WRITE: &str = "ZKML_WRITE_INVENTORY";
@@ -75,6 +79,39 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Reads the messages of a proof.
+struct Messages<'a> {
+    hidden: std::slice::Iter<'a, F>,
+    revealed: [F; 2],
+}
+
+impl Party for Messages<'_> {
+    fn begin(&mut self, _: Stage<'_>) {}
+
+    fn answer(&mut self, _: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
+        out.fill_with(|| *self.hidden.next().unwrap());
+        Ok(())
+    }
+
+    fn private(&mut self) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
+    fn reveal(&mut self, _: &F) -> Result<[F; 2], ProtocolError> {
+        Ok(self.revealed)
+    }
+}
+
+/// How many constraints a proof, or a key's proof about itself, must meet: one that is dropped is
+/// missing here.
+fn constraints(circuit: &Circuit, weight_bits: u8, statement: &[Shown], body: &Body) -> String {
+    let mut messages = Messages { hidden: body.hidden.iter(), revealed: body.revealed };
+    let ledger = run(circuit, weight_bits, statement, &mut messages, &mut Known::new(1)).unwrap().ledger;
+    assert!(messages.hidden.next().is_none());
+    let (zeros, products) = (ledger.zero.len(), ledger.products.len());
+    format!("meets  {zeros} linear constraints and {products} products\n")
+}
+
 /// What prover and verifier absorb and draw for one proof, which is the same, byte for byte.
 fn proof(liar: &Liar, shown: Visibility) -> String {
     let request = Request { inputs: &liar.inputs, context: b"inventory", input: shown, output: shown };
@@ -85,14 +122,18 @@ fn proof(liar: &Liar, shown: Visibility) -> String {
     let equation = equation(&liar.keys.verifier, &proof, b"inventory", &mut verifying).unwrap();
     assert!(equation.holds(&Native));
     assert_eq!(proving.events, verifying.events);
+    let weight_bits = liar.maker.graph.weight_bits;
     lines(&verifying.events)
+        + &constraints(liar.circuit(), weight_bits, &proof.statement.tensors, &proof.body)
 }
 
 fn key(liar: &Liar) -> String {
     let key = &liar.keys.verifier;
     let mut checking = Recorder::of(key_transcript(&key.digest()));
     assert!(key.equation(&mut checking).unwrap().holds(&Native));
-    lines(&checking.events)
+    let weight_bits = liar.maker.graph.weight_bits;
+    let circuit = Circuit::for_key(key.circuit(), weight_bits);
+    lines(&checking.events) + &constraints(&circuit, weight_bits, &[], key.proof())
 }
 
 fn inventory(make: fn(u64) -> Maker) -> String {
@@ -132,10 +173,10 @@ fn the_transcript_is_what_the_inventory_says() {
 
 /// The kinds that a node has; a new kind does not compile here until it has a name.
 fn kinds(op: &Op) -> Vec<&'static str> {
-    let stage = |stage: &Stage| match stage {
-        Stage::Exact => "exact",
-        Stage::Requant { .. } => "requant",
-        Stage::ReluBits { .. } => "relu by bits",
+    let stage = |stage: &zkml_graph::Stage| match stage {
+        zkml_graph::Stage::Exact => "exact",
+        zkml_graph::Stage::Requant { .. } => "requant",
+        zkml_graph::Stage::ReluBits { .. } => "relu by bits",
     };
     let source = |source: &Source| match source {
         Source::Tensor { weight: Weight::Param { .. }, .. } => "hidden weight",
