@@ -8,8 +8,8 @@ use zkml_prover::{ProveError, Proved, ProverKey, Request, prove_live};
 use zkml_samples::Ports;
 use zkml_verifier::{Opening, Visibility};
 
+use super::MAX_KEY_BYTES;
 use super::arguments::Prove;
-use super::{MAX_KEY_BYTES, live};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{self, shown};
@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Proves to a live verifier and waits for its verdict.
+/// Proves to a live verifier and waits for the outcome.
 fn prove_to(
     address: &str,
     arguments: &Prove,
@@ -131,18 +131,18 @@ fn prove_to(
     request: &Request<'_>,
 ) -> Result<Proved, Failure> {
     let session_failed = |error| Failure::Input { file: address.to_owned(), problem: format!("{error}") };
-    let session = live::Prover::connect(address, &key.digest(), arguments.patience.duration())
+    let session = zkml_live::tcp::connect(address, &key.digest(), arguments.patience.duration())
         .map_err(session_failed)?;
-    let (verdict, proved) = session
+    let (outcome, proved) = session
         .run(|transcript| {
             let proved = prove_live(key, request, transcript)?;
             Ok((proved.proof.clone(), proved))
         })
         .map_err(session_failed)?
         .map_err(|error: ProveError| Failure::input(&arguments.key, error))?;
-    if verdict.valid {
+    if outcome.valid {
         return Ok(proved);
     }
-    let problem = format!("the verifier says: {}", verdict.message);
+    let problem = format!("the verifier says: {}", outcome.message);
     Err(Failure::False { file: address.to_owned(), problem })
 }

@@ -2,7 +2,8 @@
 //! committed weights are what the graph says they are.
 
 use crate::circuit::Circuit;
-use crate::error::{FormatError, VerifyError};
+use crate::equation::GroupEquation;
+use crate::error::{FormatError, ProtocolError, VerifyError};
 use crate::proof::Body;
 use crate::reduce::{key_transcript, reduce};
 use crate::wire::{Reader, header, put_run};
@@ -10,6 +11,7 @@ use alloc::vec::Vec;
 use zkml_core::Affine;
 use zkml_core::group::to_raw;
 use zkml_core::msm::{Msm, Native};
+use zkml_core::transcript::Transcript;
 use zkml_graph::{Graph, codec};
 
 const MAGIC: &[u8; 6] = b"CYBvky";
@@ -96,11 +98,21 @@ impl VerifierKey {
     /// # Errors
     /// As [`check`](Self::check).
     pub fn check_with(&self, msm: &impl Msm) -> Result<(), VerifyError> {
-        let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
-        let mut transcript = key_transcript(&self.digest);
-        let equation =
-            reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, &mut transcript)?;
+        let equation = self.equation(&mut key_transcript(&self.digest))?;
         if equation.holds(msm) { Ok(()) } else { Err(VerifyError::Equation) }
+    }
+
+    /// The group equation of the key's proof about itself, with challenges from a given transcript,
+    /// fresh and of [`key_transcript`].
+    ///
+    /// # Errors
+    /// Returns an error if the transcript's source is gone, or if the proof is not of this key's shape.
+    pub fn equation<T: Transcript + ?Sized>(
+        &self,
+        transcript: &mut T,
+    ) -> Result<GroupEquation, ProtocolError> {
+        let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
+        reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, transcript)
     }
 
     /// Number of its bytes.

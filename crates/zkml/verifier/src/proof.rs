@@ -42,9 +42,6 @@ pub struct Body {
     pub inner: InnerProductProof,
 }
 
-/// Hidden scalars that are their own negated pads and take no byte.
-pub const PRIVATE_SCALARS: usize = 2;
-
 impl Body {
     /// Appends the bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -66,7 +63,7 @@ impl Body {
     pub fn read(circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let rows = reader.points("trace commitment", circuit.rows.len())?;
         let pads = one(reader.points("pad commitment", 1)?, "pad commitment")?;
-        let hidden = reader.scalars("hidden scalar", circuit.hidden_count() - PRIVATE_SCALARS)?;
+        let hidden = reader.scalars("hidden scalar", circuit.messages.answered)?;
         let revealed = reader.scalars("revealed factor", 2)?;
         let count = round_count(circuit.columns() + circuit.hidden_count());
         let rounds = reader.points("inner product round", 2 * count)?;
@@ -91,7 +88,7 @@ impl Body {
     pub fn size(circuit: &Circuit) -> usize {
         let rounds = round_count(circuit.columns() + circuit.hidden_count());
         let points = circuit.rows.len() + 1 + 2 * rounds + 1;
-        let scalars = circuit.hidden_count() - PRIVATE_SCALARS + 2 + 2;
+        let scalars = circuit.messages.answered + 2 + 2;
         32 * (points + scalars)
     }
 }

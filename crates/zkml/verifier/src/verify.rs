@@ -4,11 +4,12 @@ use crate::equation::GroupEquation;
 use crate::error::{VerifyError, hex};
 use crate::key::VerifierKey;
 use crate::proof::Proof;
+use crate::protocol::ProtocolError;
 use crate::reduce::reduce;
 use crate::statement::Statement;
 use alloc::vec::Vec;
 use zkml_core::msm::{Msm, Native};
-use zkml_core::transcript::{Aborted, HashTranscript, Transcript};
+use zkml_core::transcript::{HashTranscript, Transcript};
 
 /// Name and version of the protocol, first in every transcript.
 pub const PROTOCOL: &str = "cyborg inference proof v1";
@@ -94,13 +95,13 @@ fn decode(key: &VerifierKey, bytes: &[u8]) -> Result<Proof, VerifyError> {
 /// The group equation of a decoded proof.
 ///
 /// # Errors
-/// [`Aborted`] where a live verifier has gone.
+/// Returns an error if a live verifier has gone, or the proof has another shape than the key's.
 pub fn equation<T: Transcript + ?Sized>(
     key: &VerifierKey,
     proof: &Proof,
     context: &[u8],
     transcript: &mut T,
-) -> Result<GroupEquation, Aborted> {
+) -> Result<GroupEquation, ProtocolError> {
     proof.statement.absorb(key.graph(), &key.digest(), context, transcript);
     let tensors = &proof.statement.tensors;
     reduce(key.circuit(), key.graph().weight_bits, tensors, &proof.body, key.rows(), transcript)

@@ -17,7 +17,7 @@ use crate::trace::Trace;
 use zeroize::Zeroize;
 use zkml_core::F;
 use zkml_verifier::circuit::Circuit;
-use zkml_verifier::protocol::{Class, Party, Stage};
+use zkml_verifier::protocol::{Class, Party, ProtocolError, Stage};
 
 /// What the prover knows, for one proof.
 pub struct Witness<'a> {
@@ -51,6 +51,7 @@ pub struct Prover<'a> {
 }
 
 enum State<'a> {
+    /// Between stages: nothing can be asked.
     Idle,
     Tree,
     Layer(Layer),
@@ -109,6 +110,11 @@ impl<'a> Prover<'a> {
         self.revealed
     }
 
+    /// The pad of the next hidden scalar: none is sent without one.
+    fn next_pad(&self) -> Result<F, ProtocolError> {
+        self.pads.get(self.hidden.len()).copied().ok_or(ProtocolError::NoAnswer)
+    }
+
     fn start_columns(&mut self, classes: &[Class]) -> Columns {
         self.class_rows = columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
         Columns::new(&self.class_rows, classes)
@@ -145,8 +151,9 @@ impl Party for Prover<'_> {
             Stage::Columns { classes } => State::Columns(self.start_columns(classes)),
             Stage::Products { products } => State::Products(Products::new(products, &self.hidden)),
             Stage::ProductPoint { point } => {
-                if let State::Products(products) = &mut self.state {
-                    products.set_point(point);
+                match &mut self.state {
+                    State::Products(products) => products.set_point(point),
+                    other => *other = State::Idle,
                 }
                 return;
             }
@@ -154,14 +161,10 @@ impl Party for Prover<'_> {
         self.state = state;
     }
 
-    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
+    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
         match &mut self.state {
-            State::Idle => {}
-            State::Tree => {
-                if let Some(tree) = &self.tree {
-                    tree.root(out);
-                }
-            }
+            State::Idle => return Err(ProtocolError::NoAnswer),
+            State::Tree => self.tree.as_ref().ok_or(ProtocolError::NoAnswer)?.root(out),
             State::Layer(layer) => layer.answer(challenge, out),
             State::Quadratic(quadratic) => quadratic.answer(challenge, out),
             State::Master(master) => {
@@ -174,22 +177,25 @@ impl Party for Prover<'_> {
             State::Products(products) => products.answer(challenge, out),
         }
         for scalar in out {
-            let pad = self.pads.get(self.hidden.len()).copied().unwrap_or_default();
+            let pad = self.next_pad()?;
             self.hidden.push(*scalar);
             *scalar += pad;
             self.wire.push(*scalar);
         }
+        Ok(())
     }
 
-    fn private(&mut self) {
-        let pad = self.pads.get(self.hidden.len()).copied().unwrap_or_default();
+    fn private(&mut self) -> Result<(), ProtocolError> {
+        let pad = self.next_pad()?;
         self.hidden.push(-pad);
+        Ok(())
     }
 
-    fn reveal(&mut self, challenge: &F) -> [F; 2] {
-        if let State::Products(products) = &mut self.state {
-            self.revealed = products.reveal(challenge);
-        }
-        self.revealed
+    fn reveal(&mut self, challenge: &F) -> Result<[F; 2], ProtocolError> {
+        let State::Products(products) = &mut self.state else {
+            return Err(ProtocolError::NoAnswer);
+        };
+        self.revealed = products.reveal(challenge);
+        Ok(self.revealed)
     }
 }
