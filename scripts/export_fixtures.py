@@ -2,7 +2,7 @@
 """Exports the importer's test models: one small PyTorch model for each operator.
 
     python3 -m venv venv && venv/bin/pip install -r scripts/requirements.txt
-    venv/bin/python scripts/export_fixtures.py [--out crates/zkml/import/tests/fixtures] [--only SUBSTRING]
+    venv/bin/python scripts/export_fixtures.py [--out crates/zkml/float/tests/fixtures] [--only SUBSTRING]
 
 Every case is written once by each of PyTorch's two exporters, at opsets that rotate over the
 supported range: `NAME_ts13.onnx` comes from the TorchScript exporter at opset 13, `NAME_dy18.onnx`
@@ -487,7 +487,7 @@ def write(out, name, case_name, exporter, opset):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = pathlib.Path(__file__).resolve().parent.parent / "crates/zkml/import/tests/fixtures"
+    default = pathlib.Path(__file__).resolve().parent.parent / "crates/zkml/float/tests/fixtures"
     parser.add_argument("--out", type=pathlib.Path, default=default)
     parser.add_argument("--only", default="", help="write only cases whose name contains this")
     arguments = parser.parse_args()

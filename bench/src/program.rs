@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// Where it is: at the given path, else beside this one.
+/// The path of the program: the given one, or the one beside this program.
 pub(crate) fn locate(given: Option<&Path>) -> Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     let cyborg = match given {

@@ -1,5 +1,7 @@
 //! `cyborg account …`: keys of accounts, in files that only their owner reads.
 
+pub(crate) mod arguments;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use cyborg_chain_client::keys::{self, KeyError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::cli::{AccountCommand, AccountExport, AccountNew};
+use self::arguments::{AccountCommand, AccountExport, AccountNew};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::report::Report;

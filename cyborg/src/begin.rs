@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::Failure;
 
-/// The log goes to standard error, as `RUST_LOG` says; where it says nothing, as `quiet` does.
+/// The log goes to standard error, as `RUST_LOG` says, or as `quiet` says if the variable is not set.
 pub(crate) fn log(quiet: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     tracing_subscriber::fmt()
@@ -17,7 +17,7 @@ pub(crate) fn log(quiet: &str) {
         .init();
 }
 
-/// A runtime of the threads that the builder was told.
+/// Builds a runtime.
 pub(crate) fn runtime(mut threads: Builder) -> Result<Runtime, Failure> {
     threads.enable_all().build().map_err(|source| Failure::Io {
         file: "the asynchronous runtime".to_owned(),

@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     Input { file: String, problem: String },
     /// A sample file that cannot be used; names the file itself.
     #[error("{0}")]
-    Data(#[from] zkml_import::data::DataError),
+    Data(#[from] zkml_samples::DataError),
     /// Flags that do not go together, or a value out of range.
     #[error("{flag}: {problem}")]
     Usage { flag: &'static str, problem: String },
@@ -53,6 +53,9 @@ pub(crate) enum Failure {
     /// Something in the network does not answer, or not as it should.
     #[error("{0}")]
     Network(String),
+    /// A network of processes does not start, or does not go on.
+    #[error(transparent)]
+    Localnet(#[from] cyborg_localnet::LocalnetError),
     /// The miner cannot be made, registered or started.
     #[error("{0}")]
     Miner(String),

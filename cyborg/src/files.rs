@@ -15,9 +15,9 @@ use crate::error::Failure;
 /// Who may read an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Secrecy {
-    /// Whoever the user's umask lets.
+    /// Everybody whom the user's umask lets.
     Public,
-    /// Its owner: mode 0600 from its creation on.
+    /// Only its owner: the mode is 0600 from its creation on.
     Secret,
 }
 

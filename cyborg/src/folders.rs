@@ -1,4 +1,4 @@
-//! Where this program keeps things of a user's, by the XDG base directory specification.
+//! The folders in which this program keeps a user's things, by the XDG base directory specification.
 
 use std::env;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ pub(crate) fn of_user(variable: &str, below_home: &str) -> Option<PathBuf> {
     xdg(env::var_os(variable).map(PathBuf::from), env::home_dir(), below_home)
 }
 
-/// A folder for what the user keeps, by its name below this program's. Where there is no home folder the
-/// user is asked to name one with a flag.
+/// A folder for what the user keeps, by its name below this program's. If there is no home folder the error
+/// asks the user to name one with a flag.
 pub(crate) fn kept(name: &str, flag: &'static str, say: &str) -> Result<PathBuf, Failure> {
     let data = of_user("XDG_DATA_HOME", ".local/share");
     let data =

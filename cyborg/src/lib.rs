@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | `cli` | the commands and flags: one definition gives parsing, help and errors |
-//! | `model` | `cyborg model …`: import, quantise, run, evaluate |
+//! | `model` | `cyborg model …`: import, quantize, run, evaluate |
 //! | `zk` | `cyborg zk …`: keys, proofs, verification |
 //! | `node` | `cyborg node …`: the embedded node (feature `node`) |
 //! | `chain` | `cyborg chain …`: what the chain holds and says |
@@ -12,6 +12,7 @@
 //! | `task` | `cyborg deploy`, `infer`, `task …`: the owner's side |
 //! | `miner` | `cyborg miner …`: a miner, from its registration to its doctor |
 //! | `network` | `cyborg up` and `cyborg demo`: a whole network on this machine |
+//! | `manual` | `cyborg completions` and `cyborg man`: from the same definitions as the help |
 //! | `sample` | the model that comes with the program |
 //! | `place` | regions and places, as people write them |
 //! | `begin` | the log, and the asynchronous runtime |
@@ -32,6 +33,7 @@ mod cli;
 mod error;
 mod files;
 mod folders;
+mod manual;
 mod miner;
 mod model;
 mod network;
@@ -57,13 +59,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; nothing is left to do where they cannot be printed.
+            // Help and version are not errors; nothing is left to do if they cannot be printed.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { error::BAD_INPUT } else { 0 });
         }
     };
     // Before anything that takes time: what a network has started ends with it.
-    if let Err(orphaned) = network::obey() {
+    if let Err(orphaned) = cyborg_localnet::orphans::obey().map_err(error::Failure::from) {
         orphaned.print(cli.json);
         return ExitCode::from(orphaned.status());
     }
@@ -81,6 +83,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Miner(command) => miner::run(command, cli.json),
         Command::Up(arguments) => network::up(arguments, cli.json),
         Command::Demo(arguments) => network::demo(arguments, cli.json),
+        Command::Completions(arguments) => manual::completions(arguments),
+        Command::Man(arguments) => manual::man(arguments),
     };
     match outcome {
         Ok(report) => {

@@ -1,4 +1,4 @@
-//! `cyborg model …`: import, quantise, run and evaluate models.
+//! `cyborg model …`: compile, inspect, run and evaluate models.
 //!
 //! | module | content |
 //! |---|---|
@@ -6,26 +6,25 @@
 //! | `inspect` | what a model holds, costs, and what of it can be proven |
 //! | `cost` | what a graph costs to run and to prove |
 //! | `eval` | one sample, or a whole data set |
-//! | `score` | accuracy and agreement |
-//! | `values` | samples to integers and back |
+//! | `values` | values for people and for programs |
 
+pub(crate) mod arguments;
 mod compile;
 mod cost;
 mod eval;
 mod inspect;
-mod score;
 mod values;
 
 use std::path::Path;
 
 use zkml_graph::codec::decode_model;
 use zkml_graph::{Graph, Weights};
+use zkml_samples::Samples;
 
-pub(crate) use compile::samples_for;
 pub(crate) use inspect::describe_graph;
-pub(crate) use values::{Ports, integers_as_json, shown};
+pub(crate) use values::{integers_as_json, shown};
 
-use crate::cli::ModelCommand;
+use self::arguments::ModelCommand;
 use crate::error::Failure;
 use crate::files;
 use crate::report::Report;
@@ -46,6 +45,12 @@ pub(crate) fn run(command: &ModelCommand) -> Result<Report, Failure> {
 /// Reads a model of either kind.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     files::read(path, MAX_MODEL_BYTES)
+}
+
+/// Reads a file of samples.
+pub(crate) fn samples(path: &Path) -> Result<Samples, Failure> {
+    let bytes = files::read(path, zkml_samples::MAX_FILE_BYTES)?;
+    Ok(Samples::from_bytes(&path.display().to_string(), &bytes)?)
 }
 
 /// Reads an integer model.

@@ -1,38 +1,17 @@
-//! `cyborg up` and `cyborg demo`: a whole network on this machine, each part a process of this
-//! program.
+//! `cyborg up` and `cyborg demo`: a whole network on this machine, each process one of this program. The
+//! processes are the crate `cyborg-localnet`'s.
 //!
 //! | module | content |
 //! |---|---|
 //! | `arguments` | the flags |
-//! | `settings` | what a network is: counts, ports, places |
-//! | `layout` | its folder, and the folder's lock |
-//! | `ports` | which are free |
-//! | `process` | processes: started, heard, ended |
-//! | `orphans` | processes do not outlive their supervisor |
-//! | `supervisor` | keeps processes alive, and ends them in their order |
-//! | `fund` | accounts, and money for them |
-//! | `start` | the order of the start |
 //! | `up` | `cyborg up` |
 //! | `demo` | `cyborg demo` |
-//!
-//! Everything runs on one thread, because to the kernel the thread that starts a process is its
-//! parent, and its end would be the supervisor's.
 
 pub(crate) mod arguments;
 mod demo;
-mod fund;
-mod layout;
-mod orphans;
-mod ports;
-mod process;
-mod settings;
-mod start;
-mod supervisor;
 mod up;
 
 use std::future::Future;
-
-pub(crate) use orphans::obey;
 
 use tokio::runtime::Builder;
 
@@ -65,4 +44,39 @@ fn on_this_thread(work: impl Future<Output = Result<Report, Failure>>) -> Result
 /// A line for whoever watches, beside the result.
 fn say(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::ffi::OsString;
+
+    use clap::CommandFactory as _;
+    use cyborg_localnet::layout::Layout;
+    use cyborg_localnet::service;
+    use cyborg_localnet::settings::{Settings, Wanted};
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_command_line_of_a_network_is_one_of_this_program() {
+        let base = tempfile::tempdir().unwrap();
+        // A folder with a space stays one word.
+        let layout = Layout::open(&base.path().join("a network")).unwrap();
+        let settings = Settings::settle(&layout.settings(), &Wanted::default()).unwrap();
+        let storage = ["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
+        let node = "ws://127.0.0.1:3";
+        let mut lines = vec![service::storage(&layout, "storage-1", settings.storage_ports[0]).arguments];
+        for miner in &settings.miners {
+            lines.push(service::miner_init(&layout, "miner-1", miner, node, &storage));
+            lines.push(service::miner(&layout, "miner-1", miner, node, &storage).arguments);
+        }
+        if cfg!(feature = "node") {
+            lines.push(service::node(&layout, &settings).arguments);
+        }
+        for line in lines {
+            let words = [OsString::from("cyborg")].into_iter().chain(line);
+            Cli::command().try_get_matches_from(words).unwrap();
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! What the user needs to reach the node goes to standard output as soon as it answers; the log
 //! goes to standard error, as `RUST_LOG` says.
 
+pub(crate) mod arguments;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,15 +13,15 @@ use cyborg_node::{Config, Sealing, Started};
 use serde_json::json;
 use tempfile::TempDir;
 
+use self::arguments::{ExportChainSpec, NodeAction, NodeCommand, NodeFlags, NodeVerify, Preset};
 use crate::begin;
-use crate::cli::{ExportChainSpec, Node, NodeAction, NodeCommand, NodeVerify, Preset};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::folders;
 use crate::progress::Progress;
-use crate::report::{Report, bytes, hex, seconds};
+use crate::report::{Report, bytes, seconds};
 
-/// What is logged where `RUST_LOG` says nothing.
+/// What is logged if `RUST_LOG` is not set.
 const QUIET: &str = "warn,cyborg_node=info";
 
 /// Runs one of the commands.
@@ -39,7 +41,7 @@ pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<Report, Failure> 
 }
 
 /// Runs the node until a signal ends it.
-fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
+fn start(arguments: &NodeFlags, json: bool) -> Result<Report, Failure> {
     let folder = Folder::new(arguments)?;
     let config = Config {
         base_path: folder.path().to_owned(),
@@ -57,13 +59,13 @@ fn start(arguments: &Node, json: bool) -> Result<Report, Failure> {
     Ok(Report::default())
 }
 
-/// Where compiled wasm is kept.
+/// The folder in which compiled wasm is kept.
 fn cache(base_path: &Path) -> PathBuf {
     folders::of_user("XDG_CACHE_HOME", ".cache")
         .map_or_else(|| base_path.join("wasm-cache"), |cache| cache.join("wasm"))
 }
 
-/// Where a node keeps its things, if nothing else is said.
+/// The folder of a node: the one that is named, or the default.
 fn kept(base_path: Option<&Path>, or: &'static str) -> Result<PathBuf, Failure> {
     base_path.map_or_else(|| folders::kept("node", "--base-path", or), |path| Ok(path.to_owned()))
 }
@@ -71,7 +73,7 @@ fn kept(base_path: Option<&Path>, or: &'static str) -> Result<PathBuf, Failure> 
 fn ready(started: &Started, folder: &Path) -> Report {
     let mut report = Report::default();
     let (http, ws) = (format!("http://{}", started.rpc), format!("ws://{}", started.rpc));
-    let genesis = format!("0x{}", hex(&started.genesis));
+    let genesis = format!("0x{}", hex::encode(started.genesis));
     report.field("chain", started.chain.as_str(), "chain", &started.chain);
     report.field("genesis", genesis.as_str(), "genesis", &genesis);
     report.field("finalized", started.finalized, "goes on from block", started.finalized);
@@ -86,14 +88,14 @@ fn ready(started: &Started, folder: &Path) -> Report {
     report
 }
 
-/// Where the node keeps its things.
+/// The folder in which the node keeps its things.
 enum Folder {
     Kept(PathBuf),
     Temporary(TempDir),
 }
 
 impl Folder {
-    fn new(arguments: &Node) -> Result<Self, Failure> {
+    fn new(arguments: &NodeFlags) -> Result<Self, Failure> {
         if arguments.tmp {
             let folder = tempfile::Builder::new()
                 .prefix("cyborg-node-")
@@ -115,6 +117,15 @@ impl Folder {
 
 /// Executes blocks again.
 fn verify(arguments: &NodeVerify) -> Result<Report, Failure> {
+    if let Some(to) = arguments.to.filter(|to| *to < arguments.from) {
+        return Err(Failure::Usage {
+            flag: "--to",
+            problem: format!(
+                "block {to} comes before --from {}: there is no block to verify",
+                arguments.from
+            ),
+        });
+    }
     let folder = kept(arguments.base_path.as_deref(), "where the node has its data")?;
     let progress = Progress::new("verify");
     let mut executed = Vec::new();

@@ -1,8 +1,10 @@
-//! What a command has to say: text for people, JSON for programs, from one definition.
+//! The result of a command: text for people, JSON for programs, from one definition.
 
 use std::io::{self, Write};
 
 use serde_json::{Map, Value};
+
+pub(crate) use hex::encode as hex;
 
 /// The result of a command.
 #[derive(Default)]
@@ -36,7 +38,7 @@ impl Report {
         self
     }
 
-    /// Prints the text, or the JSON on one line; nothing where there is nothing to say.
+    /// Prints the text, or the JSON on one line; nothing if the result is empty.
     pub(crate) fn print(self, json: bool) {
         if self.text.is_empty() && self.json.is_empty() {
             return;
@@ -54,7 +56,7 @@ pub(crate) fn print_json(value: &Value) {
     print_line(&value.to_string());
 }
 
-/// Prints a line on standard output. A reader that went away (`cyborg … | head`) is no error.
+/// Prints a line on standard output. A reader that went away (`cyborg … | head`) is not an error.
 pub(crate) fn print_line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
@@ -76,9 +78,4 @@ pub(crate) fn seconds(seconds: f64) -> String {
         ..1.0 => format!("{:.1} ms", seconds * 1e3),
         _ => format!("{seconds:.2} s"),
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,11 +1,11 @@
 //! The model that comes with the program: `digits_cnn`, a network that reads handwritten digits, and
 //! digits to read. What measures or shows something on a real model needs no file for it.
 
-use zkml_import::data::Samples;
-use zkml_import::{Compiled, Model, Options, Sample};
+use zkml_compile::{Compiled, Options, Sample};
+use zkml_float::Model;
+use zkml_samples::{Ports, Samples};
 
 use crate::error::Failure;
-use crate::model::{Ports, samples_for};
 
 /// The network as PyTorch exported it.
 pub(crate) const MODEL: &[u8] = include_bytes!("../../tests/data/digits_cnn.onnx");
@@ -17,12 +17,12 @@ pub(crate) const DIGITS: &[u8] = include_bytes!("../../tests/data/digits_cnn_io.
 const MODEL_NAME: &str = "digits_cnn.onnx (built in)";
 const DIGITS_NAME: &str = "digits_cnn_io.npz (built in)";
 
-/// Compiles it as `cyborg model compile` does where nothing else is asked for.
+/// Compiles it as `cyborg model compile` does without options.
 pub(crate) fn compile() -> Result<Compiled, Failure> {
     let failed = |problem: String| Failure::Input { file: MODEL_NAME.to_owned(), problem };
     let model = Model::read(MODEL).map_err(|error| failed(error.to_string()))?;
-    let samples: Vec<Sample> = samples_for(&model, &digits()?)?;
-    zkml_import::compile(&model, &samples, &Options::default(), &mut |_, _, _| ())
+    let samples = Sample::all(&model, &digits()?)?;
+    zkml_compile::compile(&model, &samples, &Options::default(), &mut |_, _, _| ())
         .map_err(|error| failed(error.to_string()))
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn digits() -> Result<Samples, Failure> {
 
 /// One digit as the integers that the compiled model takes.
 pub(crate) fn digit(compiled: &Compiled, index: usize) -> Result<Vec<Vec<i64>>, Failure> {
-    Ports::inputs(&compiled.graph).sample(&digits()?, index)
+    Ok(Ports::inputs(&compiled.graph).sample(&digits()?, index)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What clients need to reach the node goes to standard output as soon as it answers; the log goes
 //! to standard error, as `RUST_LOG` says.
 
+pub(crate) mod arguments;
 mod repair;
 
 use std::time::Duration;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use cyborg_storage::{Config, Node, NodeStatus, Tls};
 use tokio::runtime::Builder;
 
+use self::arguments::{StorageCommand, StorageStart};
 use crate::begin;
-use crate::cli::{StorageCommand, StorageStart};
 use crate::error::Failure;
 use crate::folders;
 use crate::report::{Report, bytes, hex};

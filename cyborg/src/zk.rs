@@ -9,6 +9,7 @@
 //! | `live` | interactive proofs over TCP |
 //! | `inspect` | what a file contains |
 
+pub(crate) mod arguments;
 mod claims;
 mod inspect;
 mod keygen;
@@ -20,7 +21,7 @@ use std::path::Path;
 
 use zkml_verifier::VerifierKey;
 
-use crate::cli::ZkCommand;
+use self::arguments::ZkCommand;
 use crate::error::Failure;
 use crate::files;
 use crate::report::Report;

@@ -5,15 +5,16 @@ mod embedded;
 mod market;
 
 use cyborg_chain_client::runtime;
+use cyborg_miner_client::deploy::cost;
 use cyborg_primitives::signed::ProofContext;
-use embedded::Node;
-use market::{BOND, Market, TestResult, cost, id, submission};
+use embedded::Server;
+use market::{BOND, Market, TestResult, id, submission};
 use runtime::proofs::events::{Punished, Refused, Verified};
 
-/// Where the chain is; a node of our own lives as long as this does.
+/// The URL of the chain; a node of the test's own lives as long as this value.
 struct Chain {
     url: String,
-    _node: Option<(Node, tempfile::TempDir)>,
+    _node: Option<(Server, tempfile::TempDir)>,
 }
 
 impl Chain {
@@ -22,7 +23,7 @@ impl Chain {
             return Ok(Self { url, _node: None });
         }
         let folder = tempfile::tempdir()?;
-        let (node, _, ready) = Node::start(folder.path(), &["--block-time", "60"])?;
+        let (node, _, ready) = Server::start(folder.path(), &["--block-time", "60"])?;
         let url = ready["rpc"].as_str().ok_or("no address")?.to_owned();
         Ok(Self { url, _node: Some((node, folder)) })
     }
@@ -150,7 +151,7 @@ async fn every_lie_is_slashed_and_no_truth_beside_it_suffers() -> TestResult {
         assert_eq!(owner_after.0, owner_before.0 + punished[0].slashed / 2, "lie {liar}");
     }
 
-    // Who lies about nothing loses nothing; who is not engaged is refused.
+    // A miner that lies about nothing loses nothing; a miner that is not engaged is refused.
     let done = market.submit(&miners[0], cost(&model.verifier)?, vec![submission(&honest, proof)]).await?;
     assert_eq!(done.events::<Verified>()?.len(), 1);
     assert_eq!(market.bond(&miners[0]).await?, BOND);

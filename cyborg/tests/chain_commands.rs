@@ -10,11 +10,12 @@ use std::process::{Command, Stdio};
 
 use common::{Folder, Outcome};
 use cyborg_chain_client::keys;
-use embedded::Node;
-use market::{BOND, Market, TestResult, UNIT, id};
+use cyborg_primitives::money::UNIT;
+use embedded::Server;
+use market::{BOND, Market, TestResult, id};
 use serde_json::{Value, json};
 
-/// Where a development account's money is.
+/// The address of a development account with money.
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
 fn units(value: &Value) -> u128 {
@@ -24,7 +25,7 @@ fn units(value: &Value) -> u128 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registers_tasks_and_money_are_shown() -> TestResult {
     let folder = Folder::new()?;
-    let (_node, _, ready) = Node::start(&folder.path("node"), &["--block-time", "60"])?;
+    let (_node, _, ready) = Server::start(&folder.path("node"), &["--block-time", "60"])?;
     let url = ready["rpc"].as_str().ok_or("no address")?.to_owned();
     let chain = |line: &str| -> TestResult<Outcome> { folder.cyborg(&format!("chain --node {url} {line}")) };
     let json = |line: &str| -> TestResult<Value> { chain(&format!("{line} --json"))?.ok().json() };

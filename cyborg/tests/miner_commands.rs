@@ -82,8 +82,9 @@ mod with_a_chain {
     use std::time::{Duration, Instant};
 
     use super::common::Outcome;
-    use super::embedded::Node;
+    use super::embedded::{self, Server};
     use super::*;
+    use rustix::process::Signal;
     use serde_json::json;
 
     /// Longest that anything may take.
@@ -95,9 +96,7 @@ mod with_a_chain {
     }
 
     fn program(arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
-        command.arg("--json").args(arguments);
-        command
+        embedded::program().command(["--json"].iter().chain(arguments))
     }
 
     struct Network {
@@ -108,11 +107,11 @@ mod with_a_chain {
 
     impl Network {
         /// Starts the node, on the same port and with the same chain each time.
-        fn node(&self) -> TestResult<Node> {
+        fn node(&self) -> TestResult<Server> {
             let (path, port) = (self.folder.path("node"), port(0).to_string());
             let mut command =
                 program(&["node", "--dev", "--block-time", "1000", "--rpc-port", &port, "--base-path"]);
-            let mut node = Node::run(command.arg(path))?;
+            let mut node = Server::run(command.arg(path))?;
             node.ready()?;
             Ok(node)
         }
@@ -135,9 +134,9 @@ mod with_a_chain {
             )
         }
 
-        fn start(&self, more: &[&str]) -> TestResult<Node> {
+        fn start(&self, more: &[&str]) -> TestResult<Server> {
             let mut command = program(&["miner", "start", "--dir"]);
-            Node::run(command.arg(self.folder.path("m")).args(more))
+            Server::run(command.arg(self.folder.path("m")).args(more))
         }
 
         /// Transactions that the miner's account has sent.
@@ -176,9 +175,9 @@ mod with_a_chain {
         Ok(files)
     }
 
-    fn network() -> TestResult<(Network, Node, Node)> {
+    fn network() -> TestResult<(Network, Server, Server)> {
         let folder = Folder::new()?;
-        let mut storage = Node::run(
+        let mut storage = Server::run(
             program(&["storage", "start", "--listen", "127.0.0.1:0", "--dir"]).arg(folder.path("s")),
         )?;
         let at = storage.ready()?["url"].as_str().ok_or("no storage node")?.to_owned();
@@ -256,7 +255,7 @@ mod with_a_chain {
     }
 
     /// It runs, alone in its folder; what asks for it finds it, with and without the chain.
-    fn serves(network: &Network, miner: &str, node: Node) -> TestResult<Node> {
+    fn serves(network: &Network, miner: &str, node: Server) -> TestResult<Server> {
         let listen = format!("127.0.0.1:{}", port(1));
         let mut running = network.start(&[])?;
         let ready = running.ready()?;
@@ -311,7 +310,7 @@ mod with_a_chain {
         // A miner that waits for its chain ends in order too, and starts when the chain is there.
         let waiting = network.start(&[])?;
         thread::sleep(Duration::from_secs(1));
-        waiting.signal("INT")?;
+        waiting.signal(Signal::INT);
         assert!(waiting.stop()?.success());
         let mut waiting = network.start(&[])?;
         thread::sleep(Duration::from_secs(1));

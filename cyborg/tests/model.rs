@@ -84,7 +84,7 @@ fn evaluating_meets_the_accuracy_target() -> TestResult {
 fn a_model_that_cannot_be_proven_is_refused_with_every_reason() -> TestResult {
     let folder = compiled("digits_mlp")?;
     let fixtures =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/zkml/import/tests/fixtures/unsupported");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/zkml/float/tests/fixtures/unsupported");
     for fixture in ["cumsum_dy20", "gru_ts13", "lstm_ts11"] {
         fs::copy(fixtures.join(format!("{fixture}.onnx")), folder.path("u.onnx"))?;
         let outcome = folder.cyborg("model inspect u.onnx --json")?;

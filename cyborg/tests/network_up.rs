@@ -119,8 +119,8 @@ impl Network {
         parts.filter_map(|part| part["process"].as_u64()).collect()
     }
 
-    /// Where everything is: what must stay the same.
-    fn places(&self) -> Value {
+    /// The addresses of everything, which must stay the same.
+    fn addresses(&self) -> Value {
         let list = |name: &str, field: &str| -> Value {
             self.ready[name].as_array().into_iter().flatten().map(|part| part[field].clone()).collect()
         };
@@ -166,7 +166,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // Where a test has failed; what it started ends with it.
+        // A test has failed; what it started ends with it.
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();
     }
@@ -180,7 +180,7 @@ fn a_network_ends_and_goes_on_where_it_was() -> TestResult {
     network.answers(&folder)?;
     assert_eq!(network.processes().len(), 1 + 4 + 2);
     assert!(network.processes().into_iter().all(runs));
-    let places = network.places();
+    let places = network.addresses();
     let node = network.text("/node/rpc")?.to_owned();
     let miners = |node: &str| -> TestResult<Value> {
         let listed = folder.cyborg(&format!("chain --node {node} miners --json"))?.ok().json()?;
@@ -234,7 +234,7 @@ fn a_network_ends_and_goes_on_where_it_was() -> TestResult {
     folder.cyborg(&format!("{other} --miners 1"))?.fails(2, &["--miners", "has 2"]);
 
     let again = Network::start(&folder, &[])?;
-    assert_eq!(again.places(), places);
+    assert_eq!(again.addresses(), places);
     assert!(again.ready["block"].as_u64() >= Some(before), "{} and {before}", again.ready["block"]);
     assert_eq!(again.ready["block_time_ms"], 200);
     again.answers(&folder)?;
@@ -248,14 +248,14 @@ fn whatever_is_killed_the_network_goes_on() -> TestResult {
     let folder = Folder::new()?;
     let root = folder.path("network");
     let mut network = Network::start(&folder, &["--miners", "2", "--storage", "3", "--block-time", "200"])?;
-    let places = network.places();
+    let places = network.addresses();
 
     // The supervisor alone: the others end, or are ended by the next start.
     let block = network.block(&folder)?;
     network.supervisor.kill()?;
     network.supervisor.wait()?;
     network = Network::start(&folder, &[])?;
-    assert_eq!(network.places(), places);
+    assert_eq!(network.addresses(), places);
     assert!(network.ready["block"].as_u64() >= Some(block));
     network.answers(&folder)?;
     assert_eq!(marked(&root)?.len(), network.processes().len());
@@ -271,7 +271,7 @@ fn whatever_is_killed_the_network_goes_on() -> TestResult {
     }
     network.supervisor.wait()?;
     network = Network::start(&folder, &[])?;
-    assert_eq!(network.places(), places);
+    assert_eq!(network.addresses(), places);
     assert!(network.ready["block"].as_u64() >= Some(block));
     network.answers(&folder)?;
 
@@ -284,15 +284,15 @@ fn whatever_is_killed_the_network_goes_on() -> TestResult {
     wait_until("no process is left over", || marked(&root).is_ok_and(|left| !left.is_empty()));
     network = Network::start(&folder, &[])?;
     assert!(deaf.try_wait()?.is_some_and(|status| !status.success()));
-    assert_eq!(network.places(), places);
+    assert_eq!(network.addresses(), places);
 
     // It grows, and what was there stays where it is.
     assert!(network.stop()?.0.success());
     network = Network::start(&folder, &["--miners", "3"])?;
     network.answers(&folder)?;
-    assert_eq!(network.places()["storage"], places["storage"]);
-    assert_eq!(network.places()["miners"][0], places["miners"][0]);
-    assert_eq!(network.places()["miners"].as_array().map(Vec::len), Some(3));
+    assert_eq!(network.addresses()["storage"], places["storage"]);
+    assert_eq!(network.addresses()["miners"][0], places["miners"][0]);
+    assert_eq!(network.addresses()["miners"].as_array().map(Vec::len), Some(3));
     assert!(network.stop()?.0.success());
     assert_eq!(marked(&root)?, Vec::<u64>::new());
     Ok(())

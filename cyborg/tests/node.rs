@@ -6,14 +6,14 @@ mod embedded;
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::Folder;
 use embedded::transaction::Sender;
-use embedded::{Node, Rpc, TestResult, get};
+use embedded::{Rpc, Server, TestResult, get};
 use polkadot_sdk::sp_keyring::Sr25519Keyring::{Alice, Bob};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const SLOT_MS: u64 = 6_000;
@@ -33,7 +33,7 @@ fn assert_times(rpc: &Rpc, first: u64, last: u64) -> TestResult {
 fn a_timed_node_goes_on_where_it_was() -> TestResult {
     let folder = Folder::new()?;
     let path = folder.path("node");
-    let (node, rpc, first) = Node::start(&path, &["--block-time", "200"])?;
+    let (node, rpc, first) = Server::start(&path, &["--block-time", "200"])?;
     assert_eq!(first["finalized"], 0);
     let begun = Instant::now();
     let head = rpc.wait_for(10)?;
@@ -42,13 +42,13 @@ fn a_timed_node_goes_on_where_it_was() -> TestResult {
     assert!(node.stop()?.success());
 
     // Another speed changes nothing for the chain.
-    let (node, rpc, again) = Node::start(&path, &["--block-time", "50"])?;
+    let (node, rpc, again) = Server::start(&path, &["--block-time", "50"])?;
     assert_eq!(again["genesis"], first["genesis"]);
     assert!(again["finalized"].as_u64() >= Some(head.number), "{again} after {head:?}");
     assert_eq!(rpc.hash(head.number)?, Some(head.hash));
     let last = rpc.wait_for(head.number + 10)?;
     assert_times(&rpc, 1, last.number)?;
-    node.signal("INT")?;
+    node.signal(Signal::INT);
     assert!(node.stop()?.success());
     Ok(())
 }
@@ -56,7 +56,7 @@ fn a_timed_node_goes_on_where_it_was() -> TestResult {
 #[test]
 fn an_instant_node_seals_for_transactions_and_on_demand() -> TestResult {
     let folder = Folder::new()?;
-    let (_node, rpc, ready) = Node::start(&folder.path("node"), &["--instant"])?;
+    let (_node, rpc, ready) = Server::start(&folder.path("node"), &["--instant"])?;
     thread::sleep(Duration::from_millis(300));
     assert_eq!(rpc.finalized()?.number, 0, "a block that nobody asked for");
 
@@ -101,7 +101,7 @@ fn an_instant_node_seals_for_transactions_and_on_demand() -> TestResult {
 fn one_node_works_in_a_folder() -> TestResult {
     let folder = Folder::new()?;
     let path = folder.path("node");
-    let (_node, _, _) = Node::start(&path, &["--instant"])?;
+    let (_node, _, _) = Server::start(&path, &["--instant"])?;
     folder.cyborg("node --dev --base-path node --rpc-port 0")?.fails(2, &["another node is running"]);
     Ok(())
 }
@@ -120,14 +120,23 @@ fn ports_in_use_are_named() -> TestResult {
 }
 
 #[test]
+fn an_empty_range_of_blocks_is_refused_before_anything_is_opened() -> TestResult {
+    let folder = Folder::new()?;
+    let refused = folder.cyborg("node verify --base-path node --from 5 --to 3")?;
+    refused.fails(2, &["--to", "block 3 comes before --from 5", "no block to verify"]);
+    assert_eq!(folder.listing()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
 fn a_temporary_node_leaves_nothing_and_shows_its_metrics() -> TestResult {
     let folder = Folder::new()?;
     // Below the ports that the system gives to the other tests' nodes.
     let port = (20_000 + std::process::id() % 10_000).to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
-    command.args(["node", "--dev", "--tmp", "--json", "--rpc-port", "0", "--block-time", "100"]);
+    let words = ["node", "--dev", "--tmp", "--json", "--rpc-port", "0", "--block-time", "100"];
+    let mut command = embedded::program().command(words);
     command.args(["--prometheus-port", &port]).env("TMPDIR", folder.path("."));
-    let mut node = Node::run(&mut command)?;
+    let mut node = Server::run(&mut command)?;
     let ready = node.ready()?;
     assert_eq!(folder.listing()?.len(), 1);
     // Some appear with the first block.
@@ -151,7 +160,7 @@ fn a_temporary_node_leaves_nothing_and_shows_its_metrics() -> TestResult {
 #[test]
 fn no_web_page_may_read() -> TestResult {
     let folder = Folder::new()?;
-    let (_node, rpc, _) = Node::start(&folder.path("node"), &["--instant"])?;
+    let (_node, rpc, _) = Server::start(&folder.path("node"), &["--instant"])?;
     for origin in ["http://localhost:3000", "https://example.org"] {
         let (head, _) = rpc.post("system_health", json!([]), &[&format!("Origin: {origin}")])?;
         assert!(head.contains("200"), "{head}");
@@ -208,7 +217,7 @@ fn specifications_are_what_the_stock_node_reads() -> TestResult {
 fn a_damaged_folder_is_an_error_and_not_a_new_chain() -> TestResult {
     let folder = Folder::new()?;
     let path = folder.path("node");
-    let (node, rpc, _) = Node::start(&path, &["--block-time", "50"])?;
+    let (node, rpc, _) = Server::start(&path, &["--block-time", "50"])?;
     rpc.wait_for(3)?;
     assert!(node.stop()?.success());
     fs::write(path.join("chain-spec.json"), "{")?;

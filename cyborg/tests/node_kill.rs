@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use embedded::transaction::Sender;
-use embedded::{Final, Node, Rpc, TestResult};
+use embedded::{Final, Rpc, Server, TestResult};
 use polkadot_sdk::sp_keyring::Sr25519Keyring::Alice;
 use polkadot_sdk::sp_runtime::traits::{BlakeTwo256, Hash};
 use serde_json::{Value, json};
@@ -79,12 +79,12 @@ fn no_final_block_is_lost_to_fifty_kills() -> TestResult {
     let seen = Mutex::new(Vec::new());
     for round in 0..KILLS {
         if round % EARLY == EARLY - 1 {
-            let node = Node::spawn(folder.path(), &arguments)?;
+            let node = Server::spawn(folder.path(), &arguments)?;
             thread::sleep(Duration::from_millis(chance.below(600)));
             node.kill()?;
             continue;
         }
-        let (node, rpc, ready) = Node::start(folder.path(), &arguments)?;
+        let (node, rpc, ready) = Server::start(folder.path(), &arguments)?;
         let known = seen.lock().map_err(|_| "poisoned")?.clone();
         assert_kept(&rpc, &known[known.len().saturating_sub(50)..])?;
         let dead = AtomicBool::new(false);
@@ -97,7 +97,7 @@ fn no_final_block_is_lost_to_fifty_kills() -> TestResult {
             killed
         })?;
     }
-    let (node, rpc, _) = Node::start(folder.path(), &arguments)?;
+    let (node, rpc, _) = Server::start(folder.path(), &arguments)?;
     let seen = seen.into_inner()?;
     let last = seen.last().ok_or("no block was ever final")?;
     eprintln!("{} final blocks seen, the last of them {}", seen.len(), last.number);
@@ -105,7 +105,7 @@ fn no_final_block_is_lost_to_fifty_kills() -> TestResult {
     rpc.wait_for(last.number + 20)?;
     assert!(node.stop()?.success());
     // What was written between the kills is what follows from the blocks.
-    let verified = Node::verify(folder.path())?;
+    let verified = Server::verify(folder.path())?;
     assert!(verified["blocks"].as_u64() >= Some(last.number), "{verified}");
     Ok(())
 }

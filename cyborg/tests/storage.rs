@@ -1,10 +1,16 @@
 //! `cyborg storage`: a node as a process, asked and ended as its user would.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use cyborg_localnet::process::{Process, Program};
+
+/// Longest that a node may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const CYBORG: &str = env!("CARGO_BIN_EXE_cyborg");
 
@@ -24,27 +30,27 @@ impl Drop for Folder {
     }
 }
 
-struct Node {
-    child: Child,
+struct StorageNode {
+    process: Process,
     url: String,
 }
 
 fn arguments(folder: &Path) -> Command {
-    let mut command = Command::new(CYBORG);
-    command.args(["--json", "storage", "start", "--listen", "127.0.0.1:0", "--dir"]).arg(folder);
+    let mut command =
+        Program::at(CYBORG).command(["--json", "storage", "start", "--listen", "127.0.0.1:0", "--dir"]);
+    command.arg(folder);
     command
 }
 
-fn start(folder: &Path, more: &[&str]) -> Node {
-    let mut child =
-        arguments(folder).args(more).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let url = line.split("\"url\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    Node { child, url }
+fn start(folder: &Path, more: &[&str]) -> StorageNode {
+    let mut command = arguments(folder);
+    let mut process =
+        Process::start(command.args(more).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
+    let ready = process.ready(PATIENCE).unwrap();
+    StorageNode { process, url: ready["url"].as_str().unwrap().to_owned() }
 }
 
-impl Node {
+impl StorageNode {
     fn status(&self) -> String {
         let output = run(&["--json", "storage", "status", &self.url]);
         assert!(output.status.success());
@@ -67,9 +73,7 @@ impl Node {
 
     /// Ends it as a service manager does, and waits.
     fn terminate(mut self) {
-        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        assert!(self.child.wait().unwrap().success());
+        assert!(self.process.stop(PATIENCE).unwrap().success());
     }
 }
 

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = cyborg_tests::decoders::model(bytes);
+    let _ = zkml_testkit::decoders::model(bytes);
 });

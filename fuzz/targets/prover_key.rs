@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = cyborg_tests::decoders::prover_key(bytes);
+    let _ = zkml_testkit::decoders::prover_key(bytes);
 });

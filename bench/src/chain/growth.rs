@@ -6,10 +6,9 @@ use cyborg_chain_client::runtime;
 use cyborg_primitives::task::ProofPolicy;
 use serde::Serialize;
 
-use crate::market::{Deployed, Engagement, Market, Wanted, spec};
-use crate::node::size_on_disk;
-use crate::rates;
-use crate::session::Place;
+use super::market::{Deployed, Engagement, Market, Wanted, spec};
+use super::node::{NodeSetup, size_on_disk};
+use super::rates;
 
 /// Blocks from one round of heartbeats to the next: 100 are ten minutes of chain time.
 const HEARTBEAT_BLOCKS: u64 = 100;
@@ -36,9 +35,9 @@ pub(crate) struct Growth {
 /// settled.
 ///
 /// # Errors
-/// Where the chain refuses something, or a task does not end.
+/// Returns an error if the chain refuses something, or a task does not end.
 pub(crate) async fn measure(
-    place: &Place<'_>,
+    setup: &NodeSetup<'_>,
     market: Market,
     model: &Deployed,
     tasks: usize,

@@ -5,43 +5,41 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, anyhow, ensure};
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::tx::StaticPayload;
-use cyborg_chain_client::subxt::utils::{AccountId32, H256, Static};
-use cyborg_primitives::miner::{Accelerator, Capacity};
+use cyborg_chain_client::subxt::utils::AccountId32;
+use cyborg_localnet::market::{self, BOND, HOME, Offer, TaskOrder};
+use cyborg_miner_client::deploy;
+use cyborg_primitives::money::UNIT;
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
-use cyborg_primitives::{Account, HOUR_MS, ModelId, TaskId};
-use cyborg_tests::models::Case;
-use runtime_types::bounded_collections::bounded_vec::BoundedVec;
-use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
+use cyborg_primitives::{Account, ModelId, TaskId};
+use runtime_types::pallet_tasks::types::TaskSpec;
 use zkml_prover::{ProverKey, keygen};
+use zkml_testkit::case::Case;
 use zkml_verifier::VerifierKey;
 
-use crate::node::size_on_disk;
-use crate::people::Person;
-use crate::session::{Place, Session};
+use super::node::{NodeSetup, size_on_disk};
+use super::people::Person;
+use super::session::Session;
 
-/// One CYB.
-const UNIT: u128 = 1_000_000_000_000;
-/// What a miner stakes, and what it is given to begin with.
-const BOND: u128 = 1_000 * UNIT;
+/// What a miner is given to begin with.
 const FUNDS: u128 = BOND + 20 * UNIT;
-/// Those who give it to them; each has ten million CYB.
+/// The accounts that give it to them; each has ten million CYB.
 const DONORS: [&str; 5] = ["//Bob", "//Charlie", "//Dave", "//Eve", "//Ferdie"];
 /// What miners ask per compute hour, at least.
 const PRICE: u128 = UNIT / 10;
-/// Most regions that miners are strewn over.
+/// Most regions that miners are scattered over.
 const REGIONS: u32 = 100;
 /// Miners of one task, at most.
 pub(crate) const MAX_REPLICAS: usize = 16;
 
-/// Where and what miners are.
+/// The locations and sizes of the miners.
 #[derive(Clone, Copy)]
 pub(crate) enum Fleet {
     /// All alike: tasks are spread over them evenly.
     Alike,
     /// In a hundred regions, of many sizes and prices.
-    Strewn,
+    Scattered,
 }
 
 /// A model with real keys, and one real input.
@@ -53,7 +51,7 @@ pub(crate) struct Deployed {
     pub(crate) cost: Cost,
 }
 
-/// Everybody who acts.
+/// An owner and its miners, on a chain.
 pub(crate) struct Market {
     pub(crate) session: Session,
     pub(crate) owner: Person,
@@ -64,14 +62,14 @@ pub(crate) struct Market {
 /// What an owner asks for.
 pub(crate) type Spec = TaskSpec<AccountId32>;
 
-/// Who was engaged on which task: the miner by its place in [`Market::miners`].
+/// An engagement on a task: the miner by its index in [`Market::miners`].
 pub(crate) type Engagement = (TaskId, usize);
 
 impl Market {
     /// An owner and so many registered miners.
     ///
     /// # Errors
-    /// Where the node refuses something.
+    /// Returns an error if the node refuses something.
     pub(crate) async fn open(session: Session, miners: u32, fleet: Fleet) -> Result<Self> {
         let mut people = (0..miners).map(Person::numbered).collect::<Result<Vec<_>>>()?;
         let mut transfers = Vec::new();
@@ -87,49 +85,39 @@ impl Market {
                 number += 1;
             }
         }
-        // Who pays first is in the pool first, so that no queue of one donor's fills it.
+        // Transfers go first, so that no queue of one donor fills the pool.
         session.include(transfers).await?;
         session.include(registrations).await?;
         let numbers = people.iter().enumerate().map(|(number, miner)| (miner.account(), number)).collect();
         Ok(Self { session, owner: Person::known("//Alice")?, miners: people, numbers })
     }
 
-    /// Ends the node and starts it again on the same folder, perhaps at another pace. What the folder
-    /// took on the disk meanwhile.
+    /// Ends the node and starts it again on the same folder, perhaps at another pace. Returns what the
+    /// folder took on the disk meanwhile.
     ///
     /// # Errors
-    /// Where the node does not end or does not start.
-    pub(crate) async fn restart(self, place: &Place<'_>, block_time_ms: Option<u64>) -> Result<(u64, Self)> {
+    /// Returns an error if the node does not end or does not start.
+    pub(crate) async fn restart(
+        self,
+        setup: &NodeSetup<'_>,
+        block_time_ms: Option<u64>,
+    ) -> Result<(u64, Self)> {
         let Self { session, owner, miners, numbers } = self;
         session.close()?;
-        let bytes = size_on_disk(place.folder)?;
-        let session = Session::open(place, block_time_ms).await?;
+        let bytes = size_on_disk(setup.folder)?;
+        let session = Session::open(setup, block_time_ms).await?;
         Ok((bytes, Self { session, owner, miners, numbers }))
     }
 
     /// Makes keys for a model and registers it.
     ///
     /// # Errors
-    /// Where keys cannot be made, or the chain refuses the model.
+    /// Returns an error if keys cannot be made, or the chain refuses the model.
     pub(crate) async fn deploy(&mut self, case: Case) -> Result<Deployed> {
         let Case { graph, weights, inputs } = case;
         let keys = keygen(graph, weights, &mut |_| ()).map_err(|error| anyhow!("{error}"))?;
-        let cost = keys.verifier.cost();
-        let cost = Cost {
-            field_products: cost.field_products,
-            own_points: cost.own_points.try_into()?,
-            generators: cost.generators.try_into()?,
-            key_bytes: cost.key_bytes.try_into()?,
-            proof_bytes: cost.proof_bytes.try_into()?,
-        };
-        let register = runtime::transactions().models().register(
-            BoundedVec(keys.verifier.to_bytes()),
-            Static(cost),
-            [1; 32],
-            [2; 32],
-            256,
-            None,
-        );
+        let cost = deploy::cost(&keys.verifier)?;
+        let register = market::register_model(keys.verifier.to_bytes(), cost);
         let transaction = self.owner.transaction(&self.session.at, register)?;
         let block = *self.session.include(vec![transaction]).await?.first().context("no block")?;
         let registered = self.session.events::<runtime::models::events::Registered>(block).await?;
@@ -140,16 +128,16 @@ impl Market {
     /// The owner's transactions for these tasks.
     ///
     /// # Errors
-    /// Where they cannot be signed.
+    /// Returns an error if they cannot be signed.
     pub(crate) fn submissions(&mut self, specs: impl IntoIterator<Item = Spec>) -> Result<Vec<String>> {
         let submit = |spec| runtime::transactions().tasks().submit(spec);
         specs.into_iter().map(|spec| self.owner.transaction(&self.session.at, submit(spec))).collect()
     }
 
-    /// Submits tasks. Who was engaged.
+    /// Submits tasks. Returns the engagements.
     ///
     /// # Errors
-    /// Where one is refused.
+    /// Returns an error if one is refused.
     pub(crate) async fn submit(&mut self, specs: impl IntoIterator<Item = Spec>) -> Result<Vec<Engagement>> {
         let transactions = self.submissions(specs)?;
         let mut engaged = Vec::new();
@@ -159,10 +147,10 @@ impl Market {
         Ok(engaged)
     }
 
-    /// Who was engaged in a block.
+    /// The engagements of a block.
     ///
     /// # Errors
-    /// Where the events cannot be read, or a stranger was engaged.
+    /// Returns an error if the events cannot be read, or a stranger was engaged.
     pub(crate) async fn engaged(&self, block: u64) -> Result<Vec<Engagement>> {
         let events = self.session.events::<runtime::tasks::events::Engaged>(block).await?;
         events
@@ -174,10 +162,10 @@ impl Market {
             .collect()
     }
 
-    /// The owner wraps keys for all who were engaged, and all confirm.
+    /// The owner wraps keys for all engaged miners, and all confirm.
     ///
     /// # Errors
-    /// Where the chain refuses something.
+    /// Returns an error if the chain refuses something.
     pub(crate) async fn start(&mut self, engaged: &[Engagement], model: &Deployed) -> Result<()> {
         let mut tasks: Vec<(TaskId, Vec<AccountId32>)> = Vec::new();
         for (task, miner) in engaged {
@@ -190,25 +178,14 @@ impl Market {
         let mut transactions = Vec::new();
         for (task, miners) in tasks {
             ensure!(miners.len() <= MAX_REPLICAS, "task {task} has {} miners", miners.len());
-            let wraps = miners.into_iter().map(|miner| (miner, [5; 80])).collect();
-            let provide =
-                runtime::transactions().tasks().provide_keys(task, [1; 32], [3; 32], BoundedVec(wraps));
+            let provide = market::provide_keys(task, miners);
             transactions.push(self.owner.transaction(&self.session.at, provide)?);
         }
         self.session.include(transactions).await?;
         let recent = self.session.chain.at_finalised().await?;
         let mut transactions = Vec::new();
         for (task, miner) in engaged {
-            let attestation = Attestation {
-                kind: AttestationKind::SelfSigned,
-                executable: [6; 32],
-                model: model.verifier.digest(),
-                device: BoundedVec(b"a measured machine".to_vec()),
-                block: u32::try_from(recent.block_number())?,
-                block_hash: H256(recent.block_hash().0),
-                test: [7; 32],
-            };
-            let confirm = runtime::transactions().tasks().confirm(*task, attestation);
+            let confirm = market::confirm(*task, model.verifier.digest(), &recent)?;
             transactions.push(self.miners[*miner].transaction(&self.session.at, confirm)?);
         }
         self.session.include(transactions).await?;
@@ -218,7 +195,7 @@ impl Market {
     /// A heartbeat of every miner, so many times.
     ///
     /// # Errors
-    /// Where they cannot be signed.
+    /// Returns an error if they cannot be signed.
     pub(crate) fn heartbeats(&mut self, rounds: usize) -> Result<Vec<String>> {
         let mut transactions = Vec::with_capacity(rounds * self.miners.len());
         for _ in 0..rounds {
@@ -231,13 +208,13 @@ impl Market {
     }
 }
 
-/// Where a task is to run.
+/// The locations that a task may run at.
 #[derive(Clone, Copy)]
 pub(crate) enum Wanted {
-    /// Anywhere, the nearer to one of many places the better: then not all ask for the same miners, who
-    /// take only so many tasks.
+    /// Anywhere, the nearer to one of many points the better: then not all tasks ask for the same miners,
+    /// which take only so many tasks.
     Near(u32),
-    /// In one of the regions that miners are strewn over.
+    /// In one of the regions that miners are scattered over.
     Within(u32),
 }
 
@@ -245,35 +222,27 @@ pub(crate) enum Wanted {
 pub(crate) fn spec(model: ModelId, policy: ProofPolicy, replicas: usize, wanted: Wanted) -> Spec {
     let replicas = u8::try_from(replicas).unwrap_or(u8::MAX);
     let (regions, near) = match wanted {
-        Wanted::Near(number) => (Vec::new(), Some((Static(cell(number * 7_919)), 21_000))),
-        Wanted::Within(number) => (vec![Static(region(number))], None),
+        Wanted::Near(number) => (Vec::new(), Some((cell(number * 7_919), 21_000))),
+        Wanted::Within(number) => (vec![region(number)], None),
     };
-    TaskSpec {
+    market::task_spec(TaskOrder {
         model,
-        placement: runtime_types::cyborg_primitives::task::Placement {
-            replicas,
-            standbys: 0,
-            regions: BoundedVec(regions),
-            near,
-            min_reputation: 50,
-        },
+        replicas,
+        regions,
+        near,
         price_cap: UNIT,
-        compute_ms: HOUR_MS,
-        proof_cap: UNIT,
         max_proofs: 4 * u32::from(replicas),
-        policy: Static(policy),
-        delegate: None,
-        standbys_read_now: false,
-    }
+        policy,
+    })
 }
 
-/// One of the regions that miners are strewn over.
+/// One of the regions that miners are scattered over.
 fn region(number: u32) -> Region {
     let letter = |digit: u32| b'A' + u8::try_from(digit % 26).unwrap_or_default();
     Region([letter(number % REGIONS / 10), letter(number % 10)])
 }
 
-/// One of many places: steps without a common factor go all around the Earth.
+/// One of many points: steps without a common factor go all around the Earth.
 fn cell(number: u32) -> Cell {
     let degree = |step: i64, span: i64| i16::try_from(i64::from(number) * step % span - span / 2);
     Cell {
@@ -283,27 +252,22 @@ fn cell(number: u32) -> Cell {
 }
 
 fn registration(number: u32, fleet: Fleet) -> StaticPayload<runtime::miners::calls::Register> {
-    let mut key = [9; 32];
-    key[..4].copy_from_slice(&number.to_le_bytes());
-    let endpoint = format!("https://miner-{number}.example:9000").into_bytes();
-    let home = Location { region: Region(*b"DE"), cell: Cell { latitude: 5252, longitude: 1340 } };
+    let mut hpke = [9; 32];
+    hpke[..4].copy_from_slice(&number.to_le_bytes());
+    let home = Location { region: Region(*b"DE"), cell: HOME };
     let (location, memory_mib, price) = match fleet {
         Fleet::Alike => (home, 65_536, PRICE),
-        Fleet::Strewn => {
+        Fleet::Scattered => {
             let price = PRICE + u128::from(number % 7) * PRICE / 4;
             (Location { region: region(number / 7), cell: cell(number) }, 8_192 << (2 * (number % 4)), price)
         }
     };
-    runtime::transactions().miners().register(
-        key,
-        BoundedVec(endpoint),
-        Static(location),
-        Static(Capacity {
-            memory_mib,
-            macs_per_second: 1_000_000_000 + u64::from(number % 13) * 100_000_000,
-            accelerator: Accelerator::None,
-        }),
+    market::register_miner(Offer {
+        hpke,
+        endpoint: format!("https://miner-{number}.example:9000"),
+        location,
+        memory_mib,
+        macs_per_second: 1_000_000_000 + u64::from(number % 13) * 100_000_000,
         price,
-        BOND,
-    )
+    })
 }

@@ -6,15 +6,26 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use cyborg_localnet::process::{Completed, Process, Program};
 
-use crate::session::Place;
+/// What a node is started with: the program, the node's folder, and one for compiled wasm.
+pub(crate) struct NodeSetup<'a> {
+    pub(crate) cyborg: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) cache: &'a Path,
+}
+
+impl NodeSetup<'_> {
+    fn program(&self) -> Program {
+        Program::at(self.cyborg).with("XDG_CACHE_HOME", self.cache)
+    }
+}
 
 /// What the node's log says of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,36 +46,36 @@ type Blocks = Arc<Mutex<HashMap<u64, Logged>>>;
 const PATIENCE: Duration = Duration::from_millis(20);
 const ATTEMPTS: usize = 250;
 
-/// A node; killed when dropped.
-pub(crate) struct Node {
-    child: Child,
-    /// Open as long as the node may write there.
-    _stdout: BufReader<ChildStdout>,
+/// How long a node may take until it is ready, and to end.
+const STARTING: Duration = Duration::from_secs(300);
+const ENDING: Duration = Duration::from_secs(60);
+
+/// The chain's node; killed when dropped.
+pub(crate) struct ChainNode {
+    process: Process,
     log: Option<JoinHandle<()>>,
     blocks: Blocks,
     url: String,
 }
 
-impl Node {
+impl ChainNode {
     /// Starts `cyborg node --dev` on a folder, and waits until it answers.
     ///
     /// # Errors
-    /// Where the program does not start, or says something else than where it is.
-    pub(crate) fn start(cyborg: &Path, folder: &Path, cache: &Path, block_time_ms: u64) -> Result<Self> {
-        let mut command = Command::new(cyborg);
+    /// Returns an error if the program does not start, or says something else than where it is.
+    pub(crate) fn start(setup: &NodeSetup<'_>, block_time_ms: u64) -> Result<Self> {
+        let block_time = block_time_ms.to_string();
+        let words =
+            ["node", "--dev", "--json", "--rpc-port", "0", "--block-time", &block_time, "--base-path"];
+        let mut command = setup.program().command(words);
         command
-            .args(["node", "--dev", "--json", "--rpc-port", "0", "--block-time", &block_time_ms.to_string()])
-            .arg("--base-path")
-            .arg(folder)
-            .env("XDG_CACHE_HOME", cache)
+            .arg(setup.folder)
             .env("RUST_LOG", "warn,cyborg_node=debug,sc_basic_authorship=info")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("starting {}", cyborg.display()))?;
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            bail!("{}: no output to read", cyborg.display());
-        };
+        let mut process =
+            Process::start(&mut command).with_context(|| format!("starting {}", setup.cyborg.display()))?;
+        let stderr = process.stderr().context("no log to read")?;
         let blocks = Blocks::default();
         let log = {
             let blocks = blocks.clone();
@@ -74,16 +85,12 @@ impl Node {
                 }
             })
         };
-        let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
-        stdout.read_line(&mut line).context("reading where the node is")?;
-        let ready: Value =
-            serde_json::from_str(&line).with_context(|| format!("where the node is: `{}`", line.trim()))?;
+        let ready = process.ready(STARTING)?;
         let url = ready["rpc"].as_str().context("the node does not say where its RPC is")?.to_owned();
-        Ok(Self { child, _stdout: stdout, log: Some(log), blocks, url })
+        Ok(Self { process, log: Some(log), blocks, url })
     }
 
-    /// Where its WebSocket is.
+    /// The URL of the node's WebSocket.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -91,7 +98,7 @@ impl Node {
     /// What the node's log says of a block that is final.
     ///
     /// # Errors
-    /// Where it says nothing.
+    /// Returns an error if the log says nothing of the block.
     pub(crate) fn logged(&self, block: u64) -> Result<Logged> {
         for _ in 0..ATTEMPTS {
             let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,11 +114,9 @@ impl Node {
     /// Ends the node in order.
     ///
     /// # Errors
-    /// Where it ends in another way.
+    /// Returns an error if the node ends in another way.
     pub(crate) fn stop(mut self) -> Result<()> {
-        let line = format!("kill -TERM {}", self.child.id());
-        ensure!(Command::new("sh").args(["-c", &line]).status()?.success(), "{line}");
-        let status = self.child.wait().context("waiting for the node")?;
+        let status = self.process.stop(ENDING).context("waiting for the node")?;
         ensure!(status.success(), "the node ended with {status}");
         if let Some(log) = self.log.take() {
             // It reads to the end, and does nothing that fails.
@@ -121,29 +126,21 @@ impl Node {
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        // Where a measurement has failed; otherwise it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Executes a block of a node that has ended once more, as `cyborg node verify` does; the milliseconds.
 ///
 /// # Errors
-/// Where it does not lead to the state that its header names.
-pub(crate) fn execute_again(place: &Place<'_>, block: u64) -> Result<f64> {
+/// Returns an error if the block does not lead to the state that its header names.
+pub(crate) fn execute_again(setup: &NodeSetup<'_>, block: u64) -> Result<f64> {
     let number = block.to_string();
-    let done = Command::new(place.cyborg)
-        .args(["node", "verify", "--json", "--from", &number, "--to", &number, "--base-path"])
-        .arg(place.folder)
-        .env("XDG_CACHE_HOME", place.cache)
+    let words = ["node", "verify", "--json", "--from", &number, "--to", &number, "--base-path"];
+    let done = setup
+        .program()
+        .command(words)
+        .arg(setup.folder)
         .output()
-        .with_context(|| format!("starting {}", place.cyborg.display()))?;
-    let said = String::from_utf8_lossy(&done.stdout);
-    let report: Value = serde_json::from_str(&said).with_context(|| format!("block {block}: `{said}`"))?;
-    report["slowest"]["ms"].as_f64().with_context(|| format!("block {block}: {report}"))
+        .with_context(|| format!("starting {}", setup.cyborg.display()))?;
+    let executed = Completed::of(&done).json().with_context(|| format!("block {block}"))?;
+    executed["slowest"]["ms"].as_f64().with_context(|| format!("block {block}: {executed}"))
 }
 
 /// Takes note of a line of the log; what is no report is passed on.
@@ -178,7 +175,7 @@ fn sealed(line: &str) -> Option<(u64, u64)> {
 /// database makes its files longer than it fills them.
 ///
 /// # Errors
-/// Where the folder cannot be read.
+/// Returns an error if the folder cannot be read.
 pub(crate) fn size_on_disk(folder: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {

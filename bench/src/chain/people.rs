@@ -1,4 +1,4 @@
-//! People with keys, who count their own transactions: signed here, without asking the node.
+//! Accounts with keys that count their own transactions, which are signed here without asking the node.
 
 use anyhow::Result;
 use cyborg_chain_client::subxt::config::DefaultExtrinsicParamsBuilder;
@@ -8,7 +8,7 @@ use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{AtBlock, Config, Keypair, keys};
 use cyborg_primitives::Account;
 
-use crate::session::hex;
+use super::session::to_hex;
 
 /// Somebody with a key.
 pub(crate) struct Person {
@@ -20,7 +20,7 @@ impl Person {
     /// A well-known account of development chains, which has money and has not sent anything.
     ///
     /// # Errors
-    /// Where there is no such name.
+    /// Returns an error if there is no such name.
     pub(crate) fn known(name: &str) -> Result<Self> {
         Ok(Self { key: keys::load(name)?, nonce: 0 })
     }
@@ -28,7 +28,7 @@ impl Person {
     /// The person of a number, new on the chain.
     ///
     /// # Errors
-    /// Never; the key's type has to say so.
+    /// Never fails; the key's type requires a result.
     pub(crate) fn numbered(number: u32) -> Result<Self> {
         let mut seed = [0x5e; 32];
         seed[..4].copy_from_slice(&number.to_le_bytes());
@@ -54,7 +54,7 @@ impl Person {
     /// checked once, when the connection was made.
     ///
     /// # Errors
-    /// Where the chain's metadata does not have the call.
+    /// Returns an error if the chain's metadata does not have the call.
     pub(crate) fn transaction<C: EncodeAsFields>(
         &mut self,
         at: &AtBlock,
@@ -64,6 +64,6 @@ impl Person {
         let call = call.unvalidated();
         let signed = at.transactions().create_signable_offline(&call, params)?.sign(&self.key)?;
         self.nonce += 1;
-        Ok(hex(signed.encoded()))
+        Ok(to_hex(signed.encoded()))
     }
 }

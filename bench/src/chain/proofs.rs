@@ -11,24 +11,26 @@ use std::fmt;
 use anyhow::{Context, Result, anyhow, ensure};
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::Static;
+use cyborg_primitives::money::UNIT;
 use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{RequestNumber, TaskId};
-use cyborg_tests::models::{Case, dense, digits};
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
 use serde::Serialize;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, Request, prove_opened};
-use zkml_verifier::{PROTOCOL, Visibility};
+use zkml_prover::{Request, prove_opened, system_randomness};
+use zkml_testkit::case::{Case, dense};
+use zkml_testkit::data::digits;
+use zkml_verifier::{Opening, PROTOCOL, Visibility};
 
-use crate::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
+use super::market::{Deployed, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: u64 = 1_500_000_000_000;
 /// More than can be paid for one request.
-const CAP: u128 = 1_000_000_000_000;
+const CAP: u128 = UNIT;
 /// Blocks of each kind.
 const BLOCKS: usize = 3;
 /// The dense model of four million parameters.
@@ -67,7 +69,7 @@ pub(crate) struct Full {
 /// Fills blocks with proofs of each model.
 ///
 /// # Errors
-/// Where the chain refuses something, or a block is not what it should be.
+/// Returns an error if the chain refuses something, or a block is not what it should be.
 pub(crate) async fn measure(market: &mut Market) -> Result<Vec<Full>> {
     let error = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!("{error}");
     let mut rows = Vec::new();
@@ -188,7 +190,8 @@ fn answer(
 ) -> Result<Submission> {
     let genesis = market.session.chain.genesis();
     let miner = market.miners[miner].account();
-    let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+    let entropy = system_randomness()?;
+    let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs, &entropy)?;
     let input = opening.input_digest(model.key.graph())?;
     let authorisation = Authorisation { task, miner, number, input, price_cap: CAP };
     let signature = market.owner.sign(&authorisation.payload(&genesis));
@@ -201,9 +204,5 @@ fn answer(
         output: Visibility::Committed,
     };
     let proved = prove_opened(&model.key, &request, &opening, &mut HashTranscript::new(PROTOCOL))?;
-    Ok(Submission {
-        authorisation: Static(authorisation),
-        signature: runtime_types::sp_runtime::MultiSignature::Sr25519(signature),
-        proof: BoundedVec(proved.proof),
-    })
+    Ok(cyborg_localnet::market::submission(authorisation, signature, proved.proof))
 }

@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::market::{Engagement, Market};
-use crate::node::Logged;
-use crate::session::{ROOM, Session};
+use super::market::{Engagement, Market};
+use super::node::Logged;
+use super::session::{ROOM, Session};
 
 /// Blocks without any of them, after which those that are left count as lost.
 const EMPTY_BLOCKS: usize = 5;
@@ -62,7 +62,7 @@ struct Seen {
 /// Sends transactions and waits until they are final.
 ///
 /// # Errors
-/// Where one is refused, fails or is lost.
+/// Returns an error if one is refused, fails or is lost.
 pub(crate) async fn measure(
     session: &Session,
     what: &'static str,
@@ -138,7 +138,7 @@ async fn describe(session: &Session, seen: &Seen) -> Result<Fullest> {
 /// Reports of every engaged miner on the periods from so many ago, so many of them.
 ///
 /// # Errors
-/// Where they cannot be signed, or the chain's time cannot be read.
+/// Returns an error if they cannot be signed, or the chain's time cannot be read.
 pub(crate) async fn reports(
     market: &mut Market,
     engaged: &[Engagement],
@@ -152,7 +152,7 @@ pub(crate) async fn reports(
     for period in first..first + count {
         for (task, miner) in engaged {
             let consumed =
-                Report { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
+                Measurements { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
             let report = runtime::transactions().reports().report(*task, period, consumed);
             transactions.push(market.miners[*miner].transaction(&market.session.at, report)?);
         }

@@ -4,18 +4,18 @@ use std::fmt::{Display, Write};
 
 use serde::Serialize;
 
-use crate::growth::Growth;
+use super::growth::Growth;
+use super::proofs::Full;
+use super::rates::Rate;
+use super::scale::Scale;
 use crate::machine;
-use crate::proofs::Full;
-use crate::rates::Rate;
-use crate::scale::Scale;
 
 /// Tasks that the growth of the database is told for.
 const TASKS: f64 = 100_000.0;
 
 /// Every figure of one run.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub(crate) struct Measurements {
     /// Version of this program.
     version: &'static str,
     /// Logical processors that node and program share.
@@ -31,7 +31,7 @@ pub(crate) struct Report {
     pub(crate) growth: Option<Growth>,
 }
 
-impl Report {
+impl Measurements {
     /// An empty report that names the machine.
     pub(crate) fn of_this_machine() -> Self {
         Self {

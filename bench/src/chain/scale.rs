@@ -9,7 +9,7 @@ use cyborg_primitives::task::ProofPolicy;
 use runtime_types::pallet_tasks::types::Reason;
 use serde::Serialize;
 
-use crate::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, Wanted, spec};
+use super::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
 /// How often a ranking is asked for.
 const RUNS: usize = 5;
@@ -46,7 +46,7 @@ pub(crate) struct Scale {
 /// Fills blocks with submissions, and with refusals by the miners that were engaged.
 ///
 /// # Errors
-/// Where the chain refuses something.
+/// Returns an error if the chain refuses something.
 pub(crate) async fn measure(market: &mut Market, model: &Deployed) -> Result<Scale> {
     let mut rows = Vec::new();
     let specs =
@@ -65,7 +65,7 @@ pub(crate) async fn measure(market: &mut Market, model: &Deployed) -> Result<Sca
     })
 }
 
-/// A block of submissions. Who was engaged.
+/// A block of submissions. Returns the engagements.
 async fn submissions(
     market: &mut Market,
     what: &'static str,
@@ -90,7 +90,7 @@ async fn refusals(market: &mut Market, engaged: &[Engagement]) -> Result<Calls> 
     let mut transactions = Vec::new();
     let (mut last, mut busy) = (None, Vec::new());
     for (task, miner) in engaged {
-        // One of each task, and nobody twice: a miner may decline only so often.
+        // One miner of each task, and no miner twice: a miner may decline only so often.
         if last != Some(*task) && !busy.contains(miner) {
             last = Some(*task);
             busy.push(*miner);
@@ -107,7 +107,7 @@ async fn refusals(market: &mut Market, engaged: &[Engagement]) -> Result<Calls> 
     Ok(calls)
 }
 
-/// The first block of transactions: what it cost, who was engaged in it, and how many did not fit.
+/// The first block of transactions: its cost, its engagements, and how many transactions did not fit.
 async fn block(
     market: &Market,
     what: &'static str,

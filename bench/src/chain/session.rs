@@ -4,7 +4,6 @@
 //! A session is *quiet* when the node seals only the blocks that it is asked for, so that a block can be
 //! filled first; otherwise blocks come at their own pace.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::node::Node;
+use super::node::{ChainNode, NodeSetup};
 
 /// Longest time between two blocks that the node accepts: it seals what it is asked for.
 const QUIET_MS: u64 = 3_600_000;
@@ -24,19 +23,12 @@ const QUIET_MS: u64 = 3_600_000;
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 16;
 /// Transactions that may wait in the pool. It takes a third more; what it has no room for it bans for a
-/// while, so that nobody sends it again.
+/// while, so that it is not sent again.
 pub(crate) const ROOM: usize = 12_000;
-
-/// Where a node is started: the program, the node's folder, and one for compiled wasm.
-pub(crate) struct Place<'a> {
-    pub(crate) cyborg: &'a Path,
-    pub(crate) folder: &'a Path,
-    pub(crate) cache: &'a Path,
-}
 
 /// A node, and connections to it.
 pub(crate) struct Session {
-    pub(crate) node: Node,
+    pub(crate) node: ChainNode,
     pub(crate) chain: Chain,
     /// For signing: genesis and metadata do not change.
     pub(crate) at: AtBlock,
@@ -48,7 +40,7 @@ pub(crate) struct Block {
     pub(crate) number: u64,
     /// Signed transactions.
     pub(crate) transactions: usize,
-    /// Size of the proof of what it read from state, where it is known.
+    /// Size of the proof of what it read from state, if it is known.
     pub(crate) proof_bytes: u64,
 }
 
@@ -67,9 +59,9 @@ impl Session {
     /// Starts a node; without a block time it is quiet.
     ///
     /// # Errors
-    /// Where it does not start or answer.
-    pub(crate) async fn open(place: &Place<'_>, block_time_ms: Option<u64>) -> Result<Self> {
-        let node = Node::start(place.cyborg, place.folder, place.cache, block_time_ms.unwrap_or(QUIET_MS))?;
+    /// Returns an error if it does not start or answer.
+    pub(crate) async fn open(setup: &NodeSetup<'_>, block_time_ms: Option<u64>) -> Result<Self> {
+        let node = ChainNode::start(setup, block_time_ms.unwrap_or(QUIET_MS))?;
         let chain = Chain::connect(node.url()).await?;
         let at = chain.at_finalised().await?;
         let mut connections = Vec::new();
@@ -82,7 +74,7 @@ impl Session {
     /// Ends the node in order.
     ///
     /// # Errors
-    /// Where it ends in another way.
+    /// Returns an error if it ends in another way.
     pub(crate) fn close(self) -> Result<()> {
         self.node.stop()
     }
@@ -93,10 +85,10 @@ impl Session {
     }
 
     /// Sends transactions in their order, as fast as the node takes them, each with a permit of `room`,
-    /// which whoever sees it in a block gives back.
+    /// which is given back when the transaction is seen in a block.
     ///
     /// # Errors
-    /// Where one is refused.
+    /// Returns an error if one is refused.
     pub(crate) async fn send(&self, transactions: Vec<String>, room: &Arc<Semaphore>) -> Result<()> {
         let transactions = Arc::new(transactions);
         let next = Arc::new(AtomicUsize::new(0));
@@ -126,7 +118,7 @@ impl Session {
     /// As [`send`](Self::send), no more than the pool has room for.
     ///
     /// # Errors
-    /// Where one is refused, or there are too many.
+    /// Returns an error if one is refused, or there are too many.
     pub(crate) async fn send_all(&self, transactions: Vec<String>) -> Result<()> {
         ensure!(transactions.len() <= ROOM, "{} transactions for a pool of {ROOM}", transactions.len());
         self.send(transactions, &Arc::new(Semaphore::new(ROOM))).await
@@ -135,7 +127,7 @@ impl Session {
     /// Has a quiet node seal one block.
     ///
     /// # Errors
-    /// Where the node cannot.
+    /// Returns an error if the node cannot.
     pub(crate) async fn seal(&self) -> Result<Block> {
         let created: Value = self.rpc().request("engine_createBlock", rpc_params![true, true]).await?;
         let hash = created["hash"].as_str().context("a block without a hash")?;
@@ -146,7 +138,7 @@ impl Session {
     /// Has a quiet node put transactions into blocks, as many as it takes. Their numbers.
     ///
     /// # Errors
-    /// Where one is refused or fails.
+    /// Returns an error if one is refused or fails.
     pub(crate) async fn include(&self, mut transactions: Vec<String>) -> Result<Vec<u64>> {
         let mut blocks = Vec::new();
         while !transactions.is_empty() {
@@ -172,7 +164,7 @@ impl Session {
     /// A block, by its hash.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Returns an error if there is no such block.
     pub(crate) async fn block(&self, hash: &str) -> Result<Block> {
         let answer: Value = self.rpc().request("chain_getBlock", rpc_params![hash]).await?;
         read(&answer["block"]).with_context(|| format!("block {hash}"))
@@ -181,7 +173,7 @@ impl Session {
     /// The hash of a final block.
     ///
     /// # Errors
-    /// Where there is none of that number.
+    /// Returns an error if there is no block of that number.
     pub(crate) async fn hash(&self, number: u64) -> Result<String> {
         let hash: Option<String> = self.rpc().request("chain_getBlockHash", rpc_params![number]).await?;
         hash.with_context(|| format!("no block {number}"))
@@ -190,7 +182,7 @@ impl Session {
     /// The number of the last final block.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// Returns an error if the node does not answer.
     pub(crate) async fn latest(&self) -> Result<u64> {
         Ok(self.chain.at_finalised().await?.block_number())
     }
@@ -198,16 +190,16 @@ impl Session {
     /// Events of one kind in a block.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// Returns an error if they cannot be read.
     pub(crate) async fn events<E: DecodeAsEvent>(&self, block: u64) -> Result<Vec<E>> {
         let events = self.chain.at(block).await?.events().fetch().await?;
         events.find::<E>().map(|event| event.map_err(Into::into)).collect()
     }
 
-    /// That no transaction of a block failed.
+    /// Checks that no transaction of a block failed.
     ///
     /// # Errors
-    /// Where one did, with why.
+    /// Returns an error if one failed; the error says why.
     pub(crate) async fn check(&self, block: u64) -> Result<()> {
         let failed = self.events::<runtime::system::events::ExtrinsicFailed>(block).await?;
         match failed.first() {
@@ -223,7 +215,7 @@ impl Session {
     /// What a block was charged for.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Returns an error if it cannot be read.
     pub(crate) async fn charged(&self, block: u64) -> Result<Charged> {
         let at = self.chain.at(block).await?;
         let weight = at.storage().entry(runtime::storage().system().block_weight())?.fetch(()).await?;
@@ -243,7 +235,7 @@ fn read(block: &Value) -> Result<Block> {
     let mut transactions = 0;
     for extrinsic in block["extrinsics"].as_array().context("a block without extrinsics")? {
         let extrinsic = extrinsic.as_str().context("an extrinsic that is no text")?;
-        transactions += usize::from(is_signed(&unhex(extrinsic)?));
+        transactions += usize::from(is_signed(&from_hex(extrinsic)?));
     }
     Ok(Block {
         number: u64::from_str_radix(number.trim_start_matches("0x"), 16)?,
@@ -263,34 +255,24 @@ fn is_signed(extrinsic: &[u8]) -> bool {
 }
 
 /// Bytes as the RPC writes them.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("0x");
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
 }
 
-fn unhex(text: &str) -> Result<Vec<u8>> {
-    let digits = text.trim_start_matches("0x").as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pair = |pair: &[u8]| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
-    digits.chunks(2).map(|chunk| pair(chunk).context("not hexadecimal")).collect()
+fn from_hex(text: &str) -> Result<Vec<u8>> {
+    hex::decode(text.trim_start_matches("0x")).context("not hexadecimal")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{hex, is_signed, read, unhex};
+    use super::{from_hex, is_signed, read, to_hex};
     use serde_json::json;
 
     #[test]
     fn hexadecimal_there_and_back() -> anyhow::Result<()> {
-        assert_eq!(hex(&[0, 255, 16]), "0x00ff10");
-        assert_eq!(unhex("0x00ff10")?, [0, 255, 16]);
-        assert!(unhex("0x0g").is_err() && unhex("0x0").is_err());
+        assert_eq!(to_hex(&[0, 255, 16]), "0x00ff10");
+        assert_eq!(from_hex("0x00ff10")?, [0, 255, 16]);
+        assert!(from_hex("0x0g").is_err() && from_hex("0x0").is_err());
         Ok(())
     }
 

@@ -16,26 +16,27 @@ use cyborg_miner_client::market::{self, Contact, Terms};
 use cyborg_miner_client::wire::{Answer, Request, exchange};
 use cyborg_primitives::signed::{Acknowledgement, Authorisation, Payload as _};
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
-use cyborg_tests::models::digits;
 use zkml_engine::Engine;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::{ProverKey, system_randomness};
+use zkml_testkit::data::digits;
+use zkml_verifier::Opening;
 
+use super::local::{Deployment, Network};
 use crate::machine;
-use crate::network::{Deployment, Network};
 
-/// How long a miner that refuses without saying for how long is left alone.
+/// The pause after a refusal that does not say for how long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who asks one miner of one task the same thing again and again.
+/// A client that asks one miner of one task the same thing again and again.
 pub(crate) struct Asker {
     pub(crate) owner: Owner,
     pub(crate) http: Http,
     pub(crate) task: TaskId,
     pub(crate) miner: Account,
     pub(crate) inputs: Vec<Vec<i64>>,
-    /// What the bare engine makes of it.
+    /// The outputs of the bare engine.
     pub(crate) outputs: Vec<Vec<i64>>,
     key: ProverKey,
     contact: Contact,
@@ -79,9 +80,9 @@ pub(crate) struct Checking {
 pub(crate) enum Reply {
     /// An answer, not checked yet.
     Answer(Vec<u8>),
-    /// It is to be asked again after a while.
+    /// The miner is to be asked again after a while.
     Later { status: u16, after: Duration },
-    /// It will not answer this.
+    /// The miner will not answer this request.
     No { status: u16, words: String },
     /// No answer came.
     Broken(String),
@@ -99,10 +100,10 @@ impl fmt::Display for Reply {
 }
 
 impl Asker {
-    /// Whoever deployed a task, ready to ask.
+    /// The owner of a task, ready to ask.
     ///
     /// # Errors
-    /// Where the chain or the deployment's files cannot be read.
+    /// Returns an error if the chain or the deployment's files cannot be read.
     pub(crate) async fn new(network: &Network, model: &str, deployment: &Deployment) -> Result<Self> {
         let task = deployment.task;
         let key = std::fs::read(&deployment.prover)
@@ -136,7 +137,7 @@ impl Asker {
     /// The bare engine.
     ///
     /// # Errors
-    /// Where the model does not run.
+    /// Returns an error if the model does not run.
     pub(crate) fn engine(&self) -> Result<Engine<'_>> {
         Ok(Engine::new(self.key.graph(), self.key.weights())?)
     }
@@ -144,11 +145,12 @@ impl Asker {
     /// Makes a request: commits to the input, signs for it, seals both.
     ///
     /// # Errors
-    /// Where the input does not fit, or there is no randomness.
+    /// Returns an error if the input does not fit, or there is no randomness.
     pub(crate) fn prepare(&self, number: RequestNumber) -> Result<Prepared> {
         let Self { task, miner, .. } = *self;
         let begun = Instant::now();
-        let opening = Opening::of_inputs(self.key.graph(), self.key.digest(), &self.inputs)?;
+        let entropy = system_randomness()?;
+        let opening = Opening::of_inputs(self.key.graph(), self.key.digest(), &self.inputs, &entropy)?;
         let input = opening.input_digest(self.key.graph())?;
         let commit = begun.elapsed();
         let authorisation = Authorisation { task, miner, number, input, price_cap: self.price };
@@ -163,7 +165,7 @@ impl Asker {
     /// Makes many requests, with all processors.
     ///
     /// # Errors
-    /// As [`prepare`](Self::prepare).
+    /// Returns the errors of [`prepare`](Self::prepare).
     pub(crate) fn prepare_all(&self, first: RequestNumber, count: u64) -> Result<Vec<Prepared>> {
         let numbers: Vec<RequestNumber> = (first..first + count).collect();
         in_parallel(numbers, |number| self.prepare(number))
@@ -193,7 +195,7 @@ impl Asker {
     /// the bare engine says.
     ///
     /// # Errors
-    /// Where it is any other.
+    /// Returns an error if the answer is any other.
     pub(crate) fn check(&self, authorisation: &Authorisation, bytes: &[u8]) -> Result<Checking> {
         let graph = self.key.graph();
         let begun = Instant::now();
@@ -215,7 +217,7 @@ impl Asker {
     /// What the miner is paid, and what is settled.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// Returns an error if the node does not answer.
     pub(crate) async fn terms(&self) -> Result<Terms> {
         let at = self.owner.chain.at_finalised().await?;
         market::terms(&at, self.task, &self.miner).await?.context("the miner has no tariff any more")
@@ -224,7 +226,7 @@ impl Asker {
     /// Tells the miner that all up to a number is answered.
     ///
     /// # Errors
-    /// Where it does not take it.
+    /// Returns an error if the miner does not take it.
     pub(crate) async fn acknowledge(&self, through: RequestNumber) -> Result<()> {
         let word = Acknowledgement { task: self.task, miner: self.miner, through };
         let mut body = word.encode();
@@ -236,10 +238,10 @@ impl Asker {
     }
 }
 
-/// Does the same to many things, with all processors, and keeps their order.
+/// Applies a function to many values with all processors, and keeps their order.
 ///
 /// # Errors
-/// The first.
+/// Returns the first error.
 pub(crate) fn in_parallel<T: Copy + Send + Sync, U: Send>(
     things: Vec<T>,
     work: impl Fn(T) -> Result<U> + Sync,

@@ -22,14 +22,14 @@ use cyborg_storage_client::storage::{fetch, upload};
 use cyborg_storage_client::store::Store;
 use serde::{Deserialize, Serialize};
 
-use crate::system::{peak_bytes, processor_s};
+use super::system::{peak_bytes, processor_s};
 
 /// What the blob is bound to.
 const CONTEXT: &[u8] = b"cyborg bench v1";
-/// Whoever owns it.
+/// The seed of the owner's key.
 const OWNER: [u8; 32] = [7; 32];
 
-/// What is to be done.
+/// A file to be moved.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Job {
     /// URLs of the storage nodes.
@@ -42,7 +42,7 @@ pub(crate) struct Job {
     pub(crate) id: Option<Digest>,
 }
 
-/// What it took.
+/// What moving the file took.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Moved {
     /// What was stored or fetched.
@@ -61,7 +61,7 @@ pub(crate) struct Moved {
 /// Has another process of this program do a job.
 ///
 /// # Errors
-/// Where it fails.
+/// Returns an error if the job fails.
 pub(crate) fn send(job: &Job) -> Result<Moved> {
     let own = std::env::current_exe().context("the path of this program")?;
     let mut child = Command::new(own)
@@ -81,7 +81,7 @@ pub(crate) fn send(job: &Job) -> Result<Moved> {
 /// Does the job of standard input.
 ///
 /// # Errors
-/// Where there is none, or it fails.
+/// Returns an error if there is no job, or the job fails.
 pub(crate) fn run() -> Result<()> {
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text).context("a job on standard input")?;

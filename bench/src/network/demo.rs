@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 /// One run.
 #[derive(Serialize)]
 pub(crate) struct Demo {
-    /// Which.
+    /// Which run.
     pub(crate) what: &'static str,
-    /// The whole process.
+    /// Seconds that the whole process took.
     pub(crate) seconds: f64,
-    /// What it says of itself.
+    /// What the demo reports of itself.
     #[serde(flatten)]
     pub(crate) said: Said,
 }
 
-/// Of the demo's result.
+/// The fields of the demo's JSON that the benchmark reads.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Said {
     /// Whether everything was as it has to be.
@@ -51,10 +51,10 @@ struct Check {
     holds: bool,
 }
 
-/// Runs the demo, with a folder for the chain's compiled runtime and for what it keeps where it fails.
+/// Runs the demo, with a folder for the chain's compiled runtime and for what it keeps if it fails.
 ///
 /// # Errors
-/// Where it does not come to a result.
+/// Returns an error if it does not come to a result.
 pub(crate) fn measure(
     cyborg: &Path,
     what: &'static str,

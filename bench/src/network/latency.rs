@@ -15,10 +15,10 @@ use cyborg_miner_client::ask::Asking;
 use cyborg_miner_client::market;
 use serde::Serialize;
 
-use crate::asker::{Asker, Checking, Making, Prepared, Reply};
-use crate::metrics::Metrics;
-use crate::network::Network;
-use crate::spread::Spread;
+use super::asker::{Asker, Checking, Making, Prepared, Reply};
+use super::local::Network;
+use super::metrics::Metrics;
+use super::spread::Spread;
 
 /// Requests before any is timed.
 const WARM_UP: u32 = 20;
@@ -61,7 +61,7 @@ impl Latency {
 /// Asks for one model on a network.
 ///
 /// # Errors
-/// Where the task is not deployed, or the miner refuses.
+/// Returns an error if the task is not deployed, or the miner refuses.
 pub(crate) async fn measure(
     network: &Network,
     model: &str,

@@ -6,7 +6,7 @@
 //!
 //! Offered **open-loop**, requests come at their times whether earlier ones are answered or not, and
 //! latency counts from the time at which each was due. A client that is refused with 503 comes again after
-//! what `Retry-After` says. The last rate is twice what the miner has just been seen to answer.
+//! at least what `Retry-After` says, and a random time more. The last rate is twice what the miner has just been seen to answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::asker::{Asker, Prepared, Reply, in_parallel};
-use crate::metrics::Metrics;
-use crate::network::Network;
-use crate::spread::Spread;
-use crate::system::Shares;
+use super::asker::{Asker, Prepared, Reply, in_parallel};
+use super::local::Network;
+use super::metrics::Metrics;
+use super::spread::Spread;
+use super::system::Shares;
 
 /// The model that is asked.
 const MODEL: &str = "digits_mlp";
@@ -31,10 +31,12 @@ const MODEL: &str = "digits_mlp";
 const RATES: [u32; 2] = [200, 400];
 /// Clients that ask one after another as fast as they are answered.
 const CLIENTS: usize = 16;
-/// What they are thought to be answered in a second at most; with more the measurement ends earlier.
+/// Requests prepared for each second; if more are answered the measurement ends earlier.
 const FASTEST: u64 = 1_000;
 /// How often a request is sent before it counts as lost.
 const MAX_ATTEMPTS: u32 = 60;
+/// How often the random share of a client's pause doubles at most.
+const MAX_DOUBLINGS: u32 = 4;
 /// How long the chain may take to settle what was acknowledged.
 const SETTLING: Duration = Duration::from_secs(120);
 
@@ -47,7 +49,7 @@ pub(crate) enum Offered {
     ByClients(usize),
 }
 
-/// What became of them.
+/// The result of offering requests in one way.
 #[derive(Serialize)]
 pub(crate) struct Load {
     pub(crate) offered: Offered,
@@ -65,11 +67,11 @@ pub(crate) struct Load {
     pub(crate) retries: BTreeMap<u32, usize>,
     /// Attempts on which no answer came at all.
     pub(crate) broken: usize,
-    /// Who used the processors meanwhile.
+    /// The processor time of each process meanwhile.
     pub(crate) shares: Shares,
 }
 
-/// What became of one request.
+/// The result of one request.
 struct Outcome {
     prepared: Prepared,
     answer: Option<Vec<u8>>,
@@ -83,7 +85,7 @@ struct Outcome {
 /// Offers requests in each way, checks every answer, and has them paid.
 ///
 /// # Errors
-/// Where the task is not deployed or not settled.
+/// Returns an error if the task is not deployed or not settled.
 pub(crate) async fn measure(
     network: &Network,
     seconds: u32,
@@ -124,7 +126,7 @@ pub(crate) async fn measure(
             let twice = 2.0 * load.answered as f64 / load.seconds;
             offers.push_back(Offered::PerSecond(twice.round() as u32));
         }
-        // Where time was up, the last numbers were not sent, and are free.
+        // If time was up, the last numbers were not sent, and are free.
         next += load.sent as u64;
         rows.push(load);
     }
@@ -161,7 +163,7 @@ async fn closed_loop(
             let mut outcomes = Vec::new();
             while Instant::now() < end {
                 let taken = prepared.get(next.fetch_add(1, Ordering::Relaxed));
-                // Nobody else takes this one.
+                // No other client takes this request.
                 let Some(taken) = taken.and_then(|taken| taken.lock().ok()?.take()) else { break };
                 outcomes.push(until_answered(&asker, taken, Instant::now()).await);
             }
@@ -182,8 +184,8 @@ async fn until_answered(asker: &Asker, prepared: Prepared, due: Instant) -> Outc
                 break;
             }
             Reply::Later { status, after } => {
+                sleep(pause(after, refusals.len(), random())).await;
                 refusals.push(status);
-                sleep(after).await;
             }
             Reply::Broken(reason) => {
                 broken.push(reason);
@@ -197,6 +199,23 @@ async fn until_answered(asker: &Asker, prepared: Prepared, due: Instant) -> Outc
     }
     let at = Instant::now();
     Outcome { prepared, answer, at, latency: at - due, refusals, broken }
+}
+
+/// How long a client pauses that was refused: what the miner asks for, and a random share (0 to 1) of as much
+/// again, which doubles with every earlier refusal of the request. Without it clients that are refused together
+/// come back together, and most are refused again.
+fn pause(after: Duration, earlier_refusals: usize, share: f64) -> Duration {
+    let doublings = u32::try_from(earlier_refusals).unwrap_or(u32::MAX).min(MAX_DOUBLINGS);
+    after + (after * 2_u32.pow(doublings)).mul_f64(share.clamp(0.0, 1.0))
+}
+
+/// A number between 0 and 1; 0.5 on a machine without randomness.
+fn random() -> f64 {
+    let mut bytes = [0; 4];
+    if getrandom::fill(&mut bytes).is_err() {
+        return 0.5;
+    }
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 fn evaluate(
@@ -261,5 +280,21 @@ impl std::fmt::Display for Offered {
             Self::PerSecond(rate) => write!(f, "{rate} a second"),
             Self::ByClients(clients) => write!(f, "{clients} clients, as fast as they can"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_DOUBLINGS, pause, random};
+    use std::time::Duration;
+
+    #[test]
+    fn a_refused_client_waits_at_least_as_long_as_asked_and_ever_less_predictably() {
+        let second = Duration::from_secs(1);
+        assert_eq!(pause(second, 0, 0.0), second);
+        assert_eq!(pause(second, 0, 1.0), 2 * second);
+        assert_eq!(pause(second, 2, 0.5), 3 * second);
+        assert_eq!(pause(second, 1_000, 1.0), second + second * 2_u32.pow(MAX_DOUBLINGS));
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&random())));
     }
 }

@@ -16,7 +16,7 @@ impl Metrics {
     /// Asks a miner at its endpoint.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// Returns an error if it does not answer.
     pub(crate) async fn of(http: &Http, endpoint: &str) -> Result<Self> {
         let answer = http.client().get(format!("{endpoint}/metrics")).send().await;
         let text = answer.and_then(|answer| answer.error_for_status()).context("the miner's metrics")?;

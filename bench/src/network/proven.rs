@@ -18,10 +18,10 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::asker::{Asker, Reply};
-use crate::metrics::Metrics;
-use crate::network::Network;
-use crate::system::Shares;
+use super::asker::{Asker, Reply};
+use super::local::Network;
+use super::metrics::Metrics;
+use super::system::Shares;
 
 /// Proofs that are bought: more than any minute brings.
 const PROOFS: u32 = 20_000;
@@ -60,7 +60,7 @@ pub(crate) struct Proven {
     pub(crate) made: f64,
     /// What was paid for them, in the chain's smallest unit.
     pub(crate) paid: u128,
-    /// Who used the processors meanwhile.
+    /// The processor time of each process meanwhile.
     pub(crate) shares: Shares,
 }
 
@@ -103,7 +103,7 @@ struct Feeder {
 /// Keeps the miner busy with one model, and counts.
 ///
 /// # Errors
-/// Where the task is not deployed, an answer is refused for good, or the chain falls silent.
+/// Returns an error if the task is not deployed, an answer is refused for good, or the chain falls silent.
 pub(crate) async fn measure(
     network: &Network,
     model: &str,
@@ -146,7 +146,7 @@ pub(crate) async fn measure(
     Ok(Proven { model: model.to_owned(), block_time_ms, ..row })
 }
 
-/// That every answer was proven and paid once, and nobody punished.
+/// Checks that every answer was proven and paid once, and that no miner was punished.
 fn judge(model: &str, blocks: &[Block], last: RequestNumber, wrong: &mut Vec<String>) {
     let punished: usize = blocks.iter().map(|block| block.punished).sum();
     if punished > 0 {

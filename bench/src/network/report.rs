@@ -5,14 +5,14 @@ use std::fmt::{Display, Write};
 
 use serde::Serialize;
 
-use crate::demo::Demo;
-use crate::latency::Latency;
-use crate::load::Load;
+use super::demo::Demo;
+use super::latency::Latency;
+use super::load::Load;
+use super::proven::Proven;
+use super::spread::ms;
+use super::storage::Stored;
+use super::system::load_average;
 use crate::machine;
-use crate::proven::Proven;
-use crate::spread::ms;
-use crate::storage::Stored;
-use crate::system::load_average;
 
 /// What one part measured, and how busy the machine was when it began.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ impl<T> Measured<T> {
 
 /// Every figure of one run.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub(crate) struct Measurements {
     /// Version of this program.
     version: &'static str,
     /// Logical processors that everything shares.
@@ -48,7 +48,7 @@ pub(crate) struct Report {
     pub(crate) wrong: Vec<String>,
 }
 
-impl Report {
+impl Measurements {
     /// An empty report that names the machine and the command.
     pub(crate) fn of_this_machine() -> Self {
         let words: Vec<String> = std::env::args().skip(1).collect();
@@ -257,7 +257,7 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, pairs};
+    use super::{Measurements, pairs};
 
     #[test]
     fn counts_stand_after_what_they_count() {
@@ -267,6 +267,6 @@ mod tests {
 
     #[test]
     fn nothing_was_measured_and_nothing_is_said() {
-        assert!(Report::of_this_machine().markdown().is_empty());
+        assert!(Measurements::of_this_machine().markdown().is_empty());
     }
 }

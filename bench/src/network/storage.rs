@@ -6,17 +6,17 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use cyborg_envelope::ContentKey;
+use cyborg_localnet::process::{Process, Program};
 use serde::{Deserialize, Serialize};
 
-use crate::courier::{self, Job, Moved};
-use crate::network::Process;
-use crate::system::{peak_bytes, processor_s};
+use super::courier::{self, Job, Moved};
+use super::local;
+use super::system::{peak_bytes, processor_s};
 
 /// Bytes of a fragment, which is a file of a node.
 const FRAGMENT_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ const TIMES_STORED: f64 = 3.0;
 #[derive(Serialize)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
-    /// What the disk alone takes in fragments that are synced one by one, in megabytes a second.
+    /// The rate at which the disk alone writes fragments that are synced one by one, in megabytes a second.
     pub(crate) disk_mb_s: f64,
     pub(crate) moves: Vec<Move>,
 }
@@ -42,10 +42,10 @@ pub(crate) struct Move {
     /// Up or down.
     pub(crate) way: &'static str,
     pub(crate) seconds: f64,
-    /// Of it before the first stripe had moved, and after the last had.
+    /// The part of it before the first stripe had moved, and after the last had.
     pub(crate) before_s: f64,
     pub(crate) after_s: f64,
-    /// Of the file, before encryption and code.
+    /// The rate of the file, before encryption and code.
     pub(crate) mb_s: f64,
     /// Greatest memory of the client's process.
     pub(crate) client_peak_bytes: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Move {
 }
 
 impl Stored {
-    /// What an upload cannot be faster than, on this disk.
+    /// The greatest rate of an upload on this disk.
     pub(crate) fn disk_bound_mb_s(&self) -> f64 {
         self.disk_mb_s / TIMES_STORED
     }
@@ -72,7 +72,7 @@ struct Ready {
 /// Moves a file of so many bytes over each number of nodes.
 ///
 /// # Errors
-/// Where a node does not start, or the file does not arrive.
+/// Returns an error if a node does not start, or the file does not arrive.
 pub(crate) fn measure(
     cyborg: &Path,
     folder: &Path,
@@ -110,12 +110,10 @@ fn there_and_back(
 ) -> Result<Vec<Move>> {
     let (mut nodes, mut urls) = (Vec::new(), Vec::new());
     for number in 1..=count {
-        let mut command = Command::new(cyborg);
-        command
-            .args(["storage", "start", "--json", "--listen", "127.0.0.1:0", "--dir"])
-            .arg(folder.join(format!("storage-{number}")))
-            .env("RUST_LOG", "warn");
-        let (process, ready) = Process::start::<Ready>(&mut command)?;
+        let words = ["storage", "start", "--json", "--listen", "127.0.0.1:0", "--dir"];
+        let mut command = Program::at(cyborg).command(words);
+        command.arg(folder.join(format!("storage-{number}"))).env("RUST_LOG", "warn");
+        let (process, ready) = local::start::<Ready>(&mut command)?;
         nodes.push(process);
         urls.push(ready.url);
     }
@@ -141,8 +139,8 @@ fn there_and_back(
         });
         job = Job { path: fetched.to_owned(), id: Some(id), ..job };
     }
-    for node in nodes {
-        node.stop().context("a storage node")?;
+    for mut node in nodes {
+        local::stop(&mut node).context("a storage node")?;
     }
     Ok(moves)
 }
@@ -157,7 +155,7 @@ fn used(nodes: &[Process]) -> Result<(f64, u64)> {
     Ok((seconds, peak))
 }
 
-/// What the disk takes a second, in megabytes, when fragments are written as nodes write them: each synced,
+/// The rate of the disk in megabytes a second, when fragments are written as nodes write them: each synced,
 /// renamed, and its folder synced.
 fn disk(folder: &Path) -> Result<f64> {
     let fragment = random(FRAGMENT_BYTES)?;

@@ -17,7 +17,7 @@ pub(crate) fn load_average() -> Option<f64> {
 /// Processor time of a process so far, in seconds.
 ///
 /// # Errors
-/// Where there is no such process.
+/// Returns an error if there is no such process.
 pub(crate) fn processor_s(process: u32) -> Result<f64> {
     let path = format!("/proc/{process}/stat");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
@@ -36,7 +36,7 @@ fn processor_of(stat: &str) -> Option<f64> {
 /// Greatest resident memory of a process so far, in bytes.
 ///
 /// # Errors
-/// Where there is no such process.
+/// Returns an error if there is no such process.
 pub(crate) fn peak_bytes(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/status");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
@@ -67,7 +67,7 @@ fn busy_of(stat: &str) -> Option<f64> {
     (fields.len() >= 8).then(|| busy.map(|(_, ticks)| ticks).sum::<f64>() / TICKS_PER_SECOND)
 }
 
-/// Who had processors for how long, in processors: 1.5 is one and a half of them all the time.
+/// The processors that each group of processes used: 1.5 is one and a half of them all the time.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Shares {
     /// How long this was watched.
@@ -89,7 +89,7 @@ impl Watch {
     /// Begins to watch; this process itself is the client.
     ///
     /// # Errors
-    /// Where one of them is not there.
+    /// Returns an error if one of them is not there.
     pub(crate) fn begin(groups: &[(&str, Vec<u32>)]) -> Result<Self> {
         let mut watched = Vec::new();
         for (name, processes) in groups {
@@ -98,10 +98,10 @@ impl Watch {
         Ok(Self { begun: Instant::now(), groups: watched, machine_s: machine_s()? })
     }
 
-    /// Who had how much since then.
+    /// The processor time of each group since then.
     ///
     /// # Errors
-    /// Where one of them has ended.
+    /// Returns an error if one of them has ended.
     pub(crate) fn end(&self) -> Result<Shares> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut others = machine_s()? - self.machine_s;

@@ -30,7 +30,7 @@ use polkadot_sdk::sp_runtime::traits::{BlakeTwo256, Hash as _, Header as _};
 use polkadot_sdk::sp_timestamp;
 
 use crate::Error;
-use crate::service::{Block, FullClient, Hash, Header};
+use crate::client::{Block, FullClient, Hash, Header};
 
 /// Length of the relay chain's slot, which the runtime compares with.
 const RELAY_SLOT_MS: u64 = 6_000;

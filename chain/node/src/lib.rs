@@ -10,6 +10,7 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | `client` | the types that the parts share |
 //! | `service` | puts the parts together, runs them until a signal, takes them apart |
 //! | `sealing` | when a block is sealed |
 //! | `inherents` | which slot it has, and what the mocked relay chain says |
@@ -20,6 +21,7 @@
 //!
 //! The caller installs what listens to `tracing`'s events, and shows the user where the node is.
 
+mod client;
 mod database;
 mod inherents;
 mod rpc;
@@ -91,6 +93,14 @@ pub enum Error {
         number: u32,
         /// The last final block's.
         newest: u32,
+    },
+    /// A range of blocks that contains none.
+    #[error("there are no blocks from {first} to {last}")]
+    EmptyRange {
+        /// The first block's number.
+        first: u32,
+        /// The last block's.
+        last: u32,
     },
     /// A block that is not what its header says.
     #[error("block {number} does not lead to the state that its header names: {problem}")]

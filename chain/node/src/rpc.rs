@@ -32,7 +32,7 @@ use polkadot_sdk::sc_utils::mpsc::{TracingUnboundedReceiver, tracing_unbounded};
 use polkadot_sdk::substrate_frame_rpc_system;
 use polkadot_sdk::substrate_frame_rpc_system::SystemApiServer as _;
 
-use crate::service::{Block, FullBackend, FullClient, Hash, Pool};
+use crate::client::{Block, FullBackend, FullClient, Hash, Pool};
 
 /// Connections at a time.
 pub(crate) const MAX_CONNECTIONS: u32 = 512;

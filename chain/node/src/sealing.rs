@@ -19,8 +19,8 @@ use polkadot_sdk::sc_transaction_pool_api::TransactionPool;
 use polkadot_sdk::sp_blockchain::HeaderBackend;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::client::{Block, FullBackend, FullClient, Hash, Pool};
 use crate::inherents::Inherents;
-use crate::service::{Block, FullBackend, FullClient, Hash, Pool};
 
 /// What makes the node seal a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
-use polkadot_sdk::cumulus_primitives_proof_size_hostfunction::storage_proof_size;
 use polkadot_sdk::sc_basic_authorship::ProposerFactory;
 use polkadot_sdk::sc_client_api::execution_extensions::ExecutionExtensions;
 use polkadot_sdk::sc_client_db::{BlocksPruning, DatabaseSettings, DatabaseSource, PruningMode};
@@ -17,43 +16,27 @@ use polkadot_sdk::sc_executor::WasmExecutor;
 use polkadot_sdk::sc_network::network_state::NetworkState;
 use polkadot_sdk::sc_network::{NetworkStatus, NetworkStatusProvider};
 use polkadot_sdk::sc_network_sync::{SyncStatus, SyncStatusProvider};
+use polkadot_sdk::sc_rpc_server;
 use polkadot_sdk::sc_service::config::PrometheusConfig;
 use polkadot_sdk::sc_service::{
-    ChainSpec as _, GenesisBlockBuilder, MetricsService, Role, TFullBackend, TFullClient, TaskManager,
-    create_rpc_runtime, new_client, new_db_backend, start_rpc_servers,
+    ChainSpec as _, GenesisBlockBuilder, MetricsService, Role, TaskManager, create_rpc_runtime, new_client,
+    new_db_backend, start_rpc_servers,
 };
 use polkadot_sdk::sc_transaction_pool::{
-    Builder as PoolBuilder, TransactionPoolHandle, TransactionPoolOptions, TransactionPoolType,
-    notification_future,
+    Builder as PoolBuilder, TransactionPoolOptions, TransactionPoolType, notification_future,
 };
 use polkadot_sdk::sp_blockchain::HeaderBackend;
-use polkadot_sdk::sp_runtime::traits::BlakeTwo256;
-use polkadot_sdk::sp_runtime::{OpaqueExtrinsic, Percent, generic};
+use polkadot_sdk::sp_runtime::Percent;
 use polkadot_sdk::substrate_prometheus_endpoint::{Registry, init_prometheus};
-use polkadot_sdk::{sc_rpc_server, sp_io};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::client::{Block, FullBackend, FullClient, HostFunctions, Pool};
 use crate::database::Durable;
 use crate::inherents::Inherents;
 use crate::sealing::{Log, Sealer, Sealing};
 use crate::spec::{self, Spec};
 use crate::{Error, rpc};
-
-/// What the runtime may call.
-pub(crate) type HostFunctions =
-    (sp_io::SubstrateHostFunctions, (storage_proof_size::HostFunctions, GroupOperations));
-#[cfg(feature = "host-msm")]
-type GroupOperations = sp_crypto_ec_utils::pallas::host_calls::HostFunctions;
-#[cfg(not(feature = "host-msm"))]
-type GroupOperations = ();
-pub(crate) type Header = generic::Header<u32, BlakeTwo256>;
-/// A block whose transactions only the runtime reads.
-pub(crate) type Block = generic::Block<Header, OpaqueExtrinsic>;
-pub(crate) type Hash = polkadot_sdk::sp_core::H256;
-pub(crate) type FullClient = TFullClient<Block, cyborg_runtime::api::RuntimeApi, WasmExecutor<HostFunctions>>;
-pub(crate) type FullBackend = TFullBackend<Block>;
-pub(crate) type Pool = TransactionPoolHandle<Block, FullClient>;
 
 /// Wasm instances that run at a time; calls past them wait.
 const WASM_INSTANCES: usize = 8;

@@ -21,7 +21,7 @@ use polkadot_sdk::sp_runtime::BuildStorage;
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::service::HostFunctions;
+use crate::client::HostFunctions;
 
 /// A specification that this node reads.
 pub(crate) type Spec = GenericChainSpec<NoExtension, HostFunctions>;

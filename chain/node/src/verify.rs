@@ -14,7 +14,8 @@ use polkadot_sdk::sp_blockchain::HeaderBackend as _;
 use sp_trie::proof_size_extension::ProofSizeExt;
 use tokio::runtime::Builder;
 
-use crate::service::{Block, FullClient, chain, open, service};
+use crate::client::{Block, FullClient};
+use crate::service::{chain, open, service};
 use crate::{Error, spec};
 
 /// A block that was executed again.
@@ -33,8 +34,8 @@ pub struct Executed {
 /// block.
 ///
 /// # Errors
-/// Where a node works in the folder, it has no chain or no such block, or a block does not lead to
-/// the state that its header names.
+/// Returns an error if a node is running in the folder, the folder has no chain or no such block, the
+/// range is empty, or a block does not lead to the state that its header names.
 pub fn verify(
     base_path: &Path,
     cache_path: &Path,
@@ -53,6 +54,9 @@ pub fn verify(
     let last = last.unwrap_or(newest);
     if last > newest || first > newest {
         return Err(Error::NoBlock { number: first.max(last), newest });
+    }
+    if first > last {
+        return Err(Error::EmptyRange { first, last });
     }
     for number in first..=last {
         let block = block(&client, number)?;
@@ -116,6 +120,32 @@ mod tests {
         let mut other = block.clone();
         other.extrinsics.pop();
         assert!(matches!(execute(&client, other), Err(Error::WrongBlock { number: 1, .. })));
+    }
+
+    #[test]
+    fn a_range_without_blocks_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+            let tasks = TaskManager::new(runtime.handle().clone(), None).unwrap();
+            let (database, spec) = open(folder.path()).unwrap();
+            let (client, backend) = chain(database, &spec, folder.path(), &tasks, None).unwrap();
+            let pool = pool(&tasks, &client, None);
+            let mut sealer = sealer(&tasks, &client, &backend, &pool, None).unwrap();
+            runtime.block_on(async {
+                sealer.seal(true).await.unwrap();
+                sealer.seal(true).await.unwrap();
+            });
+        }
+        let run = |first, last| {
+            let mut executed = Vec::new();
+            verify(folder.path(), folder.path(), first, last, |block, _| executed.push(block.number))
+                .map(|()| executed)
+        };
+        assert_eq!(run(1, None).unwrap(), [1, 2]);
+        assert_eq!(run(2, Some(2)).unwrap(), [2]);
+        assert!(matches!(run(2, Some(1)), Err(Error::EmptyRange { first: 2, last: 1 })));
+        assert!(matches!(run(3, None), Err(Error::NoBlock { number: 3, newest: 2 })));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use crate::configs::cyborg::VerificationFee;
 use crate::configs::system::ConsensusHook;
 use crate::economics::SLOT_MS;
-use crate::verifier::ZkVerifier;
 use crate::{
     AccountId, Balance, Block, Executive, InherentDataExt, Nonce, ParachainInfo, ParachainSystem,
     PolkadotXcm, Runtime, RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, SessionKeys, System,
@@ -12,6 +11,7 @@ use crate::{
 };
 use crate::{OriginCaller, configs};
 use alloc::vec::Vec;
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::{Demand, Verifier};
 use cyborg_primitives::miner::Capacity;
 use cyborg_primitives::place::Region;

@@ -8,7 +8,6 @@
 //! | [`genesis`] | what a chain begins with |
 //! | [`api`] | what nodes and clients may ask |
 //! | [`queries`] | what clients may ask of Cyborg's own pallets |
-//! | [`verifier`] | the zero-knowledge verifier |
 //!
 //! There is no Sudo and no privileged key: what only Root may do, only a referendum does.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -30,8 +29,6 @@ pub mod economics;
 pub mod genesis;
 #[warn(missing_docs)]
 pub mod queries;
-#[warn(missing_docs)]
-pub mod verifier;
 
 pub use api::RuntimeApi;
 
@@ -41,8 +38,10 @@ use polkadot_sdk::sp_runtime::{MultiAddress, MultiSignature, generic, impl_opaqu
 use polkadot_sdk::sp_version::RuntimeVersion;
 use polkadot_sdk::{staging_parachain_info as parachain_info, *};
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(feature = "host-msm")))]
 include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
+#[cfg(all(feature = "std", feature = "host-msm"))]
+include!(concat!(env!("OUT_DIR"), "/cyborg_runtime_host_msm"));
 
 /// A signature of a transaction: sr25519, ed25519 or ecdsa.
 pub type Signature = MultiSignature;

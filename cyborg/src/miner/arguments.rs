@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use cyborg_primitives::place::{Cell, Region};
 
-use crate::cli::size;
+use crate::cli::values::size;
 use crate::place;
 use cyborg_primitives::money::Cyb;
 

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
+use zkml_compile::{AccuracyReport, Options, ReluProof, Sample};
+use zkml_float::Model;
 use zkml_graph::codec::encode_model;
-use zkml_import::data::{DataError, Row, Samples};
-use zkml_import::{AccuracyReport, Model, Options, ReluProof, Sample, ValueInfo};
 
-use super::read;
-use crate::cli::{Compile, Relu};
+use super::arguments::{Compile, Relu};
+use super::{read, samples};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;
@@ -17,9 +17,9 @@ use crate::report::{Report, bytes, seconds};
 pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
     let out = Output::new(&arguments.out, Secrecy::Secret)?
         .apart_from(&[&arguments.model, &arguments.calibrate])?;
-    let failed = |error| Failure::input(&arguments.model, error);
-    let model = Model::read(&read(&arguments.model)?).map_err(failed)?;
-    let samples = samples_for(&model, &Samples::open(&arguments.calibrate)?)?;
+    let model =
+        Model::read(&read(&arguments.model)?).map_err(|error| Failure::input(&arguments.model, error))?;
+    let samples = Sample::all(&model, &samples(&arguments.calibrate)?)?;
     let defaults = Options::default();
     let fraction = |percent: Option<f64>, default| percent.map_or(default, |value| value / 100.0);
     let options = Options {
@@ -36,10 +36,10 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
 
     let progress = Progress::new("compiling");
     let start = Instant::now();
-    let compiled = zkml_import::compile(&model, &samples, &options, &mut |stage, done, total| {
+    let compiled = zkml_compile::compile(&model, &samples, &options, &mut |stage, done, total| {
         progress.stage(stage, done, total);
     })
-    .map_err(failed)?;
+    .map_err(|error| Failure::input(&arguments.model, error))?;
     let elapsed = start.elapsed().as_secs_f64();
     drop(progress);
     let accuracy = &compiled.report;
@@ -115,28 +115,4 @@ fn missed(accuracy: &AccuracyReport) -> String {
         100.0 * accuracy.agreement,
         100.0 * loss
     )
-}
-
-/// Every sample of a file, in the form that the importer takes.
-pub(crate) fn samples_for(model: &Model, samples: &Samples) -> Result<Vec<Sample>, DataError> {
-    let (names, sizes) = ports(model.inputs());
-    let (output_names, output_sizes) = ports(model.outputs());
-    (0..samples.count(&names, &sizes)?)
-        .map(|index| {
-            let outputs = samples.outputs_for(&output_names, &output_sizes, index)?;
-            let label = match samples.labels_for(index)? {
-                Some([label]) => Some(*label),
-                _ => None,
-            };
-            Ok(Sample {
-                inputs: samples.inputs_for(&names, &sizes, index)?,
-                label,
-                output: outputs.map(|rows| rows.into_iter().map(Row::to_f32).collect()),
-            })
-        })
-        .collect()
-}
-
-fn ports(values: &[ValueInfo]) -> (Vec<String>, Vec<usize>) {
-    values.iter().map(|value| (value.name.clone(), value.len())).unzip()
 }

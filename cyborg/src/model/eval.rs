@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use zkml_engine::Engine;
-use zkml_import::data::{Row, Samples};
+use zkml_samples::{Criterion, Ports, Row, Score};
 
-use super::score::{Score, percent};
-use super::{Ports, integers_as_json, load, shown};
-use crate::cli::{Eval, Run};
+use super::arguments::{Eval, Run};
+use super::{integers_as_json, load, samples, shown};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;
@@ -24,7 +23,7 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
         })
         .transpose()?;
     let (graph, weights) = load(&arguments.model)?;
-    let samples = Samples::open(&arguments.sample.input)?;
+    let samples = samples(&arguments.sample.input)?;
     let inputs = Ports::inputs(&graph).sample(&samples, arguments.sample.index)?;
     let start = Instant::now();
     let outputs = zkml_engine::run(&graph, &weights, &inputs)
@@ -48,9 +47,9 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
 /// Accuracy, agreement with the float model, latency and throughput over a data set.
 pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
     let (graph, weights) = load(&arguments.model)?;
-    let samples = Samples::open(&arguments.data)?;
+    let samples = samples(&arguments.data)?;
     let (inputs, outputs) = (Ports::inputs(&graph), Ports::outputs(&graph));
-    let count = samples.count(&inputs.names, &inputs.sizes)?;
+    let count = inputs.count(&samples)?;
     let classes = outputs.tensors.first().and_then(|tensor| tensor.shape.last()).copied();
     let classes = classes.unwrap_or(1) as usize;
     let failed = |error| Failure::input(&arguments.model, error);
@@ -66,10 +65,13 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
         let start = Instant::now();
         let answer = infer(&sample)?;
         latencies.push(start.elapsed().as_secs_f64());
-        let other = samples.outputs_for(&outputs.names, &outputs.sizes, index)?;
+        let other = outputs.rows(&samples, index)?;
         let other = other.as_deref().and_then(<[Row<'_>]>::first).map(|row| row.to_f32());
         if let Some(real) = outputs.real(&answer).first() {
-            score.add(real, classes, samples.labels_for(index)?, other.as_deref());
+            score.count(real, classes, Criterion::Top1, samples.labels_for(index)?, other.as_deref());
+            if let Some(other) = &other {
+                score.measure(real, other);
+            }
         }
         integers.push(sample);
         progress.stage("one at a time", index as u64 + 1, count as u64);
@@ -109,4 +111,9 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
     let shown = format!("{throughput:.0} samples/s on {} threads", rayon::current_num_threads());
     report.field("throughput_per_second", throughput, "throughput", shown);
     Ok(report)
+}
+
+/// A fraction in percent.
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
 }

@@ -1,12 +1,16 @@
 //! `cyborg model inspect`: what a model holds, costs, and what of it can be proven.
 
 use serde_json::json;
+use zkml_compile::{Inspection, NodeInfo, Options, sketch};
+use zkml_float::{Model, Unsupported, ValueInfo};
 use zkml_graph::Graph;
 use zkml_graph::codec::MODEL_MAGIC;
-use zkml_import::{Inspection, Model, NodeInfo, Options, Unsupported, ValueInfo};
+use zkml_graph::work::{multiply_accumulates, weights};
+use zkml_samples::Ports;
 
-use super::{Ports, cost, read};
-use crate::cli::Inspect;
+use super::arguments::Inspect;
+use super::values::described;
+use super::{cost, read};
 use crate::error::Failure;
 use crate::report::{Report, bytes};
 
@@ -18,7 +22,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<Report, Failure> {
         let (graph, _) = super::decode(&arguments.model, &content)?;
         report.field("kind", "integer model", "kind", "integer model, holds the weights");
         describe_graph(&mut report, &graph);
-        report.json("multiply_accumulates", cost::multiply_accumulates(&graph));
+        report.json("multiply_accumulates", multiply_accumulates(&graph));
         cost::describe(&mut report, &graph).map_err(|error| Failure::input(&arguments.model, error))?;
         report.field("bytes", content.len(), "size", bytes(content.len() as u64));
         return Ok(report);
@@ -26,11 +30,12 @@ pub(super) fn run(arguments: &Inspect) -> Result<Report, Failure> {
     let failed = |error| Failure::input(&arguments.model, error);
     let model = Model::read(&content).map_err(failed)?;
     report.field("kind", "onnx", "kind", "ONNX model");
-    let found = model.inspect();
+    let found = zkml_compile::inspect(&model);
     describe_floats(&mut report, &found);
     if found.provable {
         // Scales that suit made-up inputs: the same shapes as a compiled model's.
-        let (graph, _) = model.sketch(&Options::default()).map_err(failed)?;
+        let (graph, _) =
+            sketch(&model, &Options::default()).map_err(|error| Failure::input(&arguments.model, error))?;
         cost::describe(&mut report, &graph).map_err(|error| Failure::input(&arguments.model, error))?;
     }
     report.field("bytes", content.len(), "size", bytes(content.len() as u64));
@@ -78,7 +83,7 @@ fn describe_floats(report: &mut Report, found: &Inspection) {
 pub(crate) fn describe_graph(report: &mut Report, graph: &Graph) {
     report.field("model", graph.name.as_str(), "model", &graph.name);
     for (key, ports) in [("inputs", Ports::inputs(graph)), ("outputs", Ports::outputs(graph))] {
-        report.json(key, ports.describe());
+        report.json(key, described(&ports));
         let label = key.trim_end_matches('s');
         for tensor in &ports.tensors {
             let zkml_graph::Tensor { name, shape, min, max, scale } = tensor;
@@ -86,7 +91,7 @@ pub(crate) fn describe_graph(report: &mut Report, graph: &Graph) {
         }
     }
     report.field("nodes", graph.nodes.len(), "nodes", graph.nodes.len());
-    let (weights, bits) = (cost::weights(graph), graph.weight_bits);
+    let (weights, bits) = (weights(graph), graph.weight_bits);
     report.json("weight_bits", bits);
     report.field("weights", weights, "weights", format!("{weights} of {bits} bits, hidden"));
 }

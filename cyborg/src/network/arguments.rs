@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-
-use super::settings::{MAX_BLOCK_MS, MAX_MINERS, MAX_STORAGE, MIN_BLOCK_MS};
+use cyborg_localnet::settings::{MAX_BLOCK_MS, MAX_MINERS, MAX_STORAGE, MIN_BLOCK_MS, Wanted};
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
@@ -24,6 +23,12 @@ pub(crate) struct Up {
         value_parser = clap::value_parser!(u64).range(MIN_BLOCK_MS..=MAX_BLOCK_MS)
     )]
     pub(crate) block_time: Option<u64>,
+}
+
+impl From<&Up> for Wanted {
+    fn from(arguments: &Up) -> Self {
+        Self { miners: arguments.miners, storage: arguments.storage, block_time_ms: arguments.block_time }
+    }
 }
 
 #[derive(Debug, Args)]

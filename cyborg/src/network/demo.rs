@@ -2,38 +2,37 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `voice` | what is said while it goes on |
+//! | `console` | what is said while it goes on |
 //! | `shell` | commands of this program, as a user would type them |
-//! | `witness` | what the chain says happened |
-//! | `play` | the deployment |
+//! | `deployment` | the deployment |
 //! | `scan` | looks for the model in files that must not hold it |
 //! | `steps` | the table of steps, from the chain's events |
 //! | `checks` | what must hold at the end |
-//! | `verdict` | all of it, for people and for programs |
+//! | `summary` | all of it, for people and for programs |
 
 mod checks;
-mod play;
+mod console;
+mod deployment;
 mod scan;
 mod shell;
 mod steps;
-mod verdict;
-mod voice;
-mod witness;
+mod summary;
 
 use std::env;
 use std::time::Instant;
 
+use cyborg_localnet::layout::Layout;
+use cyborg_localnet::process::Program;
+use cyborg_localnet::settings::{Settings, Wanted};
+use cyborg_localnet::supervisor::{Signals, Supervisor};
+
 use super::arguments::Demo;
-use super::layout::Layout;
-use super::process::Program;
-use super::settings::{Settings, Wanted};
-use super::supervisor::{Signals, Supervisor};
 use super::up::describe;
 use crate::error::Failure;
 use crate::report::Report;
-use play::{Played, Stage, play};
-use verdict::verdict;
-use voice::Voice;
+use console::Console;
+use deployment::{Outcome, Run, deploy_and_ask};
+use summary::summary;
 
 /// Miners and storage nodes of the network.
 const MINERS: u16 = 3;
@@ -43,7 +42,7 @@ const STORAGE: u16 = 4;
 pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure> {
     let begun = Instant::now();
     let mut signals = Signals::new()?;
-    let voice = Voice::new(json);
+    let console = Console::new(json);
     let folder = tempfile::Builder::new()
         .prefix("cyborg-demo-")
         .tempdir()
@@ -52,17 +51,17 @@ pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure>
     let wanted =
         Wanted { miners: Some(MINERS), storage: Some(STORAGE), block_time_ms: Some(arguments.block_time) };
     let settings = Settings::settle(&layout.settings(), &wanted)?;
-    let (mut supervisor, mut failures) = Supervisor::new(Program::new(layout.root())?);
-    let stage = Stage { arguments, layout: &layout, settings: &settings, voice, begun };
-    let played = tokio::select! {
-        played = play(&stage, &mut supervisor) => played.map(Some),
-        Some(failure) = failures.recv() => Err(failure),
+    let (mut supervisor, mut failures) = Supervisor::new(Program::of_network(layout.root())?);
+    let run = Run { arguments, layout: &layout, settings: &settings, console, begun };
+    let deployed = tokio::select! {
+        deployed = deploy_and_ask(&run, &mut supervisor) => deployed.map(Some),
+        Some(failure) = failures.recv() => Err(failure.into()),
         () = signals.next() => Ok(None),
     };
     // What failed leaves its logs; what was broken off leaves nothing.
-    let mut kept = arguments.keep || played.is_err();
-    let mut outcome = match played {
-        Ok(Some(played)) => shown(&stage, &played, json),
+    let mut kept = arguments.keep || deployed.is_err();
+    let mut outcome = match deployed {
+        Ok(Some(deployed)) => shown(&run, &deployed, json),
         Ok(None) => {
             kept = false;
             Err(Failure::Network("the demo was broken off".to_owned()))
@@ -73,7 +72,7 @@ pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure>
     // Whatever came of it, what is kept is there to be looked at.
     if arguments.keep && matches!(outcome, Ok(()) | Err(Failure::Unmet(_))) {
         tokio::select! {
-            Some(failure) = failures.recv() => outcome = Err(failure),
+            Some(failure) = failures.recv() => outcome = Err(failure.into()),
             () = signals.next() => {}
         }
     }
@@ -86,13 +85,13 @@ pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure>
 }
 
 /// Prints the result, and what may be done with the network.
-fn shown(stage: &Stage<'_>, played: &Played, json: bool) -> Result<(), Failure> {
-    let (report, broken) = verdict(stage, played);
+fn shown(run: &Run<'_>, outcome: &Outcome, json: bool) -> Result<(), Failure> {
+    let (report, broken) = summary(run, outcome);
     report.print(json);
-    if stage.arguments.keep {
-        let lines = describe(&played.network, stage.layout, stage.settings);
-        lines.iter().for_each(|line| stage.voice.say(line));
-        stage.voice.say("Ctrl-C ends the network; `cyborg up --dir` with its folder goes on with it.");
+    if run.arguments.keep {
+        let lines = describe(&outcome.network, run.layout, run.settings);
+        lines.iter().for_each(|line| run.console.say(line));
+        run.console.say("Ctrl-C ends the network; `cyborg up --dir` with its folder goes on with it.");
     }
     if broken.is_empty() { Ok(()) } else { Err(Failure::Unmet(broken.join("; "))) }
 }

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use cyborg_localnet::layout::{Layout, quoted};
+use cyborg_localnet::process::Program;
+use cyborg_localnet::settings::{Settings, Wanted};
+use cyborg_localnet::start::{self, Network, start};
+use cyborg_localnet::supervisor::{Signals, Supervisor};
+
 use super::arguments::Up;
-use super::layout::{Layout, quoted};
-use super::process::Program;
-use super::settings::{Settings, Wanted};
-use super::start::{Network, Stage, start};
-use super::supervisor::{Signals, Supervisor};
 use crate::error::Failure;
 use crate::folders;
 use crate::progress::Progress;
@@ -18,16 +19,16 @@ pub(super) async fn run(arguments: &Up, json: bool) -> Result<Report, Failure> {
     let mut signals = Signals::new()?;
     let layout = Layout::open(&folder(arguments.dir.as_deref())?)?;
     let settings = Settings::settle(&layout.settings(), &Wanted::from(arguments))?;
-    let (mut supervisor, mut failures) = Supervisor::new(Program::new(layout.root())?);
+    let (mut supervisor, mut failures) = Supervisor::new(Program::of_network(layout.root())?);
 
     let progress = Progress::new("starting");
-    let tell = |stage: Stage<'_>| match stage {
-        Stage::Begun(what) => progress.step(what),
-        Stage::Chain(_) => {}
+    let tell = |at: start::Progress<'_>| match at {
+        start::Progress::Begun(what) => progress.step(what),
+        start::Progress::Chain(_) => {}
     };
     let started = tokio::select! {
-        started = start(&mut supervisor, &layout, &settings, &tell) => started.map(Some),
-        Some(failure) = failures.recv() => Err(failure),
+        started = start(&mut supervisor, &layout, &settings, &tell) => started.map(Some).map_err(Failure::from),
+        Some(failure) = failures.recv() => Err(failure.into()),
         () = signals.next() => Ok(None),
     };
     drop(progress);
@@ -40,12 +41,12 @@ pub(super) async fn run(arguments: &Up, json: bool) -> Result<Report, Failure> {
                 print_line("Ctrl-C ends it; started again on this folder it goes on where it was.");
             }
             tokio::select! {
-                Some(failure) = failures.recv() => Err(failure),
+                Some(failure) = failures.recv() => Err(failure.into()),
                 () = signals.next() => Ok(Report::default()),
             }
         }
         Ok(None) => Ok(Report::default()),
-        Err(failure) => Err(failure),
+        Err(failure) => Err(failure.into()),
     };
     supervisor.end(&mut signals).await;
     outcome
@@ -72,7 +73,7 @@ pub(super) fn describe(network: &Network, layout: &Layout, settings: &Settings) 
     }
     for miner in &network.miners {
         let (region, at) = (&miner.region, &miner.at);
-        field(&miner.part.name, format!("{}  {}  {region} {at}", miner.part.url, miner.account));
+        field(&miner.running.name, format!("{}  {}  {region} {at}", miner.running.url, miner.account));
     }
     field("owner", format!("{}  {}", network.owner, layout.key("owner").display()));
     field("logs", layout.logs().display().to_string());

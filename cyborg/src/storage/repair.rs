@@ -6,7 +6,7 @@ use cyborg_chain_client::{Chain, keys};
 use cyborg_miner_client::{market, places};
 use cyborg_storage_client::coded::Event;
 
-use crate::cli::StorageRepair;
+use super::arguments::StorageRepair;
 use crate::error::Failure;
 use crate::progress::Progress;
 use crate::report::{Report, hex};

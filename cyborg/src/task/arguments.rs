@@ -7,7 +7,7 @@ use cyborg_chain_client::DEFAULT_URL;
 use cyborg_primitives::place::{Cell, Region};
 use cyborg_primitives::task::ProofPolicy;
 
-use crate::cli::Sample;
+use crate::model::arguments::Sample;
 use crate::place;
 use cyborg_primitives::money::Cyb;
 

@@ -10,13 +10,13 @@ use cyborg_miner_client::{Owner, OwnerError};
 use cyborg_primitives::task::ProofPolicy;
 use serde_json::json;
 use zkml_graph::Graph;
-use zkml_import::data::{Samples, Values, npz_bytes};
+use zkml_samples::{Ports, Values, npz_bytes};
 
 use super::arguments::Infer;
 use super::{http, miner, owner};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::model::{Ports, integers_as_json, shown};
+use crate::model::{self, integers_as_json, shown};
 use crate::report::{Report, hex, seconds};
 use cyborg_primitives::money::Cyb;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
     let record = owner.book.task(arguments.task)?;
     let verifier = owner.book.verifier(&record.key)?;
     let graph = verifier.graph();
-    let samples = Samples::open(&arguments.sample.input)?;
+    let samples = model::samples(&arguments.sample.input)?;
     let inputs = Ports::inputs(graph).sample(&samples, arguments.sample.index)?;
 
     let answered = owner.ask(&http, arguments.task, &inputs, &asking).await?;

@@ -1,4 +1,4 @@
-//! What `--input`, `--output` and `--opening` say about a proof, and whether it is so.
+//! The claims that `--input`, `--output` and `--opening` make about a proof, and whether they are true.
 //!
 //! A proof whose input or output is committed says nothing about values without the opening; with
 //! it, the values are those that the commitment provably holds.
@@ -6,17 +6,14 @@
 use std::path::PathBuf;
 
 use zkml_graph::Graph;
-use zkml_import::data::{DataError, Row, Samples};
-use zkml_import::quantize;
-use zkml_prover::Opening;
-use zkml_verifier::{Shown, Statement, VerifierKey};
+use zkml_samples::{DataError, Ports, Row, Samples, quantize};
+use zkml_verifier::{Opening, Shown, Statement, VerifierKey};
 
 use super::MAX_PROOF_BYTES;
-use super::verify::{public, split};
-use crate::cli::Verify;
+use super::arguments::Verify;
 use crate::error::Failure;
 use crate::files;
-use crate::model::Ports;
+use crate::model;
 
 /// The files that the flags name, read and fitted to the graph.
 pub(super) struct Claims {
@@ -34,18 +31,18 @@ pub(super) struct Opened {
 }
 
 impl Claims {
-    /// Reads the files. Floats are quantised as the prover does it; integers are compared as they
-    /// are where they are outputs.
+    /// Reads the files. Floats are quantized as the prover does it; integers of outputs are
+    /// compared as they are.
     pub(super) fn read(arguments: &Verify, graph: &Graph) -> Result<Self, Failure> {
         let inputs = match &arguments.input {
             None => None,
-            Some(path) => Some(Ports::inputs(graph).sample(&Samples::open(path)?, arguments.index)?),
+            Some(path) => Some(Ports::inputs(graph).sample(&model::samples(path)?, arguments.index)?),
         };
         let outputs = match &arguments.output {
             None => None,
             Some(path) => {
                 let ports = Ports::outputs(graph);
-                let samples = Samples::open(path)?;
+                let samples = model::samples(path)?;
                 let rows = outputs_of(&samples, &ports, arguments.index)?;
                 let rows = rows.ok_or_else(|| {
                     let names = ports.names.join("`, `");
@@ -96,10 +93,7 @@ impl Claims {
                 let outputs = values.split_off(graph.inputs.len().min(values.len()));
                 (Some(values), Some(outputs))
             }
-            _ => {
-                let (inputs, outputs) = split(statement, graph.inputs.len());
-                (public(inputs), public(outputs))
-            }
+            _ => statement.public(graph),
         };
         let opened = Opened { inputs, outputs };
         compare("--input", &arguments.input, &self.inputs, &opened.inputs, &Ports::inputs(graph))?;
@@ -107,6 +101,22 @@ impl Claims {
         compare("--output", &arguments.output, &self.outputs, &opened.outputs, &ports)?;
         Ok(opened)
     }
+}
+
+/// The values of inputs or outputs, if all of them are public.
+pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
+    tensors
+        .iter()
+        .map(|shown| match shown {
+            Shown::Public(values) => Some(values.clone()),
+            Shown::Committed(_) => None,
+        })
+        .collect()
+}
+
+/// The parts of a statement that are about inputs and about outputs.
+pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
+    statement.tensors.split_at(inputs.min(statement.tensors.len()))
 }
 
 /// The values of all inputs and outputs: public ones as they stand, committed ones as opened.
@@ -128,14 +138,14 @@ fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<V
         .collect()
 }
 
-/// The outputs of one sample, or the only ones that there are: an answer is often saved alone.
+/// The outputs of one sample, or the file's only outputs: an answer is often saved alone.
 fn outputs_of<'a>(
     samples: &'a Samples,
     ports: &Ports<'_>,
     index: usize,
 ) -> Result<Option<Vec<Row<'a>>>, DataError> {
-    match samples.outputs_for(&ports.names, &ports.sizes, index) {
-        Err(DataError::Index { samples: 1, .. }) => samples.outputs_for(&ports.names, &ports.sizes, 0),
+    match ports.rows(samples, index) {
+        Err(DataError::Index { samples: 1, .. }) => ports.rows(samples, 0),
         found => found,
     }
 }

@@ -5,19 +5,20 @@ use std::path::Path;
 use serde_json::json;
 use zeroize::Zeroizing;
 use zkml_graph::Graph;
-use zkml_prover::{Opening, ProverKey};
+use zkml_prover::ProverKey;
+use zkml_samples::Ports;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::Body;
 use zkml_verifier::soundness::{self, StepError};
-use zkml_verifier::{Proof, VerifierKey, Visibility};
+use zkml_verifier::{Opening, Proof, VerifierKey, Visibility};
 
-use super::verify::{public, split, visibility_name};
+use super::arguments::InspectZk;
+use super::verify::visibility_name;
 use super::{MAX_KEY_BYTES, verifier_key};
-use crate::cli::InspectZk;
 use crate::error::Failure;
 use crate::files;
-use crate::model::{Ports, describe_graph, shown};
-use crate::report::{Report, bytes, hex};
+use crate::model::{describe_graph, shown};
+use crate::report::{Report, bytes};
 
 /// The kinds of files, by their first bytes.
 const KINDS: &[(&[u8], Kind)] = &[
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &InspectZk) -> Result<Report, Failure> {
 }
 
 fn describe_key(report: &mut Report, graph: &Graph, circuit: &Circuit, digest: &[u8; 32]) {
-    report.field("key", hex(digest), "key", hex(digest));
+    report.field("key", hex::encode(digest), "key", hex::encode(digest));
     describe_graph(report, graph);
     let lookups = circuit.lookups.len();
     let shown = format!("2^{} cells, {} committed rows", circuit.trace_log, circuit.rows.len());
@@ -104,7 +105,7 @@ fn describe_proof(
 ) -> Result<(), Failure> {
     let unreadable = |error| Failure::input(path, error);
     let digest = Proof::key_of(content).map_err(unreadable)?;
-    report.field("key", hex(&digest), "key", hex(&digest));
+    report.field("key", hex::encode(digest), "key", hex::encode(digest));
     let Some(key_path) = key else {
         let [input, output] = Proof::visibility_of(content).map_err(unreadable)?;
         describe_visibility(report, input, output);
@@ -118,10 +119,10 @@ fn describe_proof(
     let proof = Proof::from_bytes(key.graph(), key.circuit(), content).map_err(unreadable)?;
     describe_visibility(report, proof.statement.input, proof.statement.output);
     describe_soundness(report, key.circuit());
-    let (inputs, outputs) = split(&proof.statement, key.graph().inputs.len());
+    let (inputs, outputs) = proof.statement.public(key.graph());
     for (name, ports, values) in [
-        ("inputs", Ports::inputs(key.graph()), public(inputs)),
-        ("outputs", Ports::outputs(key.graph()), public(outputs)),
+        ("inputs", Ports::inputs(key.graph()), inputs),
+        ("outputs", Ports::outputs(key.graph()), outputs),
     ] {
         if let Some(values) = values {
             let (lines, list) = shown(&ports, &values);
@@ -144,7 +145,7 @@ fn describe_visibility(report: &mut Report, input: Visibility, output: Visibilit
 
 /// How many elements an opening opens; the values stay unsaid.
 fn describe_opening(report: &mut Report, opening: &Opening) {
-    report.field("key", hex(&opening.key), "key", hex(&opening.key));
+    report.field("key", hex::encode(opening.key), "key", hex::encode(opening.key));
     let opened: Vec<usize> = opening.tensors.iter().flatten().map(|(values, _)| values.len()).collect();
     let elements: usize = opened.iter().sum();
     let shown = format!("{elements} elements of {} inputs and outputs", opened.len());

@@ -3,12 +3,12 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::cli::Keygen;
+use super::arguments::Keygen;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model;
 use crate::progress::Progress;
-use crate::report::{Report, bytes, hex, seconds};
+use crate::report::{Report, bytes, seconds};
 
 /// Writes `prover.key` and `verifier.key`.
 pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
     files::write(&[(&prover, &prover_bytes), (&verifier, &verifier_bytes)])?;
 
     let mut report = Report::default();
-    report.field("key", hex(&keys.verifier.digest()), "key", hex(&keys.verifier.digest()));
+    report.field("key", hex::encode(keys.verifier.digest()), "key", hex::encode(keys.verifier.digest()));
     for (name, output, size) in
         [("prover_key", &prover, prover_bytes.len()), ("verifier_key", &verifier, verifier_bytes.len())]
     {

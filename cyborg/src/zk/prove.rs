@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use zeroize::Zeroizing;
-use zkml_import::data::Samples;
-use zkml_prover::{Opening, ProveError, Proved, ProverKey, Request, prove_live};
-use zkml_verifier::Visibility;
+use zkml_prover::{ProveError, Proved, ProverKey, Request, prove_live};
+use zkml_samples::Ports;
+use zkml_verifier::{Opening, Visibility};
 
+use super::arguments::Prove;
 use super::{MAX_KEY_BYTES, live};
-use crate::cli::Prove;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::model::{Ports, shown};
+use crate::model::{self, shown};
 use crate::progress::Progress;
-use crate::report::{Report, bytes, hex, seconds};
+use crate::report::{Report, bytes, seconds};
 
 /// Where the opening goes: beside the proof, or where the user says. A live proof has no file, so
 /// that its opening is kept only where a file is named.
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     let key_bytes = Zeroizing::new(files::read(&arguments.key, MAX_KEY_BYTES)?);
     let key = ProverKey::from_bytes(&key_bytes).map_err(|error| Failure::input(&arguments.key, error))?;
     drop(key_bytes);
-    let samples = Samples::open(&arguments.sample.input)?;
+    let samples = model::samples(&arguments.sample.input)?;
     let inputs = Ports::inputs(key.graph()).sample(&samples, arguments.sample.index)?;
     let visibility = |public| {
         if public { Visibility::Public } else { Visibility::Committed }
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     let ports = Ports::outputs(key.graph());
     let (lines, values) = shown(&ports, &proved.outputs);
     let mut report = Report::default();
-    report.field("key", hex(&key.digest()), "key", hex(&key.digest()));
+    report.field("key", hex::encode(key.digest()), "key", hex::encode(key.digest()));
     lines.into_iter().for_each(|line| {
         report.line(line);
     });

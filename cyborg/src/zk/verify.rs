@@ -4,15 +4,16 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use zkml_verifier::{Shown, Statement, VerifierKey, VerifyError, Visibility};
+use zkml_samples::Ports;
+use zkml_verifier::{Statement, VerifierKey, VerifyError, Visibility};
 
+use super::arguments::{CheckKey, Verify};
 use super::claims::Claims;
 use super::{MAX_PROOF_BYTES, live, verifier_key};
-use crate::cli::{CheckKey, Verify};
 use crate::error::Failure;
 use crate::files;
-use crate::model::{Ports, shown};
-use crate::report::{Report, bytes, hex, seconds};
+use crate::model::shown;
+use crate::report::{Report, bytes, seconds};
 
 /// Verifies a proof and what the user says it is about.
 pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
@@ -43,12 +44,12 @@ pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
     let opened = claims.check(arguments, &key, &statement)?;
 
     report.field("valid", true, "proof", "valid");
-    report.field("key", hex(&key.digest()), "key", hex(&key.digest()));
+    report.field("key", hex::encode(key.digest()), "key", hex::encode(key.digest()));
     report.field(
         "context",
-        hex(&arguments.context.0),
+        hex::encode(&arguments.context.0),
         "context",
-        match hex(&arguments.context.0) {
+        match hex::encode(&arguments.context.0) {
             text if text.is_empty() => "(empty)".to_owned(),
             text => text,
         },
@@ -107,22 +108,6 @@ pub(super) fn visibility_name(visibility: Visibility) -> &'static str {
     }
 }
 
-/// The public values of inputs or outputs, where they are public.
-pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
-    tensors
-        .iter()
-        .map(|shown| match shown {
-            Shown::Public(values) => Some(values.clone()),
-            Shown::Committed(_) => None,
-        })
-        .collect()
-}
-
-/// The parts of a statement that are about inputs and about outputs.
-pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
-    statement.tensors.split_at(inputs.min(statement.tensors.len()))
-}
-
 /// Verifies the proof that a verifier's key brings about itself.
 pub(super) fn check_key(arguments: &CheckKey) -> Result<Report, Failure> {
     let start = Instant::now();
@@ -131,7 +116,7 @@ pub(super) fn check_key(arguments: &CheckKey) -> Result<Report, Failure> {
     let elapsed = start.elapsed().as_secs_f64();
     let mut report = Report::default();
     report.field("valid", true, "key", "valid: weights in range, padding zero");
-    report.field("key", hex(&key.digest()), "digest", hex(&key.digest()));
+    report.field("key", hex::encode(key.digest()), "digest", hex::encode(key.digest()));
     report.field("seconds", elapsed, "time", seconds(elapsed));
     Ok(report)
 }

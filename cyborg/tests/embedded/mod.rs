@@ -3,13 +3,15 @@
 
 pub(crate) mod transaction;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cyborg_localnet::process::{Completed, Process, Program};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// What a test returns; a failure shows where it happened.
@@ -17,37 +19,34 @@ pub(crate) type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// Storage key of the chain's time.
 const NOW: &str = "0xf0c365c3cf59d671eb72da0e7a4113c49f1f0515f462cdcf84e0f1d6045dfcbb";
-/// Longest that anything may take.
+/// Longest that a node may take until it is ready: it compiles its wasm the first time.
+const STARTING: Duration = Duration::from_secs(300);
+/// Longest that anything else may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A node; killed when dropped.
-pub(crate) struct Node {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
+/// The program; compiled wasm is shared by the tests, and the user's own cache left alone.
+pub(crate) fn program() -> Program {
+    Program::at(env!("CARGO_BIN_EXE_cyborg")).with("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
 }
 
-impl Node {
+/// A process of the program that serves: the chain's node, a storage node, a miner; killed when dropped.
+pub(crate) struct Server(Process);
+
+impl Server {
     /// Starts `cyborg node --dev --rpc-port 0 --json`, with more arguments.
     pub(crate) fn spawn(base_path: &Path, arguments: &[&str]) -> TestResult<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
-        command.args(["node", "--dev", "--json", "--rpc-port", "0", "--base-path"]).arg(base_path);
-        Self::run(command.args(arguments))
+        let words = ["node", "--dev", "--json", "--rpc-port", "0", "--base-path"];
+        Self::run(program().command(words).arg(base_path).args(arguments))
     }
 
     /// Starts a command line that runs a node.
     pub(crate) fn run(command: &mut Command) -> TestResult<Self> {
-        // Compiled wasm is shared by the tests, and the user's own cache left alone.
-        command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let stdout = BufReader::new(child.stdout.take().ok_or("no stdout")?);
-        Ok(Self { child, stdout })
+        Ok(Self(Process::start(command.stdout(Stdio::piped()))?))
     }
 
     /// Waits for the line that says where it is.
     pub(crate) fn ready(&mut self) -> TestResult<Value> {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line)?;
-        Ok(serde_json::from_str(&line).map_err(|error| format!("{error} in `{line}`"))?)
+        Ok(self.0.ready(STARTING)?)
     }
 
     /// Starts a node and waits until it answers.
@@ -60,39 +59,23 @@ impl Node {
 
     /// Executes every block of a node that has ended again.
     pub(crate) fn verify(base_path: &Path) -> TestResult<Value> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
-        command.args(["node", "verify", "--json", "--base-path"]).arg(base_path);
-        let done = command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).output()?;
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Ok(serde_json::from_slice(&done.stdout)?)
+        let mut command = program().command(["node", "verify", "--json", "--base-path"]);
+        Ok(Completed::of(&command.arg(base_path).output()?).json()?)
     }
 
     /// SIGKILL, and waits for the end.
-    pub(crate) fn kill(mut self) -> TestResult {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+    pub(crate) fn kill(self) -> TestResult {
+        Ok(self.0.kill()?)
     }
 
-    /// A signal, by its name without SIG.
-    pub(crate) fn signal(&self, name: &str) -> TestResult {
-        let line = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &line]).status()?.success(), "{line}");
-        Ok(())
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.0.signal(signal);
     }
 
     /// SIGTERM, and waits for the end.
     pub(crate) fn stop(mut self) -> TestResult<ExitStatus> {
-        self.signal("TERM")?;
-        Ok(self.child.wait()?)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // Where a test has failed; otherwise it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Ok(self.0.stop(PATIENCE)?)
     }
 }
 

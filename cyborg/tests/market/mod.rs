@@ -5,33 +5,31 @@ use std::time::Duration;
 
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::submit::Finalised;
-use cyborg_chain_client::subxt::utils::{AccountId32, H256, Static};
+use cyborg_chain_client::subxt::utils::{AccountId32, Static};
 use cyborg_chain_client::{Chain, Keypair, keys};
-use cyborg_primitives::miner::{Accelerator, Capacity};
-use cyborg_primitives::place::{Cell, Location, Region};
+use cyborg_localnet::market::{self, HOME, Offer, TaskOrder};
+use cyborg_miner_client::deploy::cost;
+use cyborg_primitives::money::UNIT;
+use cyborg_primitives::place::{Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{ModelId, RequestNumber, TaskId};
-use cyborg_tests::models::{Case, digits};
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use runtime_types::pallet_proofs::types::Submission;
-use runtime_types::pallet_tasks::types::{Attestation, AttestationKind, TaskSpec};
-use runtime_types::sp_runtime::MultiSignature;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, ProverKey, Request, keygen, prove_opened};
-use zkml_verifier::{PROTOCOL, VerifierKey, Visibility};
+use zkml_prover::{ProverKey, Request, keygen, prove_opened, system_randomness};
+use zkml_testkit::case::Case;
+use zkml_testkit::data::digits;
+use zkml_verifier::{Opening, PROTOCOL, VerifierKey, Visibility};
+
+pub(crate) use cyborg_localnet::market::BOND;
 
 /// What a test returns; a failure shows where it happened.
 pub(crate) type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// One CYB.
-pub(crate) const UNIT: u128 = 1_000_000_000_000;
 /// What miners ask per compute hour.
 const PRICE: u128 = 10 * UNIT;
-/// What a miner stakes.
-pub(crate) const BOND: u128 = 1_000 * UNIT;
-
 /// From one heartbeat to the next: chain time flies in a test.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -51,7 +49,7 @@ pub(crate) struct Asked {
     pub(crate) opening: Opening,
 }
 
-/// A connection, who acts, and where its miners are: tests that share a chain have other regions.
+/// A connection, the owner, and the region of the miners: tests that share a chain have different regions.
 pub(crate) struct Market {
     pub(crate) chain: Chain,
     pub(crate) owner: Keypair,
@@ -60,18 +58,6 @@ pub(crate) struct Market {
 
 pub(crate) fn id(key: &Keypair) -> AccountId32 {
     AccountId32(keys::account(key))
-}
-
-/// A key's costs as the chain counts them.
-pub(crate) fn cost(key: &VerifierKey) -> TestResult<Cost> {
-    let cost = key.cost();
-    Ok(Cost {
-        field_products: cost.field_products,
-        own_points: cost.own_points.try_into()?,
-        generators: cost.generators.try_into()?,
-        key_bytes: cost.key_bytes.try_into()?,
-        proof_bytes: cost.proof_bytes.try_into()?,
-    })
 }
 
 impl Market {
@@ -85,18 +71,14 @@ impl Market {
         let to = id(&miner).into();
         let funds = runtime::transactions().balances().transfer_keep_alive(to, 2 * BOND);
         self.chain.submit(&funds, &self.owner).await?;
-        let register = runtime::transactions().miners().register(
-            [endpoint.wrapping_add(9); 32],
-            BoundedVec(format!("https://127.0.0.1:{}", 7000 + u16::from(endpoint)).into_bytes()),
-            Static(Location { region: self.region, cell: Cell { latitude: 5252, longitude: 1340 } }),
-            Static(Capacity {
-                memory_mib: 8192,
-                macs_per_second: 1_000_000_000,
-                accelerator: Accelerator::None,
-            }),
-            PRICE,
-            BOND,
-        );
+        let register = market::register_miner(Offer {
+            hpke: [endpoint.wrapping_add(9); 32],
+            endpoint: format!("https://127.0.0.1:{}", 7000 + u16::from(endpoint)),
+            location: Location { region: self.region, cell: HOME },
+            memory_mib: 8192,
+            macs_per_second: 1_000_000_000,
+            price: PRICE,
+        });
         self.chain.submit(&register, &miner).await?;
         let (chain, key) = (self.chain.clone(), miner.clone());
         tokio::spawn(async move {
@@ -113,16 +95,7 @@ impl Market {
     pub(crate) async fn model(&self, name: &str) -> TestResult<Deployed> {
         let Case { graph, weights, inputs } = digits(name).map_err(|error| error.to_string())?;
         let keys = keygen(graph, weights, &mut |_| ())?;
-        let bytes = keys.verifier.to_bytes();
-        let claim = cost(&keys.verifier)?;
-        let register = runtime::transactions().models().register(
-            BoundedVec(bytes),
-            Static(claim),
-            [1; 32],
-            [2; 32],
-            256,
-            None,
-        );
+        let register = market::register_model(keys.verifier.to_bytes(), cost(&keys.verifier)?);
         let done = self.chain.submit(&register, &self.owner).await?;
         let registered = done.events::<runtime::models::events::Registered>()?;
         let id = registered.first().ok_or("no model was registered")?.model;
@@ -136,49 +109,31 @@ impl Market {
         miners: &[&Keypair],
         max_proofs: u32,
     ) -> TestResult<TaskId> {
-        let spec = TaskSpec {
+        let spec = market::task_spec(TaskOrder {
             model: model.id,
-            placement: runtime_types::cyborg_primitives::task::Placement {
-                replicas: u8::try_from(miners.len())?,
-                standbys: 0,
-                regions: BoundedVec(vec![Static(self.region)]),
-                near: None,
-                min_reputation: 50,
-            },
+            replicas: u8::try_from(miners.len())?,
+            regions: vec![self.region],
+            near: None,
             price_cap: PRICE,
-            compute_ms: 3_600_000,
-            proof_cap: UNIT,
             max_proofs,
-            policy: Static(ProofPolicy::Every),
-            delegate: None,
-            standbys_read_now: false,
-        };
+            policy: ProofPolicy::Every,
+        });
         let done = self.chain.submit(&runtime::transactions().tasks().submit(spec), &self.owner).await?;
         let task = done.events::<runtime::tasks::events::Submitted>()?.first().ok_or("no task")?.task;
         let engaged = done.events::<runtime::tasks::events::Engaged>()?;
         assert_eq!(engaged.len(), miners.len());
         assert!(miners.iter().all(|miner| engaged.iter().any(|other| other.miner == id(miner))));
-        let wraps = miners.iter().map(|miner| (id(miner), [5; 80])).collect();
-        let provide = runtime::transactions().tasks().provide_keys(task, [1; 32], [3; 32], BoundedVec(wraps));
+        let provide = market::provide_keys(task, miners.iter().map(|miner| id(miner)));
         self.chain.submit(&provide, &self.owner).await?;
         for miner in miners {
             let at = self.chain.at_finalised().await?;
-            let attestation = Attestation {
-                kind: AttestationKind::SelfSigned,
-                executable: [6; 32],
-                model: model.verifier.digest(),
-                device: BoundedVec(b"a test's machine".to_vec()),
-                block: u32::try_from(at.block_number())?,
-                block_hash: H256(at.block_hash().0),
-                test: [7; 32],
-            };
-            let confirm = runtime::transactions().tasks().confirm(task, attestation);
+            let confirm = market::confirm(task, model.verifier.digest(), &at)?;
             self.chain.submit(&confirm, miner).await?;
         }
         Ok(task)
     }
 
-    /// The owner's request to a miner: an opening of the input, and leave to be paid.
+    /// The owner's request to a miner: an opening of the input, and the authorisation to be paid.
     pub(crate) fn ask(
         &self,
         model: &Deployed,
@@ -186,7 +141,8 @@ impl Market {
         miner: &Keypair,
         number: RequestNumber,
     ) -> TestResult<Asked> {
-        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs)?;
+        let entropy = system_randomness()?;
+        let opening = Opening::of_inputs(model.key.graph(), model.key.digest(), &model.inputs, &entropy)?;
         let input = opening.input_digest(model.key.graph())?;
         let authorisation =
             Authorisation { task, miner: keys::account(miner), number, input, price_cap: UNIT };
@@ -270,11 +226,7 @@ impl Market {
     }
 }
 
-/// A proof with the owner's leave.
+/// A proof with the owner's authorisation.
 pub(crate) fn submission(asked: &Asked, proof: Vec<u8>) -> Submission {
-    Submission {
-        authorisation: Static(asked.authorisation),
-        signature: MultiSignature::Sr25519(asked.signature),
-        proof: BoundedVec(proof),
-    }
+    market::submission(asked.authorisation, asked.signature, proof)
 }

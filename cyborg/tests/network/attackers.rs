@@ -1,10 +1,12 @@
-//! Miners that lie: each is found out by whoever asked it, and slashed by the chain; and who is honest
-//! beside them is paid.
+//! Miners that lie: the owner that asked such a miner finds it out, and the chain slashes it; an honest miner
+//! beside it is paid.
 
 use crate::TestResult;
 use crate::harness::{Network, Plan, run};
 use crate::liar::{Liar, Lie};
 use crate::money;
+use crate::witness;
+use cyborg_localnet::witness::{Event, Ledger};
 
 const BOND: u128 = 1_000 * money::UNIT;
 
@@ -21,12 +23,12 @@ async fn liars(network: &Network, region: &str, lies: &[Lie]) -> TestResult<Vec<
 async fn found_guilty(network: &Network, liar: &Liar, fault: &str) -> TestResult {
     network.witness.catch_up(&network.chain).await?;
     let (count, slashed) = {
-        let seen = network.witness.seen();
-        let guilty = |event: &&crate::witness::Event| event.fields["miner"] == liar.address;
+        let seen = network.witness.ledger();
+        let guilty = |event: &&Event| event.fields["miner"] == liar.address;
         let verdicts: Vec<_> = seen.of("Proofs.Punished").filter(guilty).collect();
         let found = verdicts.iter().map(|event| event.fields["evidence"]["fault"].to_string());
         assert!(found.clone().all(|found| found.contains(fault)), "{fault}: {:?}", found.collect::<Vec<_>>());
-        (verdicts.len(), verdicts.iter().map(|event| event.amount("slashed")).sum::<u128>())
+        (verdicts.len(), verdicts.iter().map(|event| event.amount("slashed").0).sum::<u128>())
     };
     assert_eq!(count, 1, "{fault}");
     assert!(slashed > 0, "{fault}");
@@ -35,7 +37,7 @@ async fn found_guilty(network: &Network, liar: &Liar, fault: &str) -> TestResult
 }
 
 #[test]
-fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_paid() -> TestResult {
+fn a_miner_that_lies_about_a_proof_is_slashed_and_honest_work_beside_it_is_paid() -> TestResult {
     run(Plan::default(), async |network| {
         use Lie::{CopiedProof, InventedRequest, OldProof, OtherAnswer, WrongProof};
         let lies = [WrongProof, CopiedProof, OldProof, InventedRequest, OtherAnswer];
@@ -73,8 +75,8 @@ fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_
         assert_eq!(money::bond(&network.at().await?, &honest).await?, BOND);
         // Of the liars' own, the one true proof was paid and nothing else.
         let paid: Vec<usize> = {
-            let seen = network.witness.seen();
-            liars.iter().map(|liar| seen.verified(task, &liar.account).len()).collect()
+            let seen = network.witness.ledger();
+            liars.iter().map(|liar| witness::verified(&seen, task, &liar.account).len()).collect()
         };
         assert_eq!(paid, [0, 0, 1, 0, 0]);
         network.check_escrow(task).await
@@ -82,7 +84,7 @@ fn who_lies_about_a_proof_is_found_out_and_slashed_and_honest_work_beside_it_is_
 }
 
 #[test]
-fn who_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_demanded() -> TestResult {
+fn a_miner_that_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_demanded() -> TestResult {
     // The time to prove a demand is twenty minutes of chain time: forty seconds here.
     run(Plan::default(), async |network| {
         let lies = [Lie::WrongAnswer, Lie::Silence];
@@ -104,17 +106,17 @@ fn who_signs_a_wrong_answer_or_proves_nothing_is_slashed_when_the_proof_is_deman
     })
 }
 
-/// Where every answer is proven without being asked for, the proof on chain has to be that of the
-/// receipt: a miner may deceive its user and prove something else. Its receipt is its undoing.
+/// If every answer is proven without being asked for, the proof on chain has to be that of the receipt: a
+/// miner may deceive its user and prove something else. Its receipt convicts it.
 #[test]
-fn who_signs_one_answer_and_proves_another_is_found_out_and_slashed() -> TestResult {
+fn a_miner_that_signs_one_answer_and_proves_another_is_slashed() -> TestResult {
     run(Plan { miners: &[], ..Plan::default() }, async |network| {
         let liars = liars(network, "FR", &[Lie::WrongAnswerProvenRight]).await?;
         let task = network.deploy(&network.owner, "--proofs 20").await?;
         let done = network.infer(&network.owner, task, 0, "--wait-proof").await?;
         done.fails(1, &["another", "not to be trusted", "demands"])?;
-        let guilty = |seen: &crate::witness::Seen| seen.blamed(&liars[0].account).count() > 0;
-        network.witness.until("it is punished", guilty).await?;
+        let guilty = |ledger: &Ledger| witness::blamed(ledger, &liars[0].account).count() > 0;
+        network.witness.expect("it is punished", guilty).await?;
         found_guilty(network, &liars[0], "UnprovenDemand").await?;
         network.check_escrow(task).await
     })

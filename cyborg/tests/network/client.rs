@@ -15,7 +15,8 @@ use cyborg_primitives::signed::{Authorisation, Payload as _, Receipt};
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use zkml_prover::Opening;
+use zkml_prover::system_randomness;
+use zkml_verifier::Opening;
 
 use crate::TestResult;
 use crate::harness::Network;
@@ -106,7 +107,7 @@ impl Client {
 
     fn sign(&self, number: RequestNumber, input: &[Vec<i64>]) -> TestResult<RequestRecord> {
         let (graph, key) = (self.model.prover.graph(), self.model.prover.digest());
-        let opening = Opening::of_inputs(graph, key, input)?;
+        let opening = Opening::of_inputs(graph, key, input, &*system_randomness()?)?;
         let input = opening.input_digest(graph)?;
         let (task, miner, price_cap) = (self.task, self.miner, self.price_cap);
         let authorisation = Authorisation { task, miner, number, input, price_cap };

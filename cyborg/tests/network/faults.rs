@@ -1,6 +1,7 @@
 //! What dies: miners at each step, replicas for good, the chain's node under load, the connection
 //! between miner and chain.
 
+use cyborg_localnet::witness::{Event, Ledger};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::harness::{Network, Plan, pause, run};
 use crate::model::digits;
 use crate::process::{Process, line, until};
 use crate::proxy::Proxy;
+use crate::witness;
 
 /// The steps of a task at its miner, as the miner's log names them.
 const STEPS: [&str; 6] = ["assigned", "keys provided", "fetching", "prepared", "confirming", "serving"];
@@ -36,12 +38,12 @@ fn a_miner_killed_at_every_step_goes_on_and_each_answer_is_paid_once() -> TestRe
         network.restart_miner(0).await?;
         client.ask_many(ANSWERS / 2, 4).await?;
         network.restart_miner(0).await?;
-        let some = |seen: &crate::witness::Seen| !seen.verified(task, &miner).is_empty();
-        network.witness.until("the first proofs are verified", some).await?;
+        let some = |ledger: &Ledger| !witness::verified(ledger, task, &miner).is_empty();
+        network.witness.expect("the first proofs are verified", some).await?;
         network.restart_miner(0).await?;
         network.witness.all_proven(task, &miner, 1..=ANSWERS as u64).await?;
 
-        // Who asks while the miner is away gets the answer when it is back, under the next number.
+        // An owner that asks while the miner is away gets the answer when it is back, under the next number.
         network.miners[0].kill()?;
         let asking = network.asking(&network.owner, task, 3, "--wait-proof")?;
         pause(3_000).await;
@@ -52,7 +54,10 @@ fn a_miner_killed_at_every_step_goes_on_and_each_answer_is_paid_once() -> TestRe
         network.check_escrow(task).await?;
 
         let log = network.command(&network.owner, &format!("task logs {task}")).await?;
-        assert!(log.stdout.contains("fetching") && log.stdout.contains("serving"), "{log:?}");
+        assert!(
+            log.output().stdout.contains("fetching") && log.output().stdout.contains("serving"),
+            "{log:?}"
+        );
         let shown = digits()?.shown_in(&network.miners[0].dir)?;
         assert!(shown.is_empty(), "the model is in the clear in {shown:?}");
         assert!(!digits()?.shown_in(&digits()?.keys)?.is_empty(), "a model in the clear is found");
@@ -79,7 +84,7 @@ fn a_standby_takes_over_from_a_replica_that_is_dead_for_good() -> TestResult {
         let keeping: Process =
             network.begin(&keeper, "keep", line(&format!("--json task keep {kept}"), &[]))?;
         let dead = replica(network, alone).await?;
-        // Who is ranked first is first for both: the tasks are alike.
+        // The miner that is ranked first is first for both tasks, because they are alike.
         assert_eq!(replica(network, kept).await?, dead);
         let (first, second) = (network.miners[dead].account(), network.miners[1 - dead].account());
         network.infer_proven(&network.owner, alone, 0, "").await?;
@@ -96,15 +101,17 @@ fn a_standby_takes_over_from_a_replica_that_is_dead_for_good() -> TestResult {
         }
         assert_eq!(replica(network, alone).await?, 1 - dead);
         assert!(keeping.output().contains("wrapped") || replica(network, kept).await? == 1 - dead);
-        let seen = network.witness.seen();
+        let seen = network.witness.ledger();
         for task in [alone, kept] {
-            let promoted = seen.of("Tasks.Promoted").filter(|event| event.is_of(task, &second)).count();
+            let promoted =
+                seen.of("Tasks.Promoted").filter(|event| witness::is_of(event, task, &second)).count();
             assert_eq!(promoted, 1, "task {task}");
         }
         // The dead one is punished for its silence, and by both owners' tasks for nothing else.
-        let blamed: Vec<_> = seen.blamed(&first).map(|event| event.fields["offence"].to_string()).collect();
+        let blamed: Vec<_> =
+            witness::blamed(&seen, &first).map(|event| event.fields["offence"].to_string()).collect();
         assert_eq!(blamed, ["\"Inactive\""]);
-        assert_eq!(seen.blamed(&second).count(), 0);
+        assert_eq!(witness::blamed(&seen, &second).count(), 0);
         Ok(())
     })
 }
@@ -165,12 +172,12 @@ fn a_miner_that_is_cut_off_from_the_chain_for_a_minute_goes_on_answering() -> Te
         }
         // The chain went on, and heard nothing of this miner.
         network.witness.catch_up(&network.chain).await?;
-        let heard = |seen: &crate::witness::Seen| {
-            let later = |event: &&crate::witness::Event| event.block > before + 5;
+        let heard = |seen: &Ledger| {
+            let later = |event: &&Event| event.block > before + 5;
             seen.of("Proofs.Verified").filter(later).count()
         };
         assert!(network.at().await?.block_number() > before + 40);
-        assert_eq!(heard(&network.witness.seen()), 0);
+        assert_eq!(heard(&network.witness.ledger()), 0);
         proxy.mend();
         network.witness.all_proven(task, &miner, 1..=client.answered()).await?;
         network.check_escrow(task).await

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cyborg_chain_client::runtime::{self, runtime_types};
+use cyborg_chain_client::runtime;
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_chain_client::{AtBlock, Chain, keys};
+use cyborg_localnet::fund;
 use cyborg_miner_client::market::{self, TaskView};
 use cyborg_primitives::{Account, TaskId};
 use tokio::runtime::Builder;
@@ -16,7 +17,7 @@ use crate::model::{self, Model};
 use crate::money::{self, UNIT};
 use crate::parts::{MinerNode, Person, StorageNode, port};
 use crate::process::{Outcome, Process, Program, line, until};
-use crate::witness::Witness;
+use crate::witness::{self, Witness};
 
 /// Quota of a storage node that is not to fill up.
 pub(crate) const ROOM: &str = "1GB";
@@ -136,13 +137,7 @@ impl Network {
 
     /// Gives accounts money to begin with, all in one transaction.
     pub(crate) async fn fund(&self, accounts: &[Account]) -> TestResult {
-        let transfer = |account: &Account| {
-            runtime::Call::Balances(runtime_types::pallet_balances::pallet::Call::transfer_keep_alive {
-                dest: AccountId32(*account).into(),
-                value: MEANS,
-            })
-        };
-        let calls = accounts.iter().map(transfer).collect();
+        let calls = accounts.iter().map(|account| fund::transfer(AccountId32(*account), MEANS)).collect();
         self.chain
             .submit(&runtime::transactions().utility().batch_all(calls), &keys::load("//Alice")?)
             .await?;
@@ -301,7 +296,7 @@ impl Network {
         let at = self.at().await?;
         self.witness.catch_up(&self.chain).await?;
         let (deposited, left) = money::escrow(&at, task).await?;
-        let paid = self.witness.seen().paid(task, at.block_number());
+        let paid = witness::paid(&self.witness.ledger(), task, at.block_number());
         assert_eq!(deposited, left + paid, "escrow of task {task}");
         Ok(())
     }

@@ -9,41 +9,38 @@ use std::thread;
 use std::time::Duration;
 
 use cyborg_chain_client::runtime::{self, runtime_types};
-use cyborg_chain_client::subxt::utils::{AccountId32, H256, Static};
+use cyborg_chain_client::subxt::utils::{AccountId32, Static};
 use cyborg_chain_client::{Chain, Keypair};
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_envelope::{ContentKey, blob};
+use cyborg_localnet::market::{self, Offer};
+use cyborg_localnet::ports;
 use cyborg_miner::Standing;
 use cyborg_miner::loaded::Registered;
 use cyborg_miner::view::{self, TaskView};
 use cyborg_miner_client::bundle::{CONTEXT, Deployment};
 use cyborg_miner_client::places;
 use cyborg_miner_client::wire::{Answer, Request};
-use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext, Receipt};
 use cyborg_primitives::{Account, TaskId};
 use cyborg_storage_client::storage::download;
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
-use runtime_types::pallet_proofs::types::Submission;
-use runtime_types::pallet_tasks::types::{Attestation, AttestationKind};
-use runtime_types::sp_runtime::MultiSignature;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{Opening, prove_opened};
-use zkml_verifier::{PROTOCOL, Visibility};
+use zkml_prover::{prove_opened, system_randomness};
+use zkml_verifier::{Opening, PROTOCOL, Visibility};
 
 use crate::TestResult;
 use crate::harness::Network;
 use crate::money::UNIT;
-use crate::parts::{Person, listener};
+use crate::parts::Person;
 
-/// As honest miners ask and stake.
+/// What honest miners ask too.
 const PRICE: u128 = 10 * UNIT;
-const BOND: u128 = 1_000 * UNIT;
 /// How often it looks at its tasks.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -109,14 +106,14 @@ pub(crate) async fn register(
     port: u16,
 ) -> TestResult {
     let region = Region(region.as_bytes().try_into()?);
-    let register = runtime::transactions().miners().register(
-        hpke.public().0,
-        BoundedVec(format!("http://127.0.0.1:{port}").into_bytes()),
-        Static(Location { region, cell: Cell { latitude: 5011, longitude: 868 } }),
-        Static(Capacity { memory_mib: 4096, macs_per_second: 1_000_000_000, accelerator: Accelerator::None }),
-        PRICE,
-        BOND,
-    );
+    let register = market::register_miner(Offer {
+        hpke: hpke.public().0,
+        endpoint: format!("http://127.0.0.1:{port}"),
+        location: Location { region, cell: Cell { latitude: 5011, longitude: 868 } },
+        memory_mib: 4096,
+        macs_per_second: 1_000_000_000,
+        price: PRICE,
+    });
     network.chain.submit(&register, &person.key).await?;
     Ok(())
 }
@@ -138,7 +135,7 @@ impl Liar {
     /// Registers one, and lets it listen.
     pub(crate) async fn begin(network: &Network, name: &str, region: &str, lie: Lie) -> TestResult<Self> {
         let person = network.person(name).await?;
-        let (hpke, listener) = (SecretKey::generate()?, listener()?);
+        let (hpke, listener) = (SecretKey::generate()?, ports::listener()?);
         register(network, &person, &hpke, region, listener.local_addr()?.port()).await?;
         let shared = Arc::new(Shared {
             lie,
@@ -215,18 +212,10 @@ impl Shared {
             let bytes = fetch(&self.storage, &self.key, manifest, &content_key).await?;
             let deployment = Deployment::from_bytes(&bytes)?;
             let registered = view::model(&at, found.model).await?.ok_or("no model")?;
-            let attestation = Attestation {
-                kind: AttestationKind::SelfSigned,
-                executable: [6; 32],
-                model: registered.key,
-                device: BoundedVec(b"a liar's machine".to_vec()),
-                block: u32::try_from(at.block_number())?,
-                block_hash: H256(at.block_hash().0),
-                test: [7; 32],
-            };
+            let confirm = market::confirm(task, registered.key, &at)?;
             let serving = Serving { task, view: found, registered, deployment };
             *enter(&self.serves) = Some(Arc::new(serving));
-            self.chain.submit(&runtime::transactions().tasks().confirm(task, attestation), &self.key).await?;
+            self.chain.submit(&confirm, &self.key).await?;
         }
         Ok(())
     }
@@ -279,8 +268,8 @@ impl Shared {
         // Of the same values, in another order: another class.
         let wrong: Vec<Vec<i64>> =
             right.iter().map(|values| values.iter().rev().copied().collect()).collect();
-        let truth = request.opening.with_outputs(graph, &right)?;
-        let falsehood = request.opening.with_outputs(graph, &wrong)?;
+        let truth = request.opening.with_outputs(graph, &right, &*system_randomness()?)?;
+        let falsehood = request.opening.with_outputs(graph, &wrong, &*system_randomness()?)?;
         let (signed, sent) = match self.lie {
             Lie::WrongAnswer | Lie::WrongAnswerProvenRight => (&falsehood, &falsehood),
             Lie::OtherAnswer => (&truth, &falsehood),
@@ -336,11 +325,7 @@ impl Shared {
                 signature = self.key.sign(&authorisation.payload(&self.chain.genesis())).0;
             }
         }
-        let submission = Submission {
-            authorisation: Static(authorisation),
-            signature: MultiSignature::Sr25519(signature),
-            proof: BoundedVec(proof),
-        };
+        let submission = market::submission(authorisation, signature, proof);
         let claim = Static(serving.registered.cost);
         let call = runtime::transactions().proofs().submit(claim, BoundedVec(vec![submission]));
         self.chain.submit(&call, &self.key).await?;

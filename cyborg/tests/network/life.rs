@@ -9,6 +9,7 @@ use crate::TestResult;
 use crate::harness::{Plan, run};
 use crate::model::digits;
 use crate::process::{line, until};
+use crate::witness;
 
 #[test]
 fn sampled_answers_are_paid_by_their_period_once_the_drawn_ones_are_proven() -> TestResult {
@@ -31,16 +32,18 @@ fn sampled_answers_are_paid_by_their_period_once_the_drawn_ones_are_proven() -> 
         let terms = until("the period is paid", settled).await?;
         network.witness.catch_up(&network.chain).await?;
         {
-            let seen = network.witness.seen();
-            let (drawn, proven) = (seen.of("Proofs.Drawn").count(), seen.verified(task, &miner).len());
+            let seen = network.witness.ledger();
+            let (drawn, proven) =
+                (seen.of("Proofs.Drawn").count(), witness::verified(&seen, task, &miner).len());
             assert_eq!(drawn, 1, "one period is drawn from");
             assert!((1..=SAMPLES).contains(&proven), "{proven} of {SAMPLES} drawn answers are proven");
-            let paid: Vec<_> = seen.of("Payments.Paid").filter(|event| event.is_of(task, &miner)).collect();
+            let paid: Vec<_> =
+                seen.of("Payments.Paid").filter(|event| witness::is_of(event, task, &miner)).collect();
             assert!(paid.iter().any(|event| event.fields["requests"] == ANSWERS), "{paid:?}");
             let answers: u128 =
-                paid.iter().map(|event| event.amount("to_miner") + event.amount("to_treasury")).sum();
+                paid.iter().map(|event| event.amount("to_miner").0 + event.amount("to_treasury").0).sum();
             assert!(answers >= u128::from(ANSWERS) * terms.per_request, "{paid:?}");
-            assert_eq!(seen.blamed(&miner).count(), 0);
+            assert_eq!(witness::blamed(&seen, &miner).count(), 0);
         }
         assert!(keeping.output().contains("revealed"), "{}", keeping.output());
         network.check_escrow(task).await
@@ -61,14 +64,17 @@ fn answers_on_demand_are_paid_by_the_owners_word_and_proven_when_it_asks() -> Te
             Ok((terms.settled.through() == ANSWERS).then_some(()))
         };
         until("acknowledged answers are paid", settled).await?;
-        assert!(network.witness.seen().verified(task, &miner).is_empty(), "nothing was demanded");
+        assert!(
+            witness::verified(&network.witness.ledger(), task, &miner).is_empty(),
+            "nothing was demanded"
+        );
         let done = network.infer(owner, task, 5, "--wait-proof").await?.json()?;
         assert_eq!(done["proven"], true, "{done}");
         network.witness.catch_up(&network.chain).await?;
         {
-            let seen = network.witness.seen();
-            assert_eq!(seen.verified(task, &miner), [ANSWERS + 1]);
-            assert_eq!(seen.blamed(&miner).count(), 0);
+            let seen = network.witness.ledger();
+            assert_eq!(witness::verified(&seen, task, &miner), [ANSWERS + 1]);
+            assert_eq!(witness::blamed(&seen, &miner).count(), 0);
         }
         network.check_escrow(task).await
     })
@@ -94,7 +100,7 @@ fn an_hour_between_the_chains_time_and_the_machines_clock_harms_nobody() -> Test
         let examined = network.program.run("doctor", &mut command).await?;
         // Whatever else it finds on this machine.
         let report: serde_json::Value =
-            serde_json::from_str(examined.stdout.lines().last().unwrap_or_default())?;
+            serde_json::from_str(examined.output().stdout.lines().last().unwrap_or_default())?;
         let checks = report["checks"].as_array().ok_or("no checks")?;
         let clock = checks.iter().find(|check| check["name"] == "clock");
         let clock = clock.ok_or_else(|| format!("nothing of the clock in {report}"))?.to_string();

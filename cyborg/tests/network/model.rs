@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use zkml_import::data::Samples;
-use zkml_import::quantize;
 use zkml_prover::ProverKey;
+use zkml_samples::{Ports, Samples};
 
 use crate::TestResult;
 use crate::process::line;
@@ -59,14 +58,8 @@ fn cyborg(words: &str, paths: &[&Path]) -> TestResult {
 impl Model {
     /// A sample as the integers that the model takes.
     pub(crate) fn input(&self, index: usize) -> TestResult<Vec<Vec<i64>>> {
-        let graph = self.prover.graph();
-        let tensors: Vec<_> = graph.inputs.iter().map(|id| &graph.tensors[*id as usize]).collect();
-        let names: Vec<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
-        let sizes: Vec<usize> =
-            tensors.iter().map(|tensor| tensor.shape.iter().product::<u32>() as usize).collect();
-        let values = Samples::open(&self.samples)?.inputs_for(&names, &sizes, index)?;
-        let integers = tensors.iter().zip(&values).map(|(tensor, values)| quantize(tensor, values));
-        Ok(integers.collect::<Result<_, _>>()?)
+        let samples = Samples::from_bytes("samples", &fs::read(&self.samples)?)?;
+        Ok(Ports::inputs(self.prover.graph()).sample(&samples, index)?)
     }
 
     /// What the model makes of it.

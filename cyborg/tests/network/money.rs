@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use cyborg_chain_client::AtBlock;
 use cyborg_chain_client::runtime;
 use cyborg_primitives::TaskId;
+pub(crate) use cyborg_primitives::money::UNIT;
 
 use crate::TestResult;
-
-/// One CYB.
-pub(crate) const UNIT: u128 = 1_000_000_000_000;
 
 /// All that there is.
 pub(crate) async fn issuance(at: &AtBlock) -> TestResult<u128> {

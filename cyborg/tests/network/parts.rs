@@ -1,11 +1,10 @@
 //! The parts of a network: storage nodes and miners, each a process, killed and started again.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use cyborg_chain_client::{Keypair, keys};
+use cyborg_localnet::ports;
 use cyborg_primitives::Account;
 use serde_json::Value;
 
@@ -14,25 +13,7 @@ use crate::process::{Process, Program, line, until};
 
 /// A port of this machine that is free now, and nobody else's in this process.
 pub(crate) fn port() -> TestResult<u16> {
-    Ok(listener()?.local_addr()?.port())
-}
-
-/// Listens at such a port. Below those that systems give to outgoing connections: one of those could
-/// take it while its owner is dead. Who let it go to listen anew might not get it back at once: a process
-/// that is started at that moment has it until it runs its own program.
-pub(crate) fn listener() -> TestResult<TcpListener> {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Other test programs run at the same time.
-    let start = std::process::id() as u16 % COUNT;
-    for _ in 0..COUNT {
-        let port = FIRST + (start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % COUNT;
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return Ok(listener);
-        }
-    }
-    Err("no port is free".into())
+    Ok(ports::listener()?.local_addr()?.port())
 }
 
 /// Somebody with an account.
@@ -41,7 +22,7 @@ pub(crate) struct Person {
     /// The key's file.
     pub(crate) file: PathBuf,
     pub(crate) key: Keypair,
-    /// Where an owner keeps what it must not lose.
+    /// The folder in which an owner keeps what it must not lose.
     pub(crate) records: PathBuf,
 }
 

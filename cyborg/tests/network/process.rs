@@ -1,12 +1,13 @@
-//! One process: its first line, its log, its end.
+//! Processes of the program whose output goes to files, in an environment of their own.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use cyborg_localnet::process::{self, Completed};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -49,60 +50,47 @@ pub(crate) fn line(words: &str, paths: &[&Path]) -> Vec<OsString> {
 /// The program, in an environment of its own below a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    root: PathBuf,
+    program: process::Program,
+    logs: PathBuf,
 }
 
 impl Program {
     pub(crate) fn new(root: &Path) -> TestResult<Self> {
-        fs::create_dir_all(root.join("logs"))?;
-        Ok(Self { root: root.to_owned() })
-    }
-
-    /// A command line of it. Nothing of the user's own settings is seen.
-    pub(crate) fn command(&self, line: Vec<OsString>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
-        command.args(line);
-        self.prepare(&mut command);
-        command
-    }
-
-    /// The same, as a shell starts it that has ignored SIGXFSZ: what is too large for the limit of
-    /// file sizes is an error then, as on a full disk, and no death.
-    pub(crate) fn command_with_full_disk(&self, line: Vec<OsString>) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cyborg")]).args(line);
-        self.prepare(&mut command);
-        command
-    }
-
-    fn prepare(&self, command: &mut Command) {
-        for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"CYBORG_") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .env_remove("RUST_LOG")
-            .env("XDG_CONFIG_HOME", self.root.join("config"))
-            .env("XDG_DATA_HOME", self.root.join("data"))
+        let logs = root.join("logs");
+        fs::create_dir_all(&logs)?;
+        let program = process::Program::at(env!("CARGO_BIN_EXE_cyborg"))
+            .with("XDG_CONFIG_HOME", root.join("config"))
+            .with("XDG_DATA_HOME", root.join("data"))
             // Compiled wasm is shared by the tests, and the user's own cache left alone.
-            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-            .current_dir(&self.root);
+            .with("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .within(root);
+        Ok(Self { program, logs })
+    }
+
+    /// A command line of the program. Nothing of the user's own settings is seen.
+    pub(crate) fn command(&self, line: Vec<OsString>) -> Command {
+        let mut command = self.program.command(line);
+        command.env_remove("RUST_LOG");
+        command
+    }
+
+    /// The same, as on a full disk once a limit of file sizes is reached.
+    pub(crate) fn command_with_full_disk(&self, line: Vec<OsString>) -> Command {
+        let mut command = self.program.command_with_full_disk(line);
+        command.env_remove("RUST_LOG");
+        command
     }
 
     /// Starts a process; its name is that of its logs.
     pub(crate) fn start(&self, name: &str, command: &mut Command) -> TestResult<Process> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let file = |kind: &str| self.root.join("logs").join(format!("{count:04}-{name}.{kind}"));
+        let file = |kind: &str| self.logs.join(format!("{count:04}-{name}.{kind}"));
         let (out, err) = (file("out"), file("err"));
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(File::create(&out)?)
-            .stderr(File::create(&err)?)
-            .spawn()
-            .map_err(|error| format!("{name}: {error}"))?;
-        Ok(Process { name: name.to_owned(), child, out, err })
+        let process =
+            process::Process::start(command.stdout(File::create(&out)?).stderr(File::create(&err)?))
+                .map_err(|error| format!("{name}: {error}"))?;
+        Ok(Process { name: name.to_owned(), process, out, err })
     }
 
     /// Runs a command to its end.
@@ -110,9 +98,9 @@ impl Program {
         self.start(name, command)?.ended().await
     }
 
-    /// The ends of all logs, for who looks at a failure.
+    /// Shows the ends of all logs, for whoever looks into a failure.
     pub(crate) fn show_logs(&self) {
-        let Ok(logs) = fs::read_dir(self.root.join("logs")) else { return };
+        let Ok(logs) = fs::read_dir(&self.logs) else { return };
         let mut logs: Vec<PathBuf> = logs.flatten().map(|entry| entry.path()).collect();
         logs.sort();
         for log in logs {
@@ -129,7 +117,7 @@ impl Program {
 /// A process; killed when dropped.
 pub(crate) struct Process {
     name: String,
-    child: Child,
+    process: process::Process,
     out: PathBuf,
     err: PathBuf,
 }
@@ -143,7 +131,7 @@ impl Process {
             if let Some((first, _)) = text.split_once('\n') {
                 return Ok(Some(serde_json::from_str(first)?));
             }
-            match self.child.try_wait()? {
+            match self.process.look()? {
                 Some(status) => Err(format!("{} ended with {status}: {}", self.name, self.log()).into()),
                 None => Ok(None),
             }
@@ -154,22 +142,20 @@ impl Process {
     /// Waits for its end.
     pub(crate) async fn ended(mut self) -> TestResult<Outcome> {
         let what = format!("{} ends", self.name);
-        let status = until(&what, async || Ok(self.child.try_wait()?)).await?;
+        let status = until(&what, async || Ok(self.process.look()?)).await?;
         let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (stdout, stderr) = (read(&self.out)?, read(&self.err)?);
-        Ok(Outcome { name: self.name.clone(), status: status.code(), stdout, stderr })
+        Ok(Outcome { name: self.name, output: Completed { status, stdout, stderr } })
     }
 
     /// SIGKILL, and waits for the end.
-    pub(crate) fn kill(mut self) -> TestResult {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+    pub(crate) fn kill(self) -> TestResult {
+        Ok(self.process.kill()?)
     }
 
     /// Its number.
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.process.number()
     }
 
     /// What it has printed.
@@ -182,17 +168,9 @@ impl Process {
         fs::read_to_string(&self.err).unwrap_or_default()
     }
 
-    /// Where it logs.
+    /// The file of its log.
     pub(crate) fn log_path(&self) -> &Path {
         &self.err
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -200,28 +178,31 @@ impl Drop for Process {
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     name: String,
-    /// Exit status; none where a signal ended it.
-    pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+    output: Completed,
 }
 
 impl Outcome {
+    /// Exit status; none where a signal ended the command.
+    pub(crate) fn status(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    /// All of it.
+    pub(crate) fn output(&self) -> &Completed {
+        &self.output
+    }
+
     /// The last line of its output, which is JSON, of a command that succeeded.
     pub(crate) fn json(&self) -> TestResult<Value> {
-        if self.status != Some(0) {
-            return Err(format!("{} failed: {self:?}", self.name).into());
-        }
-        let last = self.stdout.lines().last().unwrap_or_default();
-        Ok(serde_json::from_str(last).map_err(|error| format!("{error}: {self:?}"))?)
+        Ok(self.output.json().map_err(|error| format!("{}: {error}: {self:?}", self.name))?)
     }
 
     /// The error of a command that failed with this status; it contains every part.
     pub(crate) fn fails(&self, status: i32, parts: &[&str]) -> TestResult<String> {
-        let error = self.stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
+        let error = self.output.stderr.lines().rev().find_map(|line| line.strip_prefix("error: "));
         let error = error.ok_or_else(|| format!("{} says no error: {self:?}", self.name))?;
         let lacks = parts.iter().find(|part| !error.contains(**part));
-        if self.status == Some(status) && lacks.is_none() {
+        if self.status() == Some(status) && lacks.is_none() {
             return Ok(error.to_owned());
         }
         Err(format!("expected {status} and {parts:?}, lacks {lacks:?}: {self:?}").into())

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use cyborg_localnet::ports;
+
 use crate::TestResult;
-use crate::parts::listener;
 
 /// How often a byte that waits looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(20);
@@ -26,7 +27,7 @@ impl Proxy {
     /// Before a WebSocket's address.
     pub(crate) fn before(url: &str) -> TestResult<Self> {
         let target = url.strip_prefix("ws://").ok_or("no ws:// address")?.trim_end_matches('/').to_owned();
-        let listener = listener()?;
+        let listener = ports::listener()?;
         let own = listener.local_addr()?.to_string();
         let url = format!("ws://{own}");
         let cut = Arc::new(AtomicBool::new(false));

@@ -20,6 +20,7 @@ use crate::liar::{fetch, register};
 use crate::model::digits;
 use crate::parts::port;
 use crate::process::until;
+use crate::witness;
 
 #[test]
 fn a_model_loads_with_eight_of_twelve_fragments_gone_or_altered_and_those_are_named() -> TestResult {
@@ -157,7 +158,7 @@ fn a_miner_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_ro
         assert_eq!(next["number"], 6, "{next}");
         network.miners[0].says(&["there is room again".to_owned()]).await?;
         network.witness.all_proven(task, &miner, 1..=6).await?;
-        assert_eq!(network.witness.seen().blamed(&miner).count(), 0);
+        assert_eq!(witness::blamed(&network.witness.ledger(), &miner).count(), 0);
         network.check_escrow(task).await
     })
 }

@@ -1,5 +1,6 @@
 //! Owners that do not pay, flood a miner, or send a model whose key lies.
 
+use cyborg_localnet::witness::Ledger;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -14,9 +15,10 @@ use crate::harness::{Plan, run};
 use crate::model::digits;
 use crate::money;
 use crate::process::{line, until};
+use crate::witness;
 
 #[test]
-fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestResult {
+fn an_owner_that_stops_paying_is_told_to_top_up_and_is_served_again_afterwards() -> TestResult {
     run(Plan::default(), async |network| {
         let (owner, miner) = (&network.owner, network.miners[0].account());
         const PROOFS: usize = 3;
@@ -37,7 +39,7 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
         network.command(owner, &format!("task top-up {task} --proofs {proofs:.12}")).await?.json()?;
         until("the miner knows of it", async || {
             let asked = network.infer(owner, task, 4, "--wait-proof --timeout 60").await?;
-            Ok((asked.status == Some(0)).then_some(()))
+            Ok((asked.status() == Some(0)).then_some(()))
         })
         .await?;
         network.check_escrow(task).await
@@ -45,7 +47,7 @@ fn who_stops_paying_is_told_to_top_up_and_is_served_again_when_it_has() -> TestR
 }
 
 #[test]
-fn who_asks_what_is_not_theirs_is_refused_each_in_its_own_way() -> TestResult {
+fn a_request_for_what_belongs_to_others_is_refused_each_in_its_own_way() -> TestResult {
     run(Plan::default(), async |network| {
         let miner = network.miners[0].account();
         let stranger = network.person("stranger").await?;
@@ -53,7 +55,7 @@ fn who_asks_what_is_not_theirs_is_refused_each_in_its_own_way() -> TestResult {
         let client = Client::new(network, &network.owner, task, &miner).await?;
         let first = client.prepare(0)?;
         let receipt = client.insist(&first).await?;
-        // Who asks again before it is settled gets the same.
+        // An owner that asks again before the request is settled gets the same answer.
         assert_eq!(client.insist(&first).await?, receipt);
         for (what, path, body, expected) in client.refusals(&stranger.key, 2)? {
             assert_eq!(client.post(&path, body).await?, expected, "{what}");
@@ -127,11 +129,11 @@ fn a_flood_is_told_to_wait_and_costs_nobody_else_an_answer() -> TestResult {
 
         // Nothing that was answered is lost, for either.
         let answered = count(200);
-        let proven = |seen: &crate::witness::Seen| seen.verified(flooded, &miner).len() >= answered;
-        network.witness.until("all that was answered is proven", proven).await?;
+        let proven = |ledger: &Ledger| witness::verified(ledger, flooded, &miner).len() >= answered;
+        network.witness.expect("all that was answered is proven", proven).await?;
         network.infer_proven(&other, quiet, 3, "").await?;
         network.witness.all_proven(quiet, &miner, 1..=11).await?;
-        let mut numbers = network.witness.seen().verified(flooded, &miner);
+        let mut numbers = witness::verified(&network.witness.ledger(), flooded, &miner);
         numbers.sort_unstable();
         let expected: Vec<u64> =
             told.iter().filter(|(_, status)| **status == 200).map(|(number, _)| *number).collect();
@@ -154,9 +156,9 @@ fn a_model_whose_key_lies_is_declined_and_costs_the_miner_nothing() -> TestResul
         assert!(error.contains("vacated") || error.contains("0 of 1 replicas"), "{error}");
         network.witness.catch_up(&network.chain).await?;
         let left: Vec<String> = {
-            let seen = network.witness.seen();
+            let seen = network.witness.ledger();
             let left = seen.of("Tasks.Left").map(|event| event.fields["departure"].to_string());
-            assert_eq!(seen.blamed(&miner).count(), 0);
+            assert_eq!(witness::blamed(&seen, &miner).count(), 0);
             left.collect()
         };
         assert!(left.len() == 1 && left[0].contains("Declined") && left[0].contains("Model"), "{left:?}");

@@ -15,7 +15,8 @@ use cyborg_primitives::{Account, Digest, RequestNumber};
 use cyborg_storage_client::owner::verify;
 use tokio::sync::oneshot;
 use zkml_engine::Engine;
-use zkml_prover::Opening;
+use zkml_prover::system_randomness;
+use zkml_verifier::Opening;
 
 use crate::keeper::Kept;
 use crate::metrics::Metrics;
@@ -162,7 +163,8 @@ fn run(desk: &Desk, served: &Served, engine: &Engine<'_>, request: Request) -> R
         tracing::error!(task, number, %error, "an answer cannot be named");
         Refused::Failed
     };
-    let full = opening.with_outputs(graph, &outputs).map_err(|error| failed(&error))?;
+    let entropy = system_randomness().map_err(|error| failed(&error))?;
+    let full = opening.with_outputs(graph, &outputs, &entropy).map_err(|error| failed(&error))?;
     let output = full.output_digest(graph).map_err(|error| failed(&error))?;
     let receipt = Receipt { task, miner, number, input, output };
     let receipt_signature = desk.signer.sign(&receipt.payload(&desk.genesis)).0;

@@ -5,8 +5,10 @@ use cyborg_primitives::verification::Cost;
 use thiserror::Error;
 use zkml_core::transcript::HashTranscript;
 use zkml_engine::{Engine, EngineError};
-use zkml_prover::{Opening, ProveError, ProverKey, Request, prove_opened};
-use zkml_verifier::{FormatError, PROTOCOL, VerifierKey, VerifyError, Visibility, verify};
+use zkml_prover::{ProveError, ProverKey, Request, prove_opened, system_randomness};
+use zkml_verifier::{
+    FormatError, Opening, OpeningError, PROTOCOL, VerifierKey, VerifyError, Visibility, verify,
+};
 
 use cyborg_miner_client::bundle::{self, BundleError, Deployment, test_digest};
 
@@ -37,6 +39,12 @@ pub enum LoadError {
     /// The proof of the test is false: every proof would be, and cost the miner its bond.
     #[error("the proof of the model's test is false: {0}")]
     False(Box<VerifyError>),
+}
+
+impl From<OpeningError> for LoadError {
+    fn from(error: OpeningError) -> Self {
+        ProveError::from(error).into()
+    }
 }
 
 impl From<ProveError> for LoadError {
@@ -95,8 +103,8 @@ impl Loaded {
     pub fn try_out(&self) -> Result<Digest, LoadError> {
         let graph = self.key.graph();
         let outputs = Engine::new(graph, self.key.weights())?.run(&self.test)?;
-        let inputs = Opening::of_inputs(graph, self.key.digest(), &self.test)?;
-        let opening = inputs.with_outputs(graph, &outputs)?;
+        let inputs = Opening::of_inputs(graph, self.key.digest(), &self.test, &*system_randomness()?)?;
+        let opening = inputs.with_outputs(graph, &outputs, &*system_randomness()?)?;
         let proof = self.prove(&opening, &self.test, TEST_CONTEXT)?;
         verify(&self.verifier, &proof, TEST_CONTEXT).map_err(|error| LoadError::False(Box::new(error)))?;
         Ok(test_digest(graph, &self.test, &outputs))
@@ -123,8 +131,8 @@ impl Loaded {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use cyborg_tests::models::dense;
     use zkml_prover::{Keys, keygen};
+    use zkml_testkit::case::dense;
 
     fn made(seed: u64) -> (Keys, Vec<Vec<i64>>) {
         let case = dense(&[4, 3, 2], seed).unwrap();

@@ -16,7 +16,7 @@ use cyborg_primitives::signed::{Acknowledgement, Authorisation, Receipt};
 use cyborg_primitives::{ModelId, RequestNumber, TaskId};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 use zeroize::Zeroizing;
-use zkml_prover::Opening;
+use zkml_verifier::Opening;
 
 use crate::error::Failure;
 use crate::step::Step;

@@ -41,8 +41,6 @@ mod invariants;
 mod mock;
 mod register;
 #[cfg(test)]
-mod small;
-#[cfg(test)]
 mod tests;
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};

@@ -2,19 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::{self as pallet_models, Key};
+use cyborg_chain_verifier::ZkVerifier;
+use cyborg_interface::Verifier as _;
 use cyborg_primitives::verification::Cost;
 use polkadot_sdk::frame_support::traits::{ConstU128, VariantCountOf};
 use polkadot_sdk::frame_support::{construct_runtime, derive_impl};
 use polkadot_sdk::sp_runtime::BuildStorage;
 use polkadot_sdk::{frame_system, pallet_balances, sp_io};
 use std::sync::LazyLock;
+use zkml_graph::Graph;
 use zkml_prover::{Keys, keygen};
-
-pub(crate) use crate::small::{graph, weights};
-
-#[path = "../../../runtime/src/verifier.rs"]
-#[expect(unexpected_cfgs, reason = "features of the runtime")]
-pub(crate) mod verifier;
+use zkml_testkit::case::{Case, small};
 
 type Block = frame_system::mocking::MockBlock<Test>;
 pub(crate) type AccountId = u64;
@@ -37,6 +35,8 @@ impl frame_system::Config for Test {
 pub(crate) const FUNDS: Balance = 1_000_000;
 pub(crate) const BASE: Balance = 100;
 pub(crate) const PER_BYTE: Balance = 3;
+/// The small model's first weight.
+const FIRST_WEIGHT: i16 = -16;
 /// Owners.
 pub(crate) const ALICE: AccountId = 1;
 pub(crate) const MALLORY: AccountId = 2;
@@ -57,7 +57,7 @@ impl pallet_models::Config for Test {
     type DepositBase = ConstU128<BASE>;
     type DepositPerByte = ConstU128<PER_BYTE>;
     type RuntimeHoldReason = RuntimeHoldReason;
-    type Verifier = verifier::ZkVerifier;
+    type Verifier = ZkVerifier;
     type WeightInfo = ();
 }
 
@@ -75,21 +75,32 @@ pub(crate) fn new_test_ext() -> sp_io::TestExternalities {
     externalities
 }
 
-/// Keys of [`graph`], made once.
-pub(crate) static KEYS: LazyLock<Keys> = LazyLock::new(|| keygen(graph(), weights(), &mut |_| ()).unwrap());
+/// Keys of the small model, made once.
+pub(crate) static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let Case { graph, weights, .. } = small(FIRST_WEIGHT);
+    keygen(graph, weights, &mut |_| ()).unwrap()
+});
+
+/// The small model's graph.
+pub(crate) fn graph() -> Graph {
+    small(FIRST_WEIGHT).graph
+}
 
 pub(crate) fn key() -> Key {
     KEYS.verifier.to_bytes().try_into().unwrap()
 }
 
+/// A claim that covers any key.
+pub(crate) const ANY: Cost = Cost {
+    field_products: u64::MAX,
+    own_points: u32::MAX,
+    generators: u32::MAX,
+    key_bytes: u32::MAX,
+    proof_bytes: u32::MAX,
+};
+
 /// The cost of [`key`].
 pub(crate) fn cost() -> Cost {
-    let cost = KEYS.verifier.cost();
-    Cost {
-        field_products: cost.field_products,
-        own_points: cost.own_points as u32,
-        generators: cost.generators as u32,
-        key_bytes: cost.key_bytes as u32,
-        proof_bytes: cost.proof_bytes as u32,
-    }
+    static COST: LazyLock<Cost> = LazyLock::new(|| ZkVerifier::check_key(&key(), &ANY).unwrap().cost);
+    *COST
 }

@@ -1,10 +1,9 @@
 //! Keys true and false, owners and others, and deposits that add up.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use crate::mock::verifier::ZkVerifier;
 use crate::mock::*;
 use crate::{Error, Event, HoldReason, Key, Keys, NextModel, WeightInfo};
-use cyborg_interface::{Claim, KeyError, Models as _, Verifier};
+use cyborg_interface::Models as _;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{MAX_KEY_BYTES, ModelId};
 use polkadot_sdk::frame_support::dispatch::{GetDispatchInfo, PostDispatchInfo};
@@ -13,9 +12,8 @@ use polkadot_sdk::frame_support::{assert_noop, assert_ok};
 use polkadot_sdk::sp_runtime::{DispatchErrorWithPostInfo, TokenError};
 use proptest::prelude::*;
 use zkml_graph::{Function, FunctionKind, Op, Source, Stage, codec};
-use zkml_prover::{Request, prove};
+use zkml_verifier::VerifierKey;
 use zkml_verifier::wire::{header, put_run};
-use zkml_verifier::{VerifierKey, Visibility};
 
 type Outcome = Result<PostDispatchInfo, DispatchErrorWithPostInfo<PostDispatchInfo>>;
 
@@ -36,17 +34,6 @@ fn held(who: AccountId) -> Balance {
 fn refused(key: Vec<u8>, claim: Cost, error: Error<Test>) {
     let key: Key = key.try_into().unwrap();
     assert_noop!(register_as(MALLORY, key, claim, None).map_err(|refused| refused.error), error);
-}
-
-/// A claim that covers any key.
-fn generous() -> Cost {
-    Cost {
-        field_products: u64::MAX,
-        own_points: u32::MAX,
-        generators: u32::MAX,
-        key_bytes: u32::MAX,
-        proof_bytes: u32::MAX,
-    }
 }
 
 #[test]
@@ -97,7 +84,7 @@ fn what_was_claimed_too_much_is_refunded() {
         let error = register_as(ALICE, key(), Cost { own_points: 0, ..claim }, None).unwrap_err();
         assert_eq!(error.post_info.actual_weight, None);
         // A claim that no block has room for has a weight that no block has room for.
-        assert_eq!(call(generous()).ref_time(), u64::MAX);
+        assert_eq!(call(ANY).ref_time(), u64::MAX);
         let base = <() as WeightInfo>::register(key().len() as u32);
         assert!(call(Cost::default()).all_gte(base));
     });
@@ -114,8 +101,8 @@ fn keys_cut_at_every_length_are_refused() {
         longer.push(0);
         // Longer than was claimed: not even decoded.
         refused(longer.clone(), cost(), Error::Underclaimed);
-        refused(longer, generous(), Error::UndecodableKey);
-        refused(vec![0; MAX_KEY_BYTES as usize / 2 / 3], generous(), Error::UndecodableKey);
+        refused(longer, ANY, Error::UndecodableKey);
+        refused(vec![0; MAX_KEY_BYTES as usize / 2 / 3], ANY, Error::UndecodableKey);
         Models::do_try_state().unwrap();
     });
 }
@@ -131,7 +118,7 @@ fn keys_with_a_bit_turned_are_refused() {
             let mut bytes = key.to_vec();
             bytes[position] ^= 1 << (position % 8);
             let bytes: Key = bytes.try_into().unwrap();
-            let error = register_as(MALLORY, bytes, generous(), None).unwrap_err().error;
+            let error = register_as(MALLORY, bytes, ANY, None).unwrap_err().error;
             let kind = if error == Error::<Test>::FalseKey.into() { 0 } else { 1 };
             kinds[kind] += 1;
             assert!(kind == 0 || error == Error::<Test>::UndecodableKey.into(), "{position}: {error:?}");
@@ -183,7 +170,7 @@ fn shapes_that_lie_are_refused() {
         let started = std::time::Instant::now();
         let bytes = forged(&long);
         assert!(bytes.len() < 10_000);
-        refused(bytes.clone(), generous(), Error::TooLarge);
+        refused(bytes.clone(), ANY, Error::TooLarge);
         refused(bytes, cost(), Error::TooLarge);
         // A table of 2^16 values of the slowest function, for one value.
         let mut table = graph();
@@ -203,7 +190,7 @@ fn shapes_that_lie_are_refused() {
             *stage = Stage::Requant { shift: 0, domain_min: -(1 << 15), domain_bits: 16, function };
         }
         (table.tensors[1].min, table.tensors[1].max) = (-30_000, 30_000);
-        refused(forged(&table), generous(), Error::TooLarge);
+        refused(forged(&table), ANY, Error::TooLarge);
         assert!(started.elapsed().as_secs() < 2);
     });
 }
@@ -222,7 +209,7 @@ fn forged(graph: &zkml_graph::Graph) -> Vec<u8> {
 
 #[test]
 fn a_key_of_zeros_is_false() {
-    new_test_ext().execute_with(|| refused(forged(&graph()), generous(), Error::FalseKey));
+    new_test_ext().execute_with(|| refused(forged(&graph()), ANY, Error::FalseKey));
 }
 
 /// What benchmarks register is a key of the tests' model.
@@ -336,60 +323,6 @@ fn broken_state_is_found() {
     record(&|record| record.owner = PAUPER);
     record(&|record| record.version = 2);
     record(&|record| record.predecessor = Some(0));
-}
-
-/// The runtime's verifier on proofs: true ones among false ones, of one key and of none.
-#[test]
-fn proofs_are_verified_together() {
-    let inputs = [(0..8).collect::<Vec<i64>>()];
-    let request = |context| Request {
-        inputs: &inputs,
-        context,
-        input: Visibility::Public,
-        output: Visibility::Committed,
-    };
-    let [one, two] =
-        [&b"one"[..], b"two"].map(|context| prove(&KEYS.prover, &request(context)).unwrap().proof);
-    let key = key();
-    let claim = |proof, context| Claim { key: &key, proof, context };
-    let graph = KEYS.prover.graph();
-    let input = zkml_prover::public_input_digest(graph, &inputs).unwrap();
-    let (good, bad) = (claim(&one, b"one"), claim(&one, b"two"));
-    let lost = Claim { key: b"no key", ..good };
-    let verdicts = ZkVerifier::verify(&[good, bad, claim(&two, b"two"), claim(b"", b"one"), lost]);
-    let inputs_of: Vec<_> = verdicts.iter().map(|proven| proven.map(|proven| proven.input)).collect();
-    assert_eq!(inputs_of, [Some(input), None, Some(input), None, None]);
-    assert_ne!(verdicts[0].unwrap().output, verdicts[2].unwrap().output);
-    assert_eq!(ZkVerifier::verify(&[]), []);
-    assert_eq!(ZkVerifier::verify(&[bad]), [None]);
-    assert_eq!(ZkVerifier::check_key(&key, &Cost::default()), Err(KeyError::Underclaimed));
-}
-
-#[test]
-fn weights_grow_with_every_count() {
-    let cost = cost();
-    assert_eq!(ZkVerifier::weight(&cost, 0).ref_time(), 0);
-    for proofs in [1, 2, 64] {
-        let weight = |cost: &Cost| ZkVerifier::weight(cost, proofs);
-        let base = weight(&cost);
-        assert!(
-            weight(&Cost { field_products: cost.field_products + 1, ..cost }).ref_time() > base.ref_time()
-        );
-        assert!(weight(&Cost { own_points: cost.own_points + 64, ..cost }).ref_time() > base.ref_time());
-        assert!(weight(&Cost { generators: cost.generators + 1, ..cost }).ref_time() > base.ref_time());
-        assert!(weight(&Cost { key_bytes: cost.key_bytes + 1, ..cost }).ref_time() > base.ref_time());
-        assert!(weight(&Cost { proof_bytes: cost.proof_bytes + 1, ..cost }).ref_time() > base.ref_time());
-        assert!(ZkVerifier::check_weight(&cost).ref_time() > ZkVerifier::weight(&cost, 1).ref_time());
-        // True proofs together cost no more than the worst case, and one costs just that.
-        let of_true = ZkVerifier::weight_of_true(&cost, proofs);
-        assert_eq!(of_true == base, proofs == 1);
-        assert!(of_true.ref_time() <= base.ref_time());
-    }
-    // Sharing one multiplication is worth it.
-    let batch = (1..20).fold(cost, |sum, _| sum.with(Cost { key_bytes: 0, ..cost }));
-    let single = ZkVerifier::weight_of_true(&cost, 1).ref_time();
-    assert!(ZkVerifier::weight_of_true(&batch, 20).ref_time() < 20 * single / 2);
-    assert!(ZkVerifier::weight(&batch, 20).ref_time() >= 20 * (single - single / 4));
 }
 
 /// Random owners do random things; nothing but the rules decides what is left.

@@ -147,8 +147,8 @@ impl<T: Config> Setting<T> {
         Challenge { number: 1, input: [1; 32], output: [2; 32], due: Moment::MAX - 1 }
     }
 
-    fn schedule(&self, kind: Kind) {
-        Pallet::<T>::schedule(kind, Moment::MAX - 1, self.task, &self.miner.id, 1);
+    fn add_deadline(&self, kind: Kind) {
+        Pallet::<T>::add_deadline(kind, Moment::MAX - 1, self.task, &self.miner.id, 1);
     }
 
     fn punished(&self, fault: Fault) {
@@ -309,7 +309,7 @@ mod benches {
     fn no_deadline() {
         let setting = Setting::<T>::sampled();
         for kind in Kind::ALL {
-            setting.schedule(kind);
+            setting.add_deadline(kind);
         }
 
         #[block]
@@ -324,7 +324,7 @@ mod benches {
     fn end_reveal() {
         let setting = Setting::<T>::sampled();
         setting.open_period(None, None);
-        setting.schedule(Kind::Reveal);
+        setting.add_deadline(Kind::Reveal);
         let number = System::<T>::block_number();
         System::<T>::set_block_number(number + One::one() + One::one());
 
@@ -340,7 +340,7 @@ mod benches {
     fn end_prove() {
         let setting = Setting::<T>::sampled();
         setting.open_period(Some(all_leaves()), None);
-        setting.schedule(Kind::Prove);
+        setting.add_deadline(Kind::Prove);
 
         #[block]
         {
@@ -354,7 +354,7 @@ mod benches {
     fn end_answer() {
         let setting = Setting::<T>::sampled();
         setting.open_period(Some(all_leaves()), Some(setting.challenge()));
-        setting.schedule(Kind::Answer);
+        setting.add_deadline(Kind::Answer);
 
         #[block]
         {
@@ -370,7 +370,7 @@ mod benches {
         let Challenge { number, input, output, due } = setting.challenge();
         let open = Demand { number, input, output, due };
         setting.insert(|owed| owed.demands = BoundedVec::truncate_from(alloc::vec![open]));
-        setting.schedule(Kind::Demand);
+        setting.add_deadline(Kind::Demand);
 
         #[block]
         {

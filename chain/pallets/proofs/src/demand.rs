@@ -33,7 +33,7 @@ impl<T: Config> Pallet<T> {
         let paid = T::Escrow::settle(task, &miner, Settled::Through(0), Zero::zero(), 1)
             .map_err(|_| Error::<T>::Unpaid)?;
         Owed::<T>::insert(task, &miner, owed);
-        Self::schedule(Kind::Demand, due, task, &miner, number);
+        Self::add_deadline(Kind::Demand, due, task, &miner, number);
         Self::deposit_event(Event::Demanded { task, miner, number, due, paid });
         Ok(())
     }

@@ -59,10 +59,10 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
-mod agenda;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod common;
+mod deadlines;
 mod demand;
 #[cfg(any(feature = "try-runtime", test))]
 mod invariants;

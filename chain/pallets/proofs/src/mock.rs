@@ -8,6 +8,7 @@ use crate::{Call, Event, Sample, SignedReceipt, Submission};
 use alloc::vec;
 use alloc::vec::Vec;
 use codec::Encode;
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::{
     Claim, Demand, Engagement, Engagements, Escrow, KeyError, KeyFacts, Model, Models, Proven, Ranking,
     Registry, SettleError, Settled, Tariff, Terms, Verifier,
@@ -289,10 +290,7 @@ fn verify_fake(claim: &Claim<'_>) -> Option<Proven> {
 }
 
 fn verify_real(claim: &Claim<'_>) -> Option<Proven> {
-    let key = zkml_verifier::VerifierKey::from_bytes(claim.key).ok()?;
-    let statement = zkml_verifier::verify(&key, claim.proof, claim.context).ok()?;
-    let (input, output) = statement.digests(key.graph());
-    Some(Proven { input, output })
+    ZkVerifier::verify(&[*claim]).pop()?
 }
 
 /// Somebody with a key.

@@ -126,7 +126,7 @@ impl<T: Config> Pallet<T> {
         });
         owed.next = next;
         Owed::<T>::insert(task, &miner, owed);
-        Self::schedule(Kind::Reveal, reveal_by, task, &miner, first);
+        Self::add_deadline(Kind::Reveal, reveal_by, task, &miner, first);
         Self::deposit_event(Event::Committed { task, miner, root, first, count });
         Ok(())
     }
@@ -184,7 +184,7 @@ impl<T: Config> Pallet<T> {
         };
         // At most 255 leaves.
         period.draw = Some(Draw { due, drawn: left.len() as u8, left });
-        Self::schedule(Kind::Prove, due, task, miner, first);
+        Self::add_deadline(Kind::Prove, due, task, miner, first);
         Self::deposit_event(event);
     }
 
@@ -301,7 +301,7 @@ impl<T: Config> Pallet<T> {
         let due = now.saturating_add(T::AnswerTime::get());
         period.challenge = Some(Challenge { number, input, output, due });
         Owed::<T>::insert(task, &miner, owed);
-        Self::schedule(Kind::Answer, due, task, &miner, number);
+        Self::add_deadline(Kind::Answer, due, task, &miner, number);
         Self::deposit_event(Event::Challenged { task, miner, number, due });
         Ok(())
     }

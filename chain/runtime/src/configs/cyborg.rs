@@ -8,11 +8,11 @@ use crate::economics::{
     MINIMUM_BOND, PROVE_MS, REPORT_PERIOD_MS, RETENTION_MS, RETRY_MS, REVEAL_MS, SERVICE_PERIOD_MS,
     SETTLEMENT_MS, TREASURY_SHARE, UNBONDING_MS, deposit, penalty,
 };
-use crate::verifier::ZkVerifier;
 use crate::{
     AccountId, Balance, Balances, Miners, Models, Payments, Proofs, Reports, Runtime, RuntimeHoldReason,
     Tasks, Timestamp,
 };
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::Verifier;
 use cyborg_primitives::miner::Offence;
 use cyborg_primitives::verification::Cost;

@@ -4,12 +4,12 @@ use crate::common::world::{
     ample, answer, claim, digits, person, register_miner, register_model, running, small_model, town,
 };
 use crate::common::{happened, sign};
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::Verifier;
 use cyborg_primitives::MAX_BATCH;
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_runtime::configs::system::RuntimeBlockWeights;
-use cyborg_runtime::verifier::ZkVerifier;
 use cyborg_runtime::{Executive, Runtime, RuntimeCall, RuntimeEvent};
 use polkadot_sdk::frame_support::dispatch::{DispatchClass, GetDispatchInfo};
 use polkadot_sdk::frame_support::weights::Weight;

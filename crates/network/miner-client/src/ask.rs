@@ -15,7 +15,8 @@ use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
 use cyborg_primitives::{Account, RequestNumber, TaskId};
 use tokio::time::{Instant, sleep, timeout};
 use zkml_graph::Graph;
-use zkml_prover::Opening;
+use zkml_prover::system_randomness;
+use zkml_verifier::{Opening, public_input_digest};
 
 use crate::book::RequestRecord;
 use crate::error::{OwnerError, address};
@@ -106,7 +107,7 @@ impl Owner {
         let verifier = self.book.verifier(&record.key)?;
         let graph = verifier.graph();
         // What does not fit is found before anything is signed.
-        drop(Opening::of_inputs(graph, record.key, inputs)?);
+        public_input_digest(graph, inputs)?;
         let mut last = "nobody serves it yet".to_owned();
         // What was signed for a miner is sent to it again, as long as it is not answered: a number that
         // nobody answers would keep all later ones from being paid.
@@ -167,7 +168,7 @@ impl Owner {
             let record = match signed.get(&miner) {
                 Some(record) => record.clone(),
                 None => self.book.next_request(task, &miner, settled, |number| {
-                    let opening = Opening::of_inputs(graph, key, inputs)?;
+                    let opening = Opening::of_inputs(graph, key, inputs, &*system_randomness()?)?;
                     let input = opening.input_digest(graph)?;
                     let authorisation = Authorisation { task, miner, number, input, price_cap };
                     let signature = self.signer.sign(&authorisation.payload(&self.genesis())).0;

@@ -147,8 +147,8 @@ fn take<const N: usize>(rest: &mut &[u8], part: &'static str) -> Result<[u8; N],
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use cyborg_tests::models::dense;
     use zkml_prover::keygen;
+    use zkml_testkit::case::dense;
 
     #[test]
     fn a_deployment_is_read_back_and_nothing_else_is() {

@@ -11,7 +11,7 @@ use cyborg_storage_client::error::StorageError;
 use thiserror::Error;
 use zkml_engine::EngineError;
 use zkml_prover::ProveError;
-use zkml_verifier::FormatError;
+use zkml_verifier::{FormatError, OpeningError};
 
 use crate::bundle::BundleError;
 use crate::status::StatusError;
@@ -162,6 +162,12 @@ pub enum OwnerError {
         /// Its words.
         endpoint: String,
     },
+}
+
+impl From<OpeningError> for OwnerError {
+    fn from(error: OpeningError) -> Self {
+        ProveError::from(error).into()
+    }
 }
 
 impl From<ProveError> for OwnerError {

@@ -19,7 +19,7 @@ use cyborg_primitives::{Account, Digest};
 use cyborg_storage_client::owner::verify;
 use thiserror::Error;
 use zeroize::Zeroizing;
-use zkml_prover::Opening;
+use zkml_verifier::Opening;
 
 /// Bytes of an sr25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;

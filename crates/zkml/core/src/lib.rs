@@ -11,6 +11,7 @@
 //! | [`field`] | the scalar field, canonical bytes, sums of small integers times scalars |
 //! | [`curve`] | the fields and the curve: arkworks', with products of our own in wasm |
 //! | [`group`] | points, their encodings, the generators |
+//! | [`commit`] | commitments to rows of small integers |
 //! | [`msm`] | multi-scalar multiplication, for full scalars and for small integers |
 //! | [`transcript`] | Fiat–Shamir, and the same with a live verifier |
 //! | [`labels`] | every label that a transcript absorbs |
@@ -25,6 +26,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
+pub mod commit;
 pub mod curve;
 pub mod field;
 pub mod group;

@@ -2,12 +2,9 @@
 //! number of groups, with zero padding made by the axis maps.
 #![expect(clippy::unwrap_used, reason = "a test: failures end it")]
 
-#[path = "../../graph/tests/support/mod.rs"]
-mod support;
-
-use support::Rng;
 use zkml_engine::{EngineError, execute};
 use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
+use zkml_testkit::dice::Dice;
 
 const CHANNELS: u32 = 4;
 const OUTPUTS: u32 = 8;
@@ -123,7 +120,7 @@ impl Conv {
 
 #[test]
 fn every_variation() {
-    let mut rng = Rng(3);
+    let mut dice = Dice::new(3);
     let mut checked = 0;
     for kernel in [[1, 1], [3, 3], [5, 2]] {
         for stride in 1..=3 {
@@ -131,7 +128,7 @@ fn every_variation() {
                 for dilation in 1..=3 {
                     for groups in [1, 2, 4] {
                         let conv = Conv { kernel, stride, pad, dilation, groups };
-                        checked += usize::from(check(&mut rng, conv));
+                        checked += usize::from(check(&mut dice, conv));
                     }
                 }
             }
@@ -140,7 +137,7 @@ fn every_variation() {
     assert!(checked > 250, "{checked}");
 }
 
-fn check(rng: &mut Rng, conv: Conv) -> bool {
+fn check(dice: &mut Dice, conv: Conv) -> bool {
     let Some(extents) = conv.extents() else {
         return false;
     };
@@ -149,11 +146,11 @@ fn check(rng: &mut Rng, conv: Conv) -> bool {
         .params
         .iter()
         .map(|param| {
-            (0..param.outer * param.inner).map(|_| i16::try_from(rng.range(-128, 127)).unwrap()).collect()
+            (0..param.outer * param.inner).map(|_| i16::try_from(dice.range(-128, 127)).unwrap()).collect()
         })
         .collect();
     let weights = Weights(weights);
-    let input: Vec<i64> = (0..CHANNELS * HEIGHT * WIDTH).map(|_| rng.range(-128, 127)).collect();
+    let input: Vec<i64> = (0..CHANNELS * HEIGHT * WIDTH).map(|_| dice.range(-128, 127)).collect();
     let expected = conv.by_hand(&weights, &input, extents);
     let execution = execute(&graph, &weights, &[input]).unwrap();
     assert_eq!(execution.tensors[1], expected, "{conv:?}");

@@ -2,17 +2,15 @@
 //! output inside the ranges that the graph declares.
 #![expect(clippy::unwrap_used, reason = "a test: failures end it")]
 
-#[path = "../../graph/tests/support/mod.rs"]
-mod support;
-
 use proptest::prelude::*;
-use support::{Model, model};
 use zkml_engine::{Engine, execute, reference, run};
 use zkml_graph::bounds;
 use zkml_graph::validate::validate;
+use zkml_testkit::case::Case;
+use zkml_testkit::random::model;
 
-fn check(model: &Model) {
-    let Model { graph, weights, inputs } = model;
+fn check(model: &Case) {
+    let Case { graph, weights, inputs } = model;
     validate(graph).unwrap();
     let expected = match reference::execute(graph, weights, inputs) {
         Ok(expected) => expected,

@@ -2,16 +2,14 @@
 //! a sample, and how long they take (printed with `--nocapture`).
 #![expect(clippy::unwrap_used, reason = "a test: failures end it")]
 
-#[path = "../../graph/tests/support/mod.rs"]
-mod support;
-
 use std::time::Instant;
 
-use support::{Rng, cells};
 use zkml_engine::{Engine, reference};
 use zkml_graph::{
     AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights,
 };
+use zkml_testkit::dice::Dice;
+use zkml_testkit::random::cells;
 
 fn tensor(name: &str, shape: &[u32], min: i64, max: i64) -> Tensor {
     Tensor { name: name.into(), shape: shape.to_vec(), min, max, scale: 0 }
@@ -116,11 +114,11 @@ impl Layers {
 
     /// Runs on random weights and inputs, against the reference where that is affordable.
     fn check(&self, name: &str, against_reference: bool) {
-        let mut rng = Rng(7);
+        let mut dice = Dice::new(7);
         let graph = &self.graph;
         let half = 1_i64 << (graph.weight_bits - 1);
         let mut random = |count: usize, low: i64, high: i64| -> Vec<i64> {
-            (0..count).map(|_| rng.range(low, high)).collect()
+            (0..count).map(|_| dice.range(low, high)).collect()
         };
         let weights = graph
             .params

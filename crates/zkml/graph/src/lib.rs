@@ -12,6 +12,7 @@
 //! | [`function`] | the fixed list of one-variable functions and their integer tables |
 //! | [`bounds`] | the proved range of every accumulator |
 //! | [`validate`] | what a well-formed graph is |
+//! | [`work`] | how much arithmetic an inference is |
 //! | [`codec`] | graphs and weights as bytes |
 //! | `real`, `elementary` | floating point on integers, and `exp`, `log`, `erf`, .. to 100 bits |
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -24,5 +25,6 @@ pub mod function;
 mod real;
 pub mod types;
 pub mod validate;
+pub mod work;
 
 pub use types::*;

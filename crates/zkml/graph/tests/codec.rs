@@ -1,13 +1,13 @@
 //! The encoding: exact both ways, canonical, and closed to hostile bytes.
 #![expect(clippy::unwrap_used, reason = "a test: failures end it")]
 
-mod support;
-
 use proptest::prelude::*;
-use support::{Model, Rng, model};
 use zkml_graph::codec::{CodecError, EncodeError, decode_graph, decode_model, encode_graph, encode_model};
 use zkml_graph::validate::validate;
 use zkml_graph::{Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weights};
+use zkml_testkit::case::Case;
+use zkml_testkit::dice::Dice;
+use zkml_testkit::random::model;
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -18,7 +18,7 @@ proptest! {
 
     #[test]
     fn round_trip(seed: u64) {
-        let Model { graph, weights, .. } = model(seed, 5);
+        let Case { graph, weights, .. } = model(seed, 5);
         let bytes = encode_graph(&graph);
         prop_assert_eq!(&decode_graph(&bytes).unwrap(), &graph);
         let bytes = encode_model(&graph, &weights).unwrap();
@@ -30,14 +30,14 @@ proptest! {
     /// Altered bytes are refused, or they are the one encoding of another graph.
     #[test]
     fn mutations(seed: u64, alterations in 1..4_usize) {
-        let Model { graph, weights, .. } = model(seed, 3);
-        let mut rng = Rng(seed ^ 0x5555);
+        let Case { graph, weights, .. } = model(seed, 3);
+        let mut dice = Dice::new(seed ^ 0x5555);
         for _ in 0..20 {
             let mut bytes = encode_graph(&graph);
             let mut model = encode_model(&graph, &weights).unwrap();
             for bytes in [&mut bytes, &mut model] {
                 for _ in 0..alterations {
-                    alter(&mut rng, bytes);
+                    alter(&mut dice, bytes);
                 }
             }
             if let Ok(decoded) = decode_graph(&bytes) {
@@ -59,19 +59,19 @@ proptest! {
 }
 
 /// Changes, removes, adds or copies bytes.
-fn alter(rng: &mut Rng, bytes: &mut Vec<u8>) {
+fn alter(dice: &mut Dice, bytes: &mut Vec<u8>) {
     if bytes.is_empty() {
         return;
     }
     let last = u32::try_from(bytes.len()).unwrap() - 1;
-    let at = rng.u32(0, last) as usize;
-    match rng.u32(0, 5) {
-        0 => bytes[at] ^= 1 << rng.u32(0, 7),
-        1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][rng.u32(0, 4) as usize],
+    let at = dice.u32(0, last) as usize;
+    match dice.u32(0, 5) {
+        0 => bytes[at] ^= 1 << dice.u32(0, 7),
+        1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][dice.u32(0, 4) as usize],
         2 => {
             bytes.remove(at);
         }
-        3 => bytes.insert(at, rng.u32(0, 255) as u8),
+        3 => bytes.insert(at, dice.u32(0, 255) as u8),
         4 => bytes.truncate(at),
         _ => {
             let end = bytes.len().min(at + 4);

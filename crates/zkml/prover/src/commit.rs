@@ -1,19 +1,19 @@
-//! Row commitments and their blinds.
+//! Where a prover's secrets come from: the system's randomness, and the blinds of the weight rows.
 
-use rayon::prelude::*;
-use zkml_core::group::Generators;
-use zkml_core::msm::{FixedBase, msm_small, to_affine};
+use crate::error::ProveError;
+use zeroize::Zeroizing;
+use zkml_core::F;
 use zkml_core::random::Random;
-use zkml_core::{Affine, F};
 
-/// Commits to rows of small integers, each no longer than the column generators.
-#[must_use]
-pub fn commit_rows(generators: &Generators, rows: &[&[i64]], blinds: &[F]) -> Vec<Affine> {
-    let blinding = FixedBase::new(&generators.blind);
-    let hidden: Vec<_> = blinds.par_iter().with_min_len(16).map(|blind| blinding.mul(blind)).collect();
-    let points: Vec<_> =
-        msm_small(&generators.columns, rows).iter().zip(hidden).map(|(point, blind)| blind + point).collect();
-    to_affine(&points)
+/// 32 bytes of the system's randomness, for [`Random`] and for a fresh
+/// [`Opening`](zkml_verifier::Opening).
+///
+/// # Errors
+/// Returns an error if the system gives no randomness.
+pub fn system_randomness() -> Result<Zeroizing<[u8; 32]>, ProveError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|error| ProveError::Randomness(error.to_string()))?;
+    Ok(bytes)
 }
 
 /// The blinds of the weight rows, from the secret key's seed.

@@ -5,8 +5,8 @@ use thiserror::Error;
 use zkml_core::transcript::Aborted;
 use zkml_engine::EngineError;
 use zkml_graph::codec::{CodecError, EncodeError};
-use zkml_verifier::FormatError;
 use zkml_verifier::circuit::CircuitError;
+use zkml_verifier::{FormatError, OpeningError};
 
 /// A key or proof that cannot be made.
 #[derive(Debug, Error)]
@@ -23,7 +23,7 @@ pub enum ProveError {
     /// The model in a key does not decode.
     #[error("prover key: {0}")]
     Model(#[from] CodecError),
-    /// The bytes are no prover key or opening.
+    /// The bytes are not a prover key.
     #[error("{0}")]
     Format(#[from] FormatError),
     /// The inference fails on this input.
@@ -32,58 +32,9 @@ pub enum ProveError {
     /// The trace breaks a relation: a defect of this program, never of an input.
     #[error("the trace does not satisfy the circuit: {0}")]
     Violation(#[from] Violation),
-    /// An opening or a list of inputs for another number of inputs.
-    #[error("the model has {expected} inputs, the opening or list has {got}")]
-    OpeningCount {
-        /// What the graph has.
-        expected: usize,
-        /// What was given.
-        got: usize,
-    },
-    /// An opening leaves an input closed.
-    #[error("the opening has no values for input {input}")]
-    OpeningClosed {
-        /// Position of the input.
-        input: usize,
-    },
-    /// An opening or input has another number of values than its tensor.
-    #[error("input {tensor} has {expected} values, {got} were given")]
-    OpeningLength {
-        /// Name of the tensor.
-        tensor: String,
-        /// What the graph has.
-        expected: usize,
-        /// What was given.
-        got: usize,
-    },
-    /// An opening has another number of blinds than there are chunks.
-    #[error("input {input} has {expected} chunks, the opening has {got} blinds")]
-    OpeningBlinds {
-        /// Position of the input.
-        input: usize,
-        /// Number of chunks.
-        expected: usize,
-        /// What was given.
-        got: usize,
-    },
-    /// An opening was made for another key.
-    #[error("the opening is for another key")]
-    OpeningKey,
-    /// An opening was given for inputs that the statement is to show.
-    #[error("an opening was given for public inputs")]
-    OpeningOfPublic,
-    /// An opening holds other values than the request.
-    #[error("the opening holds other values for input {input} than the request")]
-    OpeningValues {
-        /// Position of the input.
-        input: usize,
-    },
-    /// An opening holds other outputs than follow from its inputs.
-    #[error("the opening holds other values for output {output} than follow from its inputs")]
-    OpeningOutputs {
-        /// Position of the output.
-        output: usize,
-    },
+    /// The opening does not fit the key, the graph or the request.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
     /// The system gives no randomness.
     #[error("no randomness from the operating system: {0}")]
     Randomness(String),

@@ -27,6 +27,20 @@ pub struct Estimate {
     pub weight_commitment_bytes: usize,
 }
 
+impl Estimate {
+    /// Proving time in seconds on two cores of a server of 2024, for a model of so many
+    /// multiply-accumulates; fitted to the models of the benchmark, within a factor of two elsewhere.
+    #[must_use]
+    pub fn seconds(&self, multiply_accumulates: u64) -> f64 {
+        let Self { prover_full_points, prover_small_cells, trace_cells, leaves, .. } = *self;
+        12e-3
+            + 2e-5 * prover_full_points as f64
+            + 1e-7 * prover_small_cells as f64
+            + 4e-7 * (trace_cells + leaves) as f64
+            + 1e-8 * multiply_accumulates as f64
+    }
+}
+
 /// Estimates the cost of proving a graph.
 #[must_use]
 pub fn estimate(graph: &Graph, circuit: &Circuit) -> Estimate {

@@ -1,11 +1,12 @@
 //! Key generation and the secret key.
 
-use crate::commit::{commit_rows, weight_blinds};
+use crate::body::{Secrets, prove_body};
+use crate::commit::{system_randomness, weight_blinds};
 use crate::error::ProveError;
 use crate::party::Witness;
-use crate::proving::{Secrets, prove_body};
 use crate::trace::Trace;
 use zeroize::{Zeroize, Zeroizing};
+use zkml_core::commit::commit_rows;
 use zkml_core::group::Generators;
 use zkml_core::random::Random;
 use zkml_graph::{Graph, Weights, codec, validate};
@@ -102,12 +103,6 @@ fn weight_row(circuit: &Circuit, weights: &Weights, row: usize, columns: usize) 
         }
     }
     cells
-}
-
-pub(crate) fn system_randomness() -> Result<Zeroizing<[u8; 32]>, ProveError> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|error| ProveError::Randomness(error.to_string()))?;
-    Ok(bytes)
 }
 
 impl ProverKey {

@@ -9,23 +9,22 @@
 //! | [`trace`] | the cells of the trace, from an execution |
 //! | [`check`] | the relations tested on the trace in the clear, with names |
 //! | [`party`] | the prover's answers, a file for each stage |
-//! | [`commit`] | row commitments and their blinds |
+//! | [`commit`] | the system's randomness, and the blinds of the weight rows |
 //! | [`key`] | key generation, the secret key |
 //! | [`proving`] | a proof |
-//! | [`opening`] | what opens the commitments of a statement; input digests before a proof |
 //! | [`estimate`] | size, memory and time before any work |
 
+mod body;
 pub mod check;
 pub mod commit;
 mod error;
 pub mod estimate;
 pub mod key;
-pub mod opening;
 pub mod party;
 pub mod proving;
 pub mod trace;
 
+pub use commit::system_randomness;
 pub use error::ProveError;
 pub use key::{Keys, ProverKey, keygen};
-pub use opening::{Opening, public_input_digest};
 pub use proving::{Proved, Request, prove, prove_live, prove_opened};

@@ -1,24 +1,17 @@
 //! A proof of an inference.
 
-use crate::commit::{commit_rows, weight_blinds};
+use crate::body::{Secrets, prove_body};
+use crate::commit::{system_randomness, weight_blinds};
 use crate::error::ProveError;
-use crate::key::{ProverKey, system_randomness};
-use crate::opening::Opening;
-use crate::party::{Prover, Witness};
+use crate::key::ProverKey;
+use crate::party::Witness;
 use crate::trace::Trace;
-use ark_ec::CurveGroup;
-use zeroize::{Zeroize, Zeroizing};
-use zkml_core::group::Generators;
-use zkml_core::ipa::{self, Bases};
-use zkml_core::msm::msm;
+use zeroize::Zeroizing;
+use zkml_core::F;
 use zkml_core::random::Random;
 use zkml_core::transcript::{HashTranscript, Transcript};
-use zkml_core::{Affine, F};
-use zkml_verifier::circuit::{Circuit, IO_CHUNK, Source};
-use zkml_verifier::proof::{Body, Proof};
-use zkml_verifier::protocol::{ClassRows, Reduced, run, weight_row_factors};
-use zkml_verifier::statement::chunk_count;
-use zkml_verifier::{PROTOCOL, Shown, Statement, Visibility, absorb_commitments};
+use zkml_verifier::opening::{commit_values, draw_blinds};
+use zkml_verifier::{Opening, OpeningError, PROTOCOL, Proof, Shown, Statement, Visibility};
 
 /// What to prove.
 #[derive(Clone, Copy, Debug)]
@@ -41,21 +34,6 @@ pub struct Proved {
     pub outputs: Vec<Vec<i64>>,
     /// Opens the statement's commitments; `None` where it has none.
     pub opening: Option<Opening>,
-}
-
-/// Blinds of rows that the proof does not bring.
-pub(crate) struct Secrets {
-    /// Of the weight rows.
-    pub(crate) weight_blinds: Vec<F>,
-    /// Of the chunks of each tensor of the statement; empty where it is public.
-    pub(crate) statement_blinds: Vec<Vec<F>>,
-}
-
-impl Drop for Secrets {
-    fn drop(&mut self) {
-        self.weight_blinds.zeroize();
-        self.statement_blinds.zeroize();
-    }
 }
 
 /// Proves an inference.
@@ -93,14 +71,17 @@ pub fn prove_opened<T: Transcript + ?Sized>(
     opening: &Opening,
     transcript: &mut T,
 ) -> Result<Proved, ProveError> {
-    let mut blinds = opening.blinds_of(key, request)?;
+    if request.input == Visibility::Public {
+        return Err(OpeningError::OfPublic.into());
+    }
+    let mut blinds = opening.blinds_of(&key.digest(), key.graph(), request.inputs)?;
     let execution = zkml_engine::execute(key.graph(), key.weights(), request.inputs)?;
     if request.output == Visibility::Committed
         && let Some(parts) = opening.outputs(key.graph())?
     {
         for (output, (id, (values, given))) in key.graph().outputs.iter().zip(parts).enumerate() {
             if execution.tensors[*id as usize] != values {
-                return Err(ProveError::OpeningOutputs { output });
+                return Err(OpeningError::Outputs { output }.into());
             }
             blinds.push(given);
         }
@@ -183,82 +164,4 @@ fn prove_given<T: Transcript + ?Sized>(
     });
     let proof = Proof { key: key.digest(), statement, body }.to_bytes(graph);
     Ok(Proved { proof, outputs, opening })
-}
-
-pub(crate) fn draw_blinds(len: usize, random: &mut Random) -> Vec<F> {
-    (0..chunk_count(len)).map(|_| random.scalar()).collect()
-}
-
-/// The canonical commitment: chunks of raw integers, each with its blind.
-#[must_use]
-pub fn commit_values(values: &[i64], blinds: &[F]) -> Vec<Affine> {
-    let generators = Generators::new(IO_CHUNK, 0);
-    let chunks: Vec<&[i64]> = values.chunks(IO_CHUNK).collect();
-    commit_rows(&generators, &chunks, blinds)
-}
-
-/// Commits, answers all stages, and proves the inner product that is left.
-pub(crate) fn prove_body<T: Transcript + ?Sized>(
-    witness: Witness<'_>,
-    weight_bits: u8,
-    statement: &[Shown],
-    secrets: &Secrets,
-    random: &mut Random,
-    transcript: &mut T,
-) -> Result<Body, ProveError> {
-    let circuit = witness.circuit;
-    let columns = circuit.columns();
-    let generators = Generators::new(columns, circuit.hidden_count());
-    let row = |row: &usize| &witness.trace.cells[row * columns..(row + 1) * columns];
-    let rows: Vec<&[i64]> = circuit.rows.iter().map(row).collect();
-    let blinds: Zeroizing<Vec<F>> = Zeroizing::new(rows.iter().map(|_| random.scalar()).collect());
-    let commitments = commit_rows(&generators, &rows, &blinds);
-    let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
-    let pad_blind = random.scalar();
-    let pad_commitment = (msm(&generators.pads, &pads) + generators.blind * pad_blind).into_affine();
-    absorb_commitments(&commitments, &pad_commitment, transcript);
-
-    let mut prover = Prover::new(witness, pads);
-    let reduced = run(circuit, weight_bits, statement, &mut prover, transcript)?;
-    let separation = reduced.separation;
-    let blind = combined_blind(circuit, &reduced, &blinds, secrets) + separation * pad_blind;
-    let mut vector = prover.combined_row(&reduced.multipliers);
-    vector.extend(prover.pads().iter().map(|pad| separation * pad));
-    let mut bases = generators.columns;
-    bases.extend(generators.pads);
-    let bases = Bases { generators: &bases, value: generators.value, blind: generators.blind };
-    let inner = ipa::prove(transcript, &bases, vector, blind, reduced.coefficients, random)?;
-    Ok(Body {
-        rows: commitments,
-        pads: pad_commitment,
-        hidden: prover.wire().to_vec(),
-        revealed: prover.revealed(),
-        inner,
-    })
-}
-
-/// The blind of the combination of all committed rows.
-fn combined_blind(circuit: &Circuit, reduced: &Reduced, blinds: &[F], secrets: &Secrets) -> F {
-    let from_key = circuit.blocks.iter().any(|block| block.source == Source::Key);
-    let mut total = F::default();
-    for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
-        match &class.rows {
-            ClassRows::Trace(factors) => {
-                let mut sum: F =
-                    circuit.rows.iter().zip(blinds).map(|(row, blind)| factors[*row] * blind).sum();
-                if from_key {
-                    sum += zkml_core::field::dot(factors, &secrets.weight_blinds);
-                }
-                total += *multiplier * sum;
-            }
-            ClassRows::Chunk { tensor, chunk } => {
-                total += *multiplier * secrets.statement_blinds[*tensor][*chunk]
-            }
-            ClassRows::Packed(_) | ClassRows::Matrix { .. } => {}
-        }
-    }
-    if !from_key {
-        total += zkml_core::field::dot(&weight_row_factors(circuit, reduced), &secrets.weight_blinds);
-    }
-    total
 }

@@ -15,7 +15,8 @@ use crate::statement::{chunk_count, tensors, value_bytes};
 use alloc::vec;
 use alloc::vec::Vec;
 use zkml_core::ipa::round_count;
-use zkml_graph::{AxisMap, FunctionKind, Graph, Op, Source, Term, Weight};
+use zkml_graph::work::{elements, multiply_accumulates, weights};
+use zkml_graph::{AxisMap, FunctionKind, Graph, Source, Term, Weight};
 
 /// Upper bounds of what one verification takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,43 +128,17 @@ impl VerifierKey {
 /// What running and proving a model takes. Tariffs are made of it: a rule, no measurement.
 #[must_use]
 pub fn work(graph: &Graph, circuit: &Circuit) -> Work {
-    let cells = |tensor: u32| {
-        let shape = graph.tensors.get(tensor as usize).map_or(&[][..], |tensor| &tensor.shape);
-        shape.iter().fold(1u64, |cells, len| cells.saturating_mul(u64::from(*len)))
-    };
-    let inner = |lens: &[u32]| lens.iter().fold(1u64, |cells, len| cells.saturating_mul(u64::from(*len)));
-    let mut macs = Count::default();
-    for node in &graph.nodes {
-        match &node.op {
-            Op::Affine { terms, .. } => {
-                for term in terms {
-                    let elements = term
-                        .region
-                        .iter()
-                        .fold(1u64, |cells, (_, len)| cells.saturating_mul(u64::from(*len)));
-                    macs.times(
-                        elements,
-                        if let Source::Tensor { inner: lens, .. } = &term.source { inner(lens) } else { 1 },
-                    );
-                }
-            }
-            Op::Product { inner: lens, .. } => macs.times(cells(node.output), inner(lens)),
-            Op::Max { .. } | Op::Normalize { .. } => macs.add(cells(node.output)),
-        }
-    }
-    let weights = graph.params.iter().fold(0u64, |sum, param| {
-        sum.saturating_add(u64::from(param.outer).saturating_mul(u64::from(param.inner)))
-    });
+    let (macs, weights) = (multiply_accumulates(graph), weights(graph));
     let [element, leaf, cell] = PROOF_PRODUCTS;
     let mut products = Count(weights);
     products.times(element, (circuit.columns() + circuit.hidden_count()) as u64);
     products.times(leaf, circuit.leaf_used as u64);
     products.times(cell, circuit.trace_used as u64);
-    let largest = (0..graph.tensors.len() as u32).map(cells).max().unwrap_or(0);
+    let largest = (0..graph.tensors.len() as u32).map(|tensor| elements(graph, tensor)).max().unwrap_or(0);
     let width = if graph.weight_bits > 8 { 2 } else { 1 };
     Work {
-        inference_macs: macs.0,
-        proof_macs: macs.0.saturating_add(products.0.saturating_mul(PRODUCT_MACS)),
+        inference_macs: macs,
+        proof_macs: macs.saturating_add(products.0.saturating_mul(PRODUCT_MACS)),
         memory_bytes: weights.saturating_mul(width).saturating_add(largest.saturating_mul(8)),
     }
 }

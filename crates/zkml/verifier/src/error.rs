@@ -95,6 +95,63 @@ pub enum FormatError {
     Circuit(#[from] CircuitError),
 }
 
+/// An opening that does not fit what it is used for.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum OpeningError {
+    /// An opening or a list of inputs for another number of inputs.
+    #[error("the model has {expected} inputs, the opening or list has {got}")]
+    Count {
+        /// What the graph has.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
+    /// An opening leaves an input closed.
+    #[error("the opening has no values for input {input}")]
+    Closed {
+        /// Position of the input.
+        input: usize,
+    },
+    /// An opening or input has another number of values than its tensor.
+    #[error("input {tensor} has {expected} values, {got} were given")]
+    Length {
+        /// Name of the tensor.
+        tensor: String,
+        /// What the graph has.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
+    /// An opening has another number of blinds than there are chunks.
+    #[error("input {input} has {expected} chunks, the opening has {got} blinds")]
+    Blinds {
+        /// Position of the input.
+        input: usize,
+        /// Number of chunks.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
+    /// An opening was made for another key.
+    #[error("the opening is for another key")]
+    Key,
+    /// An opening was given for inputs that the statement is to show.
+    #[error("an opening was given for public inputs")]
+    OfPublic,
+    /// An opening holds other values than the request.
+    #[error("the opening holds other values for input {input} than the request")]
+    Values {
+        /// Position of the input.
+        input: usize,
+    },
+    /// An opening holds other outputs than follow from its inputs.
+    #[error("the opening holds other values for output {output} than follow from its inputs")]
+    Outputs {
+        /// Position of the output.
+        output: usize,
+    },
+}
+
 /// A well-formed proof or key that is not accepted, or bytes that are not well formed.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum VerifyError {

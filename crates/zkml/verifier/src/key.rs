@@ -4,7 +4,7 @@
 use crate::circuit::Circuit;
 use crate::error::{FormatError, VerifyError};
 use crate::proof::Body;
-use crate::verify::{key_transcript, reduce};
+use crate::reduce::{key_transcript, reduce};
 use crate::wire::{Reader, header, put_run};
 use alloc::vec::Vec;
 use zkml_core::Affine;

@@ -7,6 +7,7 @@
 //! | [`kernel`] | the relations at a point, as functionals on trace and weights |
 //! | [`protocol`] | the stages, once for prover and verifier |
 //! | [`statement`] | what is public, and in what form |
+//! | [`opening`] | what opens the commitments of a statement; digests before a proof |
 //! | [`proof`] | a proof as bytes |
 //! | [`key`] | the verifying key, and its proof about itself |
 //! | [`mod@equation`] | the one group equation, deferred; several proofs at once |
@@ -26,16 +27,20 @@ pub mod equation;
 pub mod error;
 pub mod kernel;
 pub mod key;
+pub mod opening;
 pub mod proof;
 pub mod protocol;
+mod reduce;
 pub mod soundness;
 pub mod statement;
 mod verify;
 pub mod wire;
 
 pub use cost::{Cost, Work};
-pub use error::{FormatError, VerifyError};
+pub use error::{FormatError, OpeningError, VerifyError};
 pub use key::VerifierKey;
+pub use opening::{Opening, public_input_digest};
 pub use proof::Proof;
+pub use reduce::{absorb_commitments, key_transcript};
 pub use statement::{Shown, Statement, Visibility};
-pub use verify::{PROTOCOL, absorb_commitments, equation, key_transcript, verify, verify_all, verify_live};
+pub use verify::{PROTOCOL, equation, verify, verify_all, verify_live};

@@ -128,10 +128,30 @@ impl Statement {
         }
     }
 
+    /// The parts that are about the graph's inputs and about its outputs.
+    #[must_use]
+    pub fn split(&self, graph: &Graph) -> (&[Shown], &[Shown]) {
+        self.tensors.split_at(graph.inputs.len().min(self.tensors.len()))
+    }
+
+    /// The values of all inputs and of all outputs, each if they are public.
+    #[must_use]
+    pub fn public(&self, graph: &Graph) -> (Option<Vec<Vec<i64>>>, Option<Vec<Vec<i64>>>) {
+        let values = |tensors: &[Shown]| {
+            let values = tensors.iter().map(|shown| match shown {
+                Shown::Public(values) => Some(values.clone()),
+                Shown::Committed(_) => None,
+            });
+            values.collect()
+        };
+        let (inputs, outputs) = self.split(graph);
+        (values(inputs), values(outputs))
+    }
+
     /// The digests of the inputs' part and of the outputs' part ([`part_digest`]).
     #[must_use]
     pub fn digests(&self, graph: &Graph) -> ([u8; 32], [u8; 32]) {
-        let (inputs, outputs) = self.tensors.split_at(graph.inputs.len().min(self.tensors.len()));
+        let (inputs, outputs) = self.split(graph);
         (part_digest(graph, &graph.inputs, inputs), part_digest(graph, &graph.outputs, outputs))
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::voice::Names;
-use super::witness::Ledger;
+use super::console::Names;
+use cyborg_localnet::witness::Ledger;
 use cyborg_primitives::money::Cyb;
 
 /// An answer that was asked for.
@@ -222,11 +222,11 @@ impl Money {
 mod tests {
     use std::time::Duration;
 
-    use super::super::witness::Seen;
     use super::*;
+    use cyborg_localnet::witness::Event;
 
-    fn seen(name: &str, fields: Value) -> Seen {
-        Seen { block: 1, at: Duration::ZERO, transaction: Some(1), name: name.to_owned(), fields }
+    fn seen(name: &str, fields: Value) -> Event {
+        Event { block: 1, at: Duration::ZERO, transaction: Some(1), name: name.to_owned(), fields }
     }
 
     fn said(number: u64, integers: &[i64]) -> Value {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     /// A deployment in which everything went well.
-    fn story() -> (Ledger, Vec<Answer>, Seen) {
+    fn story() -> (Ledger, Vec<Answer>, Event) {
         let mut events = vec![
             seen("Miners.Registered", json!({ "miner": "5A" })),
             seen("Miners.Registered", json!({ "miner": "5B" })),
@@ -260,7 +260,7 @@ mod tests {
             events.push(seen("Payments.Paid", json!({ "task": 0, "to_miner": "9", "to_treasury": "1" })));
             answers.push(Answer::new(5, Some(1), &said(9, &[1, 2]), &said(number, &[1, 2]), 0.1));
         }
-        (Ledger { seen: events, ..Ledger::default() }, answers, at_the_stop)
+        (Ledger { events, ..Ledger::default() }, answers, at_the_stop)
     }
 
     /// What does not hold.
@@ -284,13 +284,13 @@ mod tests {
     fn a_story_that_went_well_holds_and_every_change_of_it_is_found() {
         let (mut ledger, answers, at_the_stop) = story();
         assert_eq!(broken(&ledger, &answers, 80, (0, 9)), Vec::<&str>::new());
-        ledger.seen.push(at_the_stop);
+        ledger.events.push(at_the_stop);
         assert_eq!(broken(&ledger, &answers, 80, (0, 9)), Vec::<&str>::new());
 
         // Each event that is missing is missed.
-        for index in 0..story().0.seen.len() {
+        for index in 0..story().0.events.len() {
             let mut less = story().0;
-            let gone = less.seen.remove(index);
+            let gone = less.events.remove(index);
             assert!(!broken(&less, &answers, 80, (0, 9)).is_empty(), "{gone:?}");
         }
         for worse in [
@@ -301,7 +301,7 @@ mod tests {
             seen("Payments.Paid", json!({ "task": 0, "to_miner": "1", "to_treasury": "0" })),
         ] {
             let mut more = story().0;
-            more.seen.push(worse.clone());
+            more.events.push(worse.clone());
             assert!(!broken(&more, &answers, 80, (0, 9)).is_empty(), "{worse:?}");
         }
         assert!(broken(&ledger, &answers, 79, (0, 9))[0].starts_with("the escrow"));
@@ -321,7 +321,7 @@ mod tests {
             assert!(!broken(&ledger, &other, 80, (0, 9)).is_empty(), "{other:?}");
         }
         let mut unpaid = story().0;
-        let paid = unpaid.seen.iter_mut().find(|seen| seen.name == "Proofs.Verified");
+        let paid = unpaid.events.iter_mut().find(|seen| seen.name == "Proofs.Verified");
         paid.into_iter().for_each(|seen| seen.fields["paid"] = Value::Null);
         assert!(broken(&unpaid, &answers, 80, (0, 9)).contains(&"every proof is paid"));
     }

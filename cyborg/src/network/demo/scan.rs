@@ -27,7 +27,7 @@ pub(super) fn needles<'a>(secret: &'a [u8], public: &[u8]) -> Vec<&'a [u8]> {
 /// Files below a folder that hold one of the pieces, and all files below it.
 ///
 /// # Errors
-/// Where something cannot be read.
+/// Returns an error if something cannot be read.
 pub(super) fn holders(folder: &Path, needles: &[&[u8]]) -> io::Result<(usize, usize)> {
     let (mut found, mut files) = (0, 0);
     for entry in fs::read_dir(folder)? {

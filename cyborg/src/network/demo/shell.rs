@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::super::process::{self, Done, Program};
-use super::voice::Voice;
+use super::console::Console;
 use crate::error::Failure;
+use cyborg_localnet::process::{self, Completed, Program};
 
 /// Longest that a command may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -19,13 +19,13 @@ pub(super) struct Shell {
     program: Program,
     folder: PathBuf,
     variables: Vec<(&'static str, String)>,
-    voice: Voice,
+    console: Console,
 }
 
 impl Shell {
     /// Commands run in a folder.
-    pub(super) fn new(program: Program, folder: &Path, voice: Voice) -> Self {
-        Self { program, folder: folder.to_owned(), variables: Vec::new(), voice }
+    pub(super) fn new(program: Program, folder: &Path, console: Console) -> Self {
+        Self { program, folder: folder.to_owned(), variables: Vec::new(), console }
     }
 
     /// Where commands run.
@@ -34,24 +34,24 @@ impl Shell {
     }
 
     /// Who is told.
-    pub(super) fn voice(&self) -> Voice {
-        self.voice
+    pub(super) fn console(&self) -> Console {
+        self.console
     }
 
     /// What `source env` does.
     pub(super) fn source(&mut self, file: &Path, variables: &[(&'static str, String)]) {
-        self.voice.say(&format!("$ source {}", file.display()));
+        self.console.say(&format!("$ source {}", file.display()));
         self.variables = variables.to_vec();
     }
 
     /// Runs a command line of words, and shows it with all that it prints, its notes as they come.
     ///
     /// # Errors
-    /// Where it fails.
+    /// Returns an error if it fails.
     pub(super) async fn run(&self, line: &str) -> Result<(), Failure> {
-        let voice = self.voice;
-        let done = self.done(line, move |note| voice.say(&format!("  {note}"))).await?;
-        done.stdout.lines().for_each(|line| voice.say(&format!("  {line}")));
+        let console = self.console;
+        let done = self.done(line, move |note| console.say(&format!("  {note}"))).await?;
+        done.stdout.lines().for_each(|line| console.say(&format!("  {line}")));
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Shell {
     /// it prints nothing is shown.
     ///
     /// # Errors
-    /// Where it fails, or prints no JSON.
+    /// Returns an error if it fails, or prints no JSON.
     pub(super) async fn ask(&self, line: &str) -> Result<(Value, f64), Failure> {
         let line = format!("{line} --json");
         let begun = Instant::now();
@@ -69,8 +69,8 @@ impl Shell {
         Ok((answer, begun.elapsed().as_secs_f64()))
     }
 
-    async fn done(&self, line: &str, hear: impl FnMut(&str) + Send + 'static) -> Result<Done, Failure> {
-        self.voice.say(&format!("$ cyborg {line}"));
+    async fn done(&self, line: &str, hear: impl FnMut(&str) + Send + 'static) -> Result<Completed, Failure> {
+        self.console.say(&format!("$ cyborg {line}"));
         let mut command = self.program.command(line.split_whitespace());
         command.current_dir(&self.folder);
         for (name, value) in &self.variables {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::voice::Names;
-use super::witness::{Ledger, Seen};
+use super::console::Names;
 use crate::report::bytes;
+use cyborg_localnet::witness::{Event, Ledger};
 use cyborg_primitives::money::Cyb;
 
 /// What a step is about.
@@ -60,7 +60,7 @@ pub(super) struct Step {
 pub(super) fn steps(ledger: &Ledger, task: u64, model: u64, names: &Names) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (paper, what, event, about) in STEPS {
-        let seen: Vec<&Seen> = ledger
+        let seen: Vec<&Event> = ledger
             .of(event)
             .filter(|seen| match about {
                 About::Everybody => true,
@@ -95,7 +95,7 @@ pub(super) fn steps(ledger: &Ledger, task: u64, model: u64, names: &Names) -> Ve
     steps
 }
 
-fn outcome(event: &str, seen: &[&Seen], names: &Names) -> String {
+fn outcome(event: &str, seen: &[&Event], names: &Names) -> String {
     let miners = || {
         let mut miners: Vec<&str> = seen.iter().map(|seen| names.of(seen.text("miner"))).collect();
         miners.sort_unstable();
@@ -156,9 +156,9 @@ mod tests {
 
     use super::*;
 
-    fn seen(name: &str, block: u64, transaction: Option<u32>, fields: Value) -> Seen {
+    fn seen(name: &str, block: u64, transaction: Option<u32>, fields: Value) -> Event {
         let at = Duration::from_millis(500 * block);
-        Seen { block, at, transaction, name: name.to_owned(), fields }
+        Event { block, at, transaction, name: name.to_owned(), fields }
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let names =
             Names([("5A".to_owned(), "miner-1".to_owned()), ("5B".to_owned(), "miner-2".to_owned())].into());
         let ledger = Ledger {
-            seen: vec![
+            events: vec![
                 seen("Miners.Registered", 2, Some(1), json!({ "miner": "5A", "bond": "1000000000000000" })),
                 seen("Miners.Registered", 4, Some(2), json!({ "miner": "5B", "bond": "1000000000000000" })),
                 seen("Models.Registered", 5, Some(1), json!({ "model": 3 })),

@@ -7,8 +7,8 @@ use cyborg_primitives::signed::{Authorisation, Payload, ProofContext};
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Digest, ModelId, TaskId};
 use polkadot_sdk::frame_support::assert_ok;
-use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights};
 use zkml_prover::{Keys, Request, keygen, prove};
+use zkml_testkit::case::{Case, small};
 use zkml_verifier::{VerifierKey, Visibility};
 
 /// Two models of one graph, with different weights.
@@ -21,38 +21,9 @@ const SECOND_TASK: TaskId = 21;
 /// A task with [`SISTER`].
 const SISTER_TASK: TaskId = 22;
 
-/// One dense layer of four outputs from eight inputs.
-fn graph() -> Graph {
-    let tensor =
-        |name: &str, length, min, max| Tensor { name: name.into(), shape: vec![length], min, max, scale: 4 };
-    let product = Source::Tensor {
-        tensor: 0,
-        inner: vec![8],
-        map: vec![AxisMap { inner: Some((0, 1)), ..AxisMap::default() }],
-        weight: Weight::Param { param: 0, outer_axes: vec![0] },
-    };
-    let term = Term { region: vec![(0, 4)], source: product };
-    let mut graph = Graph {
-        name: "small".into(),
-        weight_bits: 8,
-        tensors: vec![tensor("input", 8, -128, 127), tensor("output", 4, 0, 0)],
-        params: vec![Param { name: "weight".into(), outer: 4, inner: 8 }],
-        nodes: vec![Node {
-            name: "layer".into(),
-            op: Op::Affine { terms: vec![term], stage: Stage::Exact },
-            output: 1,
-        }],
-        inputs: vec![0],
-        outputs: vec![1],
-    };
-    let (min, max) = zkml_graph::bounds::accumulator(&graph, &graph.nodes[0]).unwrap();
-    (graph.tensors[1].min, graph.tensors[1].max) = (min, max);
-    graph
-}
-
 fn keys(weight: i16) -> Keys {
-    let weights = Weights(vec![(0..32).map(|index| weight + index).collect()]);
-    keygen(graph(), weights, &mut |_| ()).unwrap()
+    let Case { graph, weights, .. } = small(weight);
+    keygen(graph, weights, &mut |_| ()).unwrap()
 }
 
 /// Registers both models and their tasks; the prover's view of [`MODEL`] and [`SISTER`].

@@ -1,8 +1,8 @@
 //! People who use the chain: owners, miners, attackers, and a real model with real proofs.
 
 use super::{START_MS, call, chain, next_block};
-use std::path::Path;
 
+use cyborg_chain_verifier::ZkVerifier;
 use cyborg_interface::{Models as _, Verifier};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -11,7 +11,6 @@ use cyborg_primitives::task::{Placement, ProofPolicy};
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Digest, HOUR_MS, ModelId, TaskId};
 use cyborg_runtime::economics::{MILLI, MINIMUM_BOND, UNIT};
-use cyborg_runtime::verifier::ZkVerifier;
 use cyborg_runtime::{
     AccountId, Balance, BlockNumber, Models, Runtime, RuntimeCall, Signature, System, genesis,
 };
@@ -21,10 +20,9 @@ use polkadot_sdk::frame_support::dispatch::PostDispatchInfo;
 use polkadot_sdk::sp_core::{Pair, sr25519};
 use polkadot_sdk::sp_io::TestExternalities;
 use polkadot_sdk::sp_runtime::DispatchResultWithInfo;
-use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
-use zkml_import::data::Samples;
-use zkml_import::{Compiled, Options, Sample, compile, quantize};
 use zkml_prover::{Keys, Request, keygen, prove};
+use zkml_testkit::case::{Case, small};
+use zkml_testkit::data::digits_and_samples;
 use zkml_verifier::{VerifierKey, Visibility};
 
 /// What each person begins with.
@@ -84,34 +82,10 @@ pub(crate) fn town(people: u8) -> TestExternalities {
     ))
 }
 
-/// One dense layer of four outputs from eight inputs: the smallest model worth a proof.
-fn small_graph() -> Graph {
-    let tensor =
-        |name: &str, length, min, max| Tensor { name: name.into(), shape: vec![length], min, max, scale: 4 };
-    let product = Source::Tensor {
-        tensor: 0,
-        inner: vec![8],
-        map: vec![AxisMap { inner: Some((0, 1)), ..AxisMap::default() }],
-        weight: Weight::Param { param: 0, outer_axes: vec![0] },
-    };
-    let op = Op::Affine { terms: vec![Term { region: vec![(0, 4)], source: product }], stage: Stage::Exact };
-    let mut graph = Graph {
-        name: "small".into(),
-        weight_bits: 8,
-        tensors: vec![tensor("input", 8, -128, 127), tensor("output", 4, 0, 0)],
-        params: vec![Param { name: "weight".into(), outer: 4, inner: 8 }],
-        nodes: vec![Node { name: "layer".into(), op, output: 1 }],
-        inputs: vec![0],
-        outputs: vec![1],
-    };
-    let (min, max) = bounds::accumulator(&graph, &graph.nodes[0]).unwrap();
-    (graph.tensors[1].min, graph.tensors[1].max) = (min, max);
-    graph
-}
-
 /// Keys of the small model with weights that begin at this one.
 pub(crate) fn small_model(first: i16) -> Keys {
-    keygen(small_graph(), Weights(vec![(first..first + 32).collect()]), &mut |_| ()).unwrap()
+    let Case { graph, weights, .. } = small(first);
+    keygen(graph, weights, &mut |_| ()).unwrap()
 }
 
 /// An input of the small model.
@@ -319,25 +293,6 @@ pub(crate) fn wait(ms: u64) {
 
 /// A model of the repository's data (`digits_mlp`, `digits_cnn`), keyed, with its first samples.
 pub(crate) fn digits(name: &str) -> (Keys, Vec<Vec<Vec<i64>>>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
-    let model =
-        zkml_import::Model::read(&std::fs::read(folder.join(format!("{name}.onnx"))).unwrap()).unwrap();
-    let data = Samples::open(&folder.join(format!("{name}_io.npz"))).unwrap();
-    let (names, sizes): (Vec<_>, Vec<_>) =
-        model.inputs().iter().map(|info| (info.name.clone(), info.len())).unzip();
-    let samples: Vec<Sample> = (0..data.count(&names, &sizes).unwrap().min(200))
-        .map(|index| Sample {
-            inputs: data.inputs_for(&names, &sizes, index).unwrap(),
-            label: None,
-            output: None,
-        })
-        .collect();
-    let Compiled { graph, weights, .. } =
-        compile(&model, &samples, &Options::default(), &mut |_, _, _| ()).unwrap();
-    let inputs = samples.iter().take(3).map(|sample| {
-        let parts = graph.inputs.iter().zip(&sample.inputs);
-        parts.map(|(id, values)| quantize(&graph.tensors[*id as usize], values).unwrap()).collect()
-    });
-    let inputs = inputs.collect();
-    (keygen(graph, weights, &mut |_| ()).unwrap(), inputs)
+    let (graph, weights, samples) = digits_and_samples(name, 3).unwrap();
+    (keygen(graph, weights, &mut |_| ()).unwrap(), samples)
 }

@@ -1,0 +1,7 @@
+//! Reading ONNX: bytes to messages, messages to arrays, nodes and typed attributes.
+
+pub mod messages;
+pub(crate) mod read;
+pub(crate) mod tensor;
+
+pub use tensor::element;

@@ -1,0 +1,245 @@
+//! From bytes to the float graph: versions, names and shapes are checked, nothing is computed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use prost::Message;
+
+use super::messages::{AttributeProto, ModelProto, NodeProto, ValueInfoProto};
+use super::tensor;
+use crate::error::FloatError;
+use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
+
+/// Greatest size of a model file.
+pub(crate) const MAX_FILE_BYTES: u64 = 1 << 31;
+/// Most nodes of a model.
+const MAX_NODES: usize = 1 << 16;
+/// Operator sets whose semantics are implemented.
+const OPSETS: std::ops::RangeInclusive<i64> = 11..=24;
+const IR_VERSIONS: std::ops::RangeInclusive<i64> = 4..=14;
+
+/// What reading yields beside the model: element types and shapes that the file declares.
+pub(crate) struct Declared {
+    /// ONNX element type of every graph input.
+    pub(crate) input_types: Vec<i32>,
+    /// Shapes of `value_info` with numbers only.
+    pub(crate) shapes: HashMap<ValueId, Vec<usize>>,
+}
+
+struct Names {
+    ids: HashMap<String, ValueId>,
+    values: Vec<Value>,
+}
+
+impl Names {
+    fn define(&mut self, name: &str) -> Result<ValueId, FloatError> {
+        let id = self.values.len();
+        if self.ids.insert(name.into(), id).is_some() {
+            return Err(FloatError::Duplicate { value: name.into() });
+        }
+        self.values.push(Value { name: name.into(), constant: None, shape: None });
+        Ok(id)
+    }
+}
+
+/// Reads a model file.
+pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), FloatError> {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(FloatError::TooLarge {
+            what: "model file: bytes".into(),
+            limit: MAX_FILE_BYTES,
+            got: bytes.len() as u64,
+        });
+    }
+    let model = ModelProto::decode(bytes)?;
+    let opset = check_versions(&model)?;
+    let graph = model.graph.ok_or_else(|| field("graph", "missing: not an ONNX model"))?;
+    if graph.node.len() > MAX_NODES {
+        return Err(FloatError::TooLarge {
+            what: "graph: nodes".into(),
+            limit: MAX_NODES as u64,
+            got: graph.node.len() as u64,
+        });
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(field("sparse_initializer", "sparse tensors are not supported"));
+    }
+
+    let mut names = Names { ids: HashMap::new(), values: Vec::new() };
+    for proto in &graph.initializer {
+        let array = tensor::array(proto, &proto.name)?;
+        let id = names.define(&proto.name)?;
+        names.values[id].shape = Some(array.shape.clone());
+        names.values[id].constant = Some(Constant { array: Arc::new(array), secret: true });
+    }
+    let mut inputs = Vec::new();
+    let mut input_types = Vec::new();
+    for info in &graph.input {
+        if names.ids.contains_key(&info.name) {
+            // Old exporters list initialisers among the inputs.
+            continue;
+        }
+        let id = names.define(&info.name)?;
+        let (element, shape) = input_type(info)?;
+        names.values[id].shape = Some(shape);
+        inputs.push(id);
+        input_types.push(element);
+    }
+    if inputs.is_empty() {
+        return Err(field("graph.input", "the model has no inputs"));
+    }
+
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    for proto in &graph.node {
+        nodes.push(node(proto, &mut names)?);
+    }
+    let mut outputs = Vec::new();
+    for info in &graph.output {
+        outputs.push(*names.ids.get(&info.name).ok_or_else(|| FloatError::UnknownValue {
+            node: "(graph output)".into(),
+            value: info.name.clone(),
+        })?);
+    }
+    if outputs.is_empty() {
+        return Err(field("graph.output", "the model has no outputs"));
+    }
+    let mut shapes = HashMap::new();
+    for info in graph.value_info.iter().chain(&graph.output) {
+        if let (Some(&id), Some(shape)) = (names.ids.get(&info.name), declared_shape(info)) {
+            shapes.insert(id, shape);
+        }
+    }
+    let ir = Ir {
+        name: graph.name,
+        producer: format!("{} {}", model.producer_name, model.producer_version).trim().into(),
+        ir_version: model.ir_version,
+        opset,
+        values: names.values,
+        nodes,
+        inputs,
+        outputs,
+        integer: HashSet::new(),
+        parameters: 0,
+    };
+    Ok((ir, Declared { input_types, shapes }))
+}
+
+fn field(field: &str, reason: &str) -> FloatError {
+    FloatError::Field { field: field.into(), reason: reason.into() }
+}
+
+fn check_versions(model: &ModelProto) -> Result<i64, FloatError> {
+    if !IR_VERSIONS.contains(&model.ir_version) {
+        return Err(FloatError::Version { field: "ir_version", expected: "4 to 14", got: model.ir_version });
+    }
+    let opset = model
+        .opset_import
+        .iter()
+        .find(|o| o.domain.is_empty() || o.domain == "ai.onnx")
+        .ok_or_else(|| field("opset_import", "the default operator set is missing"))?
+        .version;
+    if !OPSETS.contains(&opset) {
+        return Err(FloatError::Version { field: "opset", expected: "11 to 24", got: opset });
+    }
+    Ok(opset)
+}
+
+/// Element type and shape of a graph input. A symbolic or unknown leading extent is the batch: 1.
+fn input_type(info: &ValueInfoProto) -> Result<(i32, Vec<usize>), FloatError> {
+    let name = &info.name;
+    let tensor = info
+        .r#type
+        .as_ref()
+        .and_then(|t| t.tensor_type.as_ref())
+        .ok_or_else(|| field(&format!("input {name:?}, type"), "not a tensor"))?;
+    let proto = tensor.shape.as_ref().ok_or_else(|| field(&format!("input {name:?}, shape"), "missing"))?;
+    let mut shape = Vec::with_capacity(proto.dim.len());
+    for (axis, dim) in proto.dim.iter().enumerate() {
+        match dim.dim_value {
+            Some(extent) if extent > 0 => shape.push(extent as usize),
+            None if axis == 0 => shape.push(1),
+            None => {
+                let symbol = dim.dim_param.clone().unwrap_or_default();
+                return Err(field(
+                    &format!("input {name:?}, axis {axis}"),
+                    &format!("extent {symbol:?} is not a number; export with fixed shapes"),
+                ));
+            }
+            Some(extent) => {
+                return Err(field(
+                    &format!("input {name:?}, axis {axis}"),
+                    &format!("extent {extent} is not positive"),
+                ));
+            }
+        }
+    }
+    let elements = shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
+    if elements > crate::array::MAX_ELEMENTS as u64 {
+        return Err(FloatError::TooLarge {
+            what: format!("input {name:?}: elements"),
+            limit: crate::array::MAX_ELEMENTS as u64,
+            got: elements,
+        });
+    }
+    Ok((tensor.elem_type, shape))
+}
+
+fn declared_shape(info: &ValueInfoProto) -> Option<Vec<usize>> {
+    let shape = info.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?;
+    shape
+        .dim
+        .iter()
+        .enumerate()
+        .map(|(axis, dim)| match dim.dim_value {
+            Some(extent) if extent > 0 => usize::try_from(extent).ok(),
+            None if axis == 0 => Some(1),
+            _ => None,
+        })
+        .collect()
+}
+
+fn node(proto: &NodeProto, names: &mut Names) -> Result<Node, FloatError> {
+    let name = if proto.name.is_empty() {
+        proto.output.iter().find(|o| !o.is_empty()).cloned().unwrap_or_default()
+    } else {
+        proto.name.clone()
+    };
+    let mut inputs = Vec::with_capacity(proto.input.len());
+    for input in &proto.input {
+        inputs.push(match names.ids.get(input) {
+            Some(&id) => Some(id),
+            None if input.is_empty() => None,
+            None => {
+                return Err(FloatError::UnknownValue { node: name, value: input.clone() });
+            }
+        });
+    }
+    let mut attrs = BTreeMap::new();
+    for attribute in &proto.attribute {
+        attrs.insert(attribute.name.clone(), attr(attribute, &name)?);
+    }
+    let mut outputs = Vec::with_capacity(proto.output.len());
+    for output in &proto.output {
+        outputs.push(if output.is_empty() { None } else { Some(names.define(output)?) });
+    }
+    let op = match proto.domain.as_str() {
+        "" | "ai.onnx" => proto.op_type.clone(),
+        domain => format!("{domain}.{}", proto.op_type),
+    };
+    Ok(Node { name, op, attrs, inputs, outputs, fused: None, origin: None })
+}
+
+fn attr(proto: &AttributeProto, node: &str) -> Result<Attr, FloatError> {
+    Ok(match proto.r#type {
+        1 => Attr::Float(proto.f),
+        2 => Attr::Int(proto.i),
+        3 => Attr::Text(String::from_utf8_lossy(&proto.s).into_owned()),
+        4 => match &proto.t {
+            Some(t) => Attr::Tensor(Arc::new(tensor::array(t, &format!("{node}.{}", proto.name))?)),
+            None => Attr::Other,
+        },
+        6 => Attr::Floats(proto.floats.clone()),
+        7 => Attr::Ints(proto.ints.clone()),
+        _ => Attr::Other,
+    })
+}

@@ -1,0 +1,426 @@
+//! Rewrites of the float model before lowering: compositions that are one function of the fixed
+//! list become that function, and operators that are compositions are taken apart.
+//!
+//! Exporters write GELU, SiLU, softplus and the like in many ways. Instead of a pattern for each,
+//! every elementwise composition of one variable is evaluated on probes and compared with the
+//! functions of the list.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use zkml_graph::FunctionKind as F;
+
+use crate::array::Array;
+use crate::exec::function::{eval, fixed};
+use crate::exec::{Context, exec, function_kind};
+use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
+
+/// Most nodes of a composition.
+const MAX_NODES: usize = 16;
+/// Greatest relative difference of a composition to the function that replaces it.
+const TOLERANCE: f32 = 3e-5;
+
+/// Slopes and offsets that activation functions have by default.
+const USUAL: [f32; 9] = [0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 1.0 / 6.0, 0.5, 1.0];
+
+/// Rewrites in place.
+pub(crate) fn rewrite(ir: &mut Ir) {
+    fuse(ir);
+    take_apart(ir);
+    drop_dead(ir);
+    pool_last(ir);
+}
+
+/// A maximum and a function that never decreases commute: the function comes first, where it
+/// shares the rounding of the sum before it.
+fn pool_last(ir: &mut Ir) {
+    let mut uses = vec![0; ir.values.len()];
+    ir.nodes.iter().flat_map(|n| n.inputs.iter().flatten()).for_each(|&v| uses[v] += 1);
+    ir.outputs.iter().for_each(|&v| uses[v] += 1);
+    for first in 0..ir.nodes.len() {
+        let pool = &ir.nodes[first];
+        let (Some(x), Some(pooled)) = (pool.input(0), pool.output(0)) else {
+            continue;
+        };
+        if pool.op != "MaxPool" || uses[x] != 1 || uses[pooled] != 1 {
+            continue;
+        }
+        let second = ir.nodes.iter().position(|n| n.input(0) == Some(pooled) && never_decreases(n));
+        let Some(second) = second else { continue };
+        let Some(out) = ir.nodes[second].output(0) else {
+            continue;
+        };
+        // The function now acts on the larger array; the value between them changes its meaning.
+        let shape = ir.values[x].shape.clone();
+        let between = ir.values.len();
+        let name = format!("{}.early", ir.values[out].name);
+        ir.values.push(Value { name, constant: None, shape });
+        uses.push(1);
+        let function = &mut ir.nodes[second];
+        function.inputs[0] = Some(x);
+        function.outputs = vec![Some(between)];
+        let pool = &mut ir.nodes[first];
+        pool.inputs[0] = Some(between);
+        pool.outputs = vec![Some(out)];
+        ir.nodes.swap(first, second);
+    }
+}
+
+fn never_decreases(node: &Node) -> bool {
+    match function_kind(node) {
+        Some(kind) => {
+            matches!(kind, F::Sigmoid | F::Tanh | F::HardSigmoid { .. } | F::Softplus | F::Erf | F::Exp)
+        }
+        None => matches!(node.op.as_str(), "Relu" | "Clip"),
+    }
+}
+
+/// Operators that act on every element alone.
+const ELEMENTWISE: [&str; 27] = [
+    "Relu",
+    "Neg",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "Min",
+    "Max",
+    "Where",
+    "Equal",
+    "Less",
+    "LessOrEqual",
+    "Greater",
+    "GreaterOrEqual",
+    "And",
+    "Or",
+    "Not",
+    "Clip",
+    "Sum",
+    "Round",
+    "Sign",
+    "Softsign",
+    "Mish",
+    "Celu",
+    "ThresholdedRelu",
+    "Identity",
+];
+
+fn is_elementwise(ir: &Ir, node: &Node) -> bool {
+    (ELEMENTWISE.contains(&node.op.as_str()) || function_kind(node).is_some())
+        && node.outputs.len() == 1
+        && node.inputs.iter().flatten().all(|&v| match ir.constant(v) {
+            Some(c) => c.array.len() == 1,
+            None => node.output(0).is_some_and(|o| ir.values[o].shape == ir.values[v].shape),
+        })
+}
+
+fn fuse(ir: &mut Ir) {
+    let producer: HashMap<ValueId, usize> = ir
+        .nodes
+        .iter()
+        .enumerate()
+        .flat_map(|(i, n)| n.outputs.iter().flatten().map(move |&o| (o, i)))
+        .collect();
+    let elementwise: Vec<bool> = ir.nodes.iter().map(|n| is_elementwise(ir, n)).collect();
+    for end in (0..ir.nodes.len()).rev() {
+        if !elementwise[end] {
+            continue;
+        }
+        if let Some((root, kind)) = composition(ir, &producer, &elementwise, end) {
+            let node = &mut ir.nodes[end];
+            node.op = name(kind);
+            node.fused = Some(kind);
+            node.inputs = vec![Some(root)];
+            node.attrs.clear();
+        }
+    }
+}
+
+/// The longest composition that ends at a node and is a function of the list.
+fn composition(
+    ir: &Ir,
+    producer: &HashMap<ValueId, usize>,
+    elementwise: &[bool],
+    end: usize,
+) -> Option<(ValueId, F)> {
+    let mut inside = BTreeSet::new();
+    // Values still to be explained, latest producer last.
+    let mut frontier: BTreeSet<(Option<usize>, ValueId)> = BTreeSet::new();
+    let output = ir.nodes[end].output(0)?;
+    frontier.insert((Some(end), output));
+    let mut found = None;
+    while inside.len() < MAX_NODES {
+        let &(Some(index), value) = frontier.last()? else {
+            break;
+        };
+        if !elementwise[index] {
+            break;
+        }
+        frontier.remove(&(Some(index), value));
+        inside.insert(index);
+        for &input in ir.nodes[index].inputs.iter().flatten() {
+            if ir.constant(input).is_none() {
+                frontier.insert((producer.get(&input).copied(), input));
+            }
+        }
+        let single = frontier.first().filter(|_| frontier.len() == 1);
+        if let (Some(&(_, root)), true) = (single, inside.len() > 1)
+            && let Some(kind) = recognise(ir, &inside, root, output)
+        {
+            found = Some((root, kind));
+        }
+    }
+    found
+}
+
+fn run(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId, x: &[f32]) -> Option<Vec<f32>> {
+    let context = Context { opset: ir.opset, shapes_only: false };
+    let mut known: HashMap<ValueId, Array> = HashMap::from([(root, Array::f32(vec![x.len()], x.to_vec()))]);
+    for &index in nodes {
+        let node = &ir.nodes[index];
+        let scalars: Vec<Option<Array>> = node
+            .inputs
+            .iter()
+            .map(|v| v.and_then(|v| ir.constant(v)).and_then(|c| c.array.reshaped(vec![]).ok()))
+            .collect();
+        let inputs: Vec<Option<&Array>> = node
+            .inputs
+            .iter()
+            .zip(&scalars)
+            .map(|(v, scalar)| scalar.as_ref().or_else(|| v.and_then(|v| known.get(&v))))
+            .collect();
+        let result = exec(node, &inputs, context).ok()?.into_iter().next()?;
+        known.insert(node.output(0)?, result);
+    }
+    let result = known.remove(&out)?;
+    result.floats().ok().filter(|v| v.len() == x.len()).map(<[f32]>::to_vec)
+}
+
+fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> Option<F> {
+    let everywhere: Vec<f32> = (-40..=40).map(|i| i as f32 * 0.237 + 0.011).collect();
+    let positive: Vec<f32> = (0..40).map(|i| i as f32 * 0.23 + 0.02).collect();
+    let matches = |kind: F, x: &[f32], y: &[f32]| {
+        x.iter().zip(y).all(|(&x, &y)| {
+            let expected = eval(kind, x);
+            (y - expected).abs() <= TOLERANCE * expected.abs().max(1.0)
+        })
+    };
+    if let Some(y) = run(ir, nodes, root, out, &everywhere) {
+        let mut kinds = vec![
+            F::Gelu,
+            F::GeluTanh,
+            F::Silu,
+            F::HardSwish,
+            F::Softplus,
+            F::Sigmoid,
+            F::Tanh,
+            F::Erf,
+            F::Abs,
+            F::Square,
+            F::Exp,
+        ];
+        let probes = run(ir, nodes, root, out, &[0.0, 0.01, -1.0, -60.0])?;
+        // A parameter that may be trained must not enter the public graph: beside constants of
+        // the model, only the values that everybody uses are read off.
+        let secret = nodes
+            .iter()
+            .flat_map(|&i| ir.nodes[i].inputs.iter().flatten())
+            .any(|&v| ir.constant(v).is_some_and(|c| c.secret));
+        let public = |value: f32| {
+            let usual = USUAL.iter().any(|u| (u - value).abs() < 2e-5);
+            fixed(value).filter(|_| usual || !secret)
+        };
+        kinds.extend(public(-probes[2]).map(|alpha| F::LeakyRelu { alpha }));
+        kinds.extend(public(-probes[3]).map(|alpha| F::Elu { alpha }));
+        kinds.extend(fixed(1.673_263_2).zip(fixed(1.050_701)).map(|(alpha, gamma)| F::Selu { alpha, gamma }));
+        let slope = public((probes[1] - probes[0]) * 100.0);
+        kinds.extend(slope.zip(public(probes[0])).map(|(alpha, beta)| F::HardSigmoid { alpha, beta }));
+        if let Some(kind) = kinds.into_iter().find(|&k| matches(k, &everywhere, &y)) {
+            return Some(kind);
+        }
+    }
+    let y = run(ir, nodes, root, out, &positive)?;
+    [F::Rsqrt, F::Reciprocal, F::Sqrt, F::Log].into_iter().find(|&k| matches(k, &positive, &y))
+}
+
+fn name(kind: F) -> String {
+    let text = format!("{kind:?}");
+    text.split([' ', '{']).next().unwrap_or_default().into()
+}
+
+/// Makes new values and nodes while a model is taken apart.
+struct Builder<'a> {
+    ir: &'a mut Ir,
+    nodes: Vec<Node>,
+}
+
+impl Builder<'_> {
+    fn value(&mut self, name: String, shape: Option<Vec<usize>>) -> ValueId {
+        self.ir.values.push(Value { name, constant: None, shape });
+        self.ir.values.len() - 1
+    }
+
+    fn constant(&mut self, name: &str, value: f32) -> ValueId {
+        let id = self.value(name.into(), Some(vec![]));
+        let array = Arc::new(Array::f32(vec![], vec![value]));
+        self.ir.values[id].constant = Some(Constant { array, secret: false });
+        id
+    }
+
+    /// A node with one output of the given shape.
+    fn node(
+        &mut self,
+        part: &str,
+        of: &Node,
+        op: &str,
+        inputs: &[ValueId],
+        shape: Option<Vec<usize>>,
+    ) -> ValueId {
+        let output = self.value(format!("{}.{part}", of.name), shape);
+        self.nodes.push(Node {
+            name: format!("{}.{part}", of.name),
+            op: op.into(),
+            attrs: Default::default(),
+            inputs: inputs.iter().map(|&v| Some(v)).collect(),
+            outputs: vec![Some(output)],
+            fused: None,
+            origin: Some((of.name.clone(), of.op.clone())),
+        });
+        output
+    }
+
+    /// Makes the last node write the output of the node that it replaces.
+    fn finish(&mut self, of: &Node) {
+        if let Some(last) = self.nodes.last_mut() {
+            last.outputs.clone_from(&of.outputs);
+            last.name.clone_from(&of.name);
+        }
+    }
+}
+
+fn take_apart(ir: &mut Ir) {
+    let nodes = std::mem::take(&mut ir.nodes);
+    let mut to = Builder { ir, nodes: Vec::with_capacity(nodes.len()) };
+    for node in nodes {
+        if !expand(&mut to, &node) {
+            to.nodes.push(node);
+        }
+    }
+    let nodes = to.nodes;
+    ir.nodes = nodes;
+}
+
+/// Writes a node as simpler ones; false if it stays as it is.
+fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
+    let Some(x) = node.input(0).filter(|_| node.fused.is_none()) else {
+        return false;
+    };
+    let shape = to.ir.values[x].shape.clone();
+    let scalar = |to: &Builder<'_>, index: usize| {
+        node.input(index).and_then(|v| to.ir.constant(v)).and_then(|c| c.array.scalar())
+    };
+    match node.op.as_str() {
+        "Mish" => {
+            let s = to.node("softplus", node, "Softplus", &[x], shape.clone());
+            let t = to.node("tanh", node, "Tanh", &[s], shape.clone());
+            to.node("mul", node, "Mul", &[x, t], shape);
+        }
+        "Celu" => {
+            let alpha = node.float("alpha", 1.0);
+            let inverse = to.constant("1/alpha", 1.0 / alpha);
+            let alpha = to.constant("alpha", alpha);
+            let scaled = to.node("in", node, "Mul", &[x, inverse], shape.clone());
+            let elu = to.node("elu", node, "Elu", &[scaled], shape.clone());
+            to.node("out", node, "Mul", &[elu, alpha], shape);
+        }
+        "Round" => {
+            let half = to.constant("half", 0.5);
+            let sum = to.node("add", node, "Add", &[x, half], shape.clone());
+            to.node("floor", node, "Floor", &[sum], shape);
+        }
+        "Softsign" => {
+            let one = to.constant("one", 1.0);
+            let abs = to.node("abs", node, "Abs", &[x], shape.clone());
+            let sum = to.node("add", node, "Add", &[abs, one], shape.clone());
+            let inverse = to.node("reciprocal", node, "Reciprocal", &[sum], shape.clone());
+            to.node("mul", node, "Mul", &[x, inverse], shape);
+        }
+        "Pow" if scalar(to, 1) == Some(3.0) => {
+            let square = to.node("square", node, "Mul", &[x, x], shape.clone());
+            to.node("cube", node, "Mul", &[square, x], shape);
+        }
+        "Div" => {
+            let Some(divisor) = node.input(1).filter(|&v| to.ir.constant(v).is_none()) else {
+                return false;
+            };
+            divide(to, node, x, divisor);
+        }
+        "LayerNormalization" => return layer_norm(to, node, x),
+        _ => return false,
+    }
+    to.finish(node);
+    true
+}
+
+/// `x / divisor` as a reciprocal and a product.
+fn divide(to: &mut Builder<'_>, node: &Node, x: ValueId, divisor: ValueId) {
+    let shape = to.ir.values[divisor].shape.clone();
+    let out = node.output(0).and_then(|o| to.ir.values[o].shape.clone());
+    let inverse = to.node("reciprocal", node, "Reciprocal", &[divisor], shape);
+    to.node("mul", node, "Mul", &[x, inverse], out);
+}
+
+/// Mean, difference, variance, reciprocal root, scale and shift.
+fn layer_norm(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
+    let (Some(shape), Some(scale)) = (to.ir.values[x].shape.clone(), node.input(1)) else {
+        return false;
+    };
+    let Ok(first) = crate::array::axis(node.int("axis", -1), shape.len()) else {
+        return false;
+    };
+    if node.outputs.iter().skip(1).any(Option::is_some) {
+        return false;
+    }
+    let axes: Vec<i64> = (first as i64..shape.len() as i64).collect();
+    let kept: Vec<usize> = shape.iter().enumerate().map(|(i, &e)| if i < first { e } else { 1 }).collect();
+    let (full, kept) = (Some(shape), Some(kept));
+    let mean = |to: &mut Builder<'_>, part: &str, of: ValueId| {
+        let out = to.node(part, node, "ReduceMean", &[of], kept.clone());
+        if let Some(last) = to.nodes.last_mut() {
+            last.attrs.insert("axes".into(), Attr::Ints(axes.clone()));
+        }
+        out
+    };
+    let m = mean(to, "mean", x);
+    let c = to.node("centre", node, "Sub", &[x, m], full.clone());
+    let square = to.node("square", node, "Mul", &[c, c], full.clone());
+    let v = mean(to, "variance", square);
+    let epsilon = to.constant("epsilon", node.float("epsilon", 1e-5));
+    let sum = to.node("add", node, "Add", &[v, epsilon], kept.clone());
+    let r = to.node("rsqrt", node, "Rsqrt", &[sum], kept.clone());
+    if let Some(last) = to.nodes.last_mut() {
+        last.fused = Some(F::Rsqrt);
+    }
+    let y = to.node("normalise", node, "Mul", &[c, r], full.clone());
+    let scaled = to.node("scale", node, "Mul", &[y, scale], full.clone());
+    if let Some(bias) = node.input(2) {
+        to.node("shift", node, "Add", &[scaled, bias], full);
+    }
+    to.finish(node);
+    true
+}
+
+/// Keeps the nodes that an output needs.
+fn drop_dead(ir: &mut Ir) {
+    let mut live: HashSet<ValueId> = ir.outputs.iter().copied().collect();
+    let mut keep = vec![false; ir.nodes.len()];
+    for (index, node) in ir.nodes.iter().enumerate().rev() {
+        if node.outputs.iter().flatten().any(|o| live.contains(o)) {
+            keep[index] = true;
+            live.extend(node.inputs.iter().flatten());
+        }
+    }
+    let mut keep = keep.into_iter();
+    ir.nodes.retain(|_| keep.next().unwrap_or(false));
+}

@@ -1,0 +1,106 @@
+//! The flags of `cyborg model …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+
+use crate::cli::values::percent;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Show a model's operators, shapes and cost, and what of it can be proven
+    #[command(after_help = "Example:\n  cyborg model inspect model.onnx")]
+    Inspect(Inspect),
+    /// Turn an ONNX model into an exact integer model, and report the accuracy it keeps
+    #[command(
+        after_help = "Example:\n  cyborg model compile model.onnx --calibrate samples.npz -o model.cyb"
+    )]
+    Compile(Compile),
+    /// Run an integer model on one sample
+    #[command(after_help = "Example:\n  cyborg model run model.cyb --input samples.npz --index 3")]
+    Run(Run),
+    /// Measure accuracy, agreement with the float model, latency and throughput over a data set
+    #[command(after_help = "Example:\n  cyborg model eval model.cyb --data samples.npz")]
+    Eval(Eval),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// ONNX model, or integer model made by `cyborg model compile`
+    #[arg(value_name = "MODEL", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// ONNX model, as PyTorch exports it
+    #[arg(value_name = "M.onnx", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Samples that show the range of every activation (.npz or .json)
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) calibrate: PathBuf,
+    /// Where to write the integer model
+    #[arg(short, long, value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    /// Bits of every weight (8 by default)
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub(crate) weight_bits: Option<u8>,
+    /// Bits of every activation (8 by default)
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(4..=12))]
+    pub(crate) activation_bits: Option<u8>,
+    /// Use these widths as they are; otherwise wider ones are tried where accuracy is missed
+    #[arg(long)]
+    pub(crate) fixed_bits: bool,
+    /// Least agreement with the float model that is accepted, in percent of samples
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) min_agreement: Option<f64>,
+    /// Greatest loss of accuracy that is accepted, in percentage points, where there are labels
+    #[arg(long, value_name = "POINTS", value_parser = percent)]
+    pub(crate) max_loss: Option<f64>,
+    /// How ReLU is proven
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) relu: Relu,
+}
+
+/// How ReLU is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Relu {
+    /// By a table, together with rounding and saturation
+    #[default]
+    Lookup,
+    /// By the bits of the accumulator
+    Bits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Integer model
+    #[arg(value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) sample: Sample,
+    /// Write the output's integers as JSON, in the form that `cyborg zk verify --output` reads
+    #[arg(short, long, value_name = "Y.json", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// One sample of a file.
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// Samples (.npz or .json); arrays named as the model's inputs, or `inputs`
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) input: PathBuf,
+    /// Which sample, from 0
+    #[arg(long, value_name = "I", default_value_t = 0)]
+    pub(crate) index: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    /// Integer model
+    #[arg(value_name = "M.cyb", value_hint = ValueHint::FilePath)]
+    pub(crate) model: PathBuf,
+    /// Samples (.npz or .json), with `labels` and the float model's `outputs` where there are any
+    #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
+    pub(crate) data: PathBuf,
+}
