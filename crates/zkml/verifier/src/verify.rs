@@ -1,4 +1,12 @@
 //! Verification: a proof's bytes to one group equation, and the equation checked.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::equation::GroupEquation;
 use crate::error::{VerifyError, hex};
@@ -41,6 +49,7 @@ pub fn verify_live<T: Transcript + ?Sized>(
 /// the random factors come from a hash of all of them. Where the sum fails, each proof is
 /// checked alone, so that the false ones are named.
 #[must_use]
+#[expect(clippy::indexing_slicing, reason = "an equation's number is that of a result pushed before")]
 pub fn verify_all(
     proofs: &[(&VerifierKey, &[u8], &[u8])],
     msm: &impl Msm,

@@ -1,4 +1,12 @@
 //! Reading and writing bytes, with every length checked before it is used.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::error::FormatError;
 use alloc::vec::Vec;
@@ -22,11 +30,8 @@ impl<'a> Reader<'a> {
         magic: &[u8; 6],
         version: u16,
     ) -> Result<Self, FormatError> {
-        let mut reader = Self { rest: bytes };
-        if !bytes.starts_with(magic) {
-            return Err(FormatError::Magic { expected: kind });
-        }
-        reader.take("magic", magic.len())?;
+        let rest = bytes.strip_prefix(magic).ok_or(FormatError::Magic { expected: kind })?;
+        let mut reader = Self { rest };
         let got = u16::from_le_bytes(reader.array("version")?);
         if got != version {
             return Err(FormatError::Version { kind, got, expected: version });
@@ -45,10 +50,9 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Where fewer are left.
     pub fn take(&mut self, field: &'static str, needed: usize) -> Result<&'a [u8], FormatError> {
-        if needed > self.rest.len() {
+        let Some((taken, rest)) = self.rest.split_at_checked(needed) else {
             return Err(FormatError::Truncated { field, needed, left: self.rest.len() });
-        }
-        let (taken, rest) = self.rest.split_at(needed);
+        };
         self.rest = rest;
         Ok(taken)
     }
@@ -58,9 +62,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Where fewer are left.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], FormatError> {
-        let mut out = [0; N];
-        out.copy_from_slice(self.take(field, N)?);
-        Ok(out)
+        let Some((taken, rest)) = self.rest.split_first_chunk() else {
+            return Err(FormatError::Truncated { field, needed: N, left: self.rest.len() });
+        };
+        self.rest = rest;
+        Ok(*taken)
     }
 
     /// A length-prefixed run of bytes.
@@ -78,14 +84,9 @@ impl<'a> Reader<'a> {
     /// Where bytes are missing or not canonical.
     pub fn scalars(&mut self, field: &'static str, count: usize) -> Result<Vec<F>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(SCALAR_BYTES))?;
-        let chunks = bytes.chunks_exact(SCALAR_BYTES).enumerate();
-        chunks
-            .map(|(index, chunk)| {
-                let mut array = [0; SCALAR_BYTES];
-                array.copy_from_slice(chunk);
-                field::decode(&array).ok_or(FormatError::Scalar { field, index })
-            })
-            .collect()
+        let (chunks, _) = bytes.as_chunks::<SCALAR_BYTES>();
+        let scalar = |(index, chunk)| field::decode(chunk).ok_or(FormatError::Scalar { field, index });
+        chunks.iter().enumerate().map(scalar).collect()
     }
 
     /// Compressed points.
@@ -94,10 +95,9 @@ impl<'a> Reader<'a> {
     /// Where bytes are missing or no point.
     pub fn points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(POINT_BYTES))?;
+        let (chunks, _) = bytes.as_chunks::<POINT_BYTES>();
         let decoded = zkml_core::parallel::map(count, |index| {
-            let mut array = [0; POINT_BYTES];
-            array.copy_from_slice(&bytes[index * POINT_BYTES..(index + 1) * POINT_BYTES]);
-            group::decompress(&array).ok_or(FormatError::Point { field, index })
+            chunks.get(index).and_then(group::decompress).ok_or(FormatError::Point { field, index })
         });
         decoded.into_iter().collect()
     }
@@ -108,14 +108,9 @@ impl<'a> Reader<'a> {
     /// Where bytes are missing or no point.
     pub fn raw_points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(RAW_POINT_BYTES))?;
-        let chunks = bytes.chunks_exact(RAW_POINT_BYTES).enumerate();
-        chunks
-            .map(|(index, chunk)| {
-                let mut array = [0; RAW_POINT_BYTES];
-                array.copy_from_slice(chunk);
-                group::from_raw(&array).ok_or(FormatError::Point { field, index })
-            })
-            .collect()
+        let (chunks, _) = bytes.as_chunks::<RAW_POINT_BYTES>();
+        let point = |(index, chunk)| group::from_raw(chunk).ok_or(FormatError::Point { field, index });
+        chunks.iter().enumerate().map(point).collect()
     }
 
     /// Demands that nothing is left.
@@ -136,6 +131,10 @@ pub fn header(magic: &[u8; 6], version: u16) -> Vec<u8> {
 }
 
 /// Appends a length-prefixed run of bytes.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "runs are graphs and models: below 4 GiB by their limits"
+)]
 pub fn put_run(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u32).to_le_bytes());
     out.extend(bytes);

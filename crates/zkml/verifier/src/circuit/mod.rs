@@ -21,7 +21,7 @@ mod layout;
 mod tables;
 
 pub use build::CircuitError;
-pub use layout::{Place, WeightLayout};
+pub use layout::{Slot, WeightLayout};
 pub use tables::{Table, TableKind, class};
 
 use alloc::vec::Vec;
