@@ -36,7 +36,7 @@ pub type OpenedTensor<'a> = (&'a [i64], &'a [F]);
 pub struct Opening {
     /// Digest of the verifying key.
     pub key: [u8; 32],
-    /// For each tensor of the statement, or for each graph input alone, values and blinds where it
+    /// For each tensor of the statement, or for each graph input alone, values and blinds if it
     /// is committed.
     pub tensors: Vec<Option<(Vec<i64>, Vec<F>)>>,
 }
@@ -64,7 +64,7 @@ impl Opening {
     /// Reads an opening.
     ///
     /// # Errors
-    /// Where the bytes are no opening.
+    /// Returns an error if the bytes are not an opening.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "opening", MAGIC, VERSION)?;
         let key = reader.array("key digest")?;
@@ -133,7 +133,7 @@ impl Opening {
     /// blinds: [`Statement::digests`], before there is a proof.
     ///
     /// # Errors
-    /// Where this does not open all inputs of the graph.
+    /// Returns an error if this does not open all inputs of the graph.
     pub fn input_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
         let shown: Vec<Shown> = self
             .input_parts(graph)?
@@ -175,7 +175,7 @@ impl Opening {
     /// blinds.
     ///
     /// # Errors
-    /// Where this does not open all inputs and outputs of the graph.
+    /// Returns an error if this does not open all inputs and outputs of the graph.
     pub fn output_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
         let expected = tensors(graph).count();
         let parts = self.tensors.get(graph.inputs.len()..).unwrap_or_default();
@@ -289,7 +289,7 @@ fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), OpeningEr
 /// The digest of the inputs' part of every statement that shows these inputs in public.
 ///
 /// # Errors
-/// Where the inputs have other lengths than the graph's.
+/// Returns an error if the number or the lengths of the inputs are not the graph's.
 pub fn public_input_digest(graph: &Graph, inputs: &[Vec<i64>]) -> Result<[u8; 32], OpeningError> {
     check_count(graph.inputs.len(), inputs.len())?;
     for (id, values) in graph.inputs.iter().zip(inputs) {

@@ -120,7 +120,7 @@ impl Proof {
     /// Reads the bytes of a proof for a key's graph and circuit.
     ///
     /// # Errors
-    /// Where they are not; the digest is left to the caller.
+    /// Returns an error if the bytes are not those of a proof. The digest is left to the caller.
     pub fn from_bytes(graph: &Graph, circuit: &Circuit, bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
         let key = reader.array("key digest")?;
@@ -133,7 +133,7 @@ impl Proof {
     /// The key digest that proof bytes name, without anything else.
     ///
     /// # Errors
-    /// Where the bytes are no proof.
+    /// Returns an error if the bytes do not begin as a proof does.
     pub fn key_of(bytes: &[u8]) -> Result<[u8; 32], FormatError> {
         Reader::new(bytes, "proof", MAGIC, VERSION)?.array("key digest")
     }
@@ -141,7 +141,7 @@ impl Proof {
     /// The visibilities of inputs and of outputs that proof bytes state, without anything else.
     ///
     /// # Errors
-    /// Where the bytes are no proof.
+    /// Returns an error if the bytes do not begin as a proof does.
     pub fn visibility_of(bytes: &[u8]) -> Result<[Visibility; 2], FormatError> {
         let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
         reader.take("key digest", 32)?;

@@ -169,7 +169,7 @@ impl Statement {
     /// Reads a statement about a graph; public values are checked against their ranges.
     ///
     /// # Errors
-    /// Where the bytes are no statement about this graph.
+    /// Returns an error if the bytes are not a statement about this graph.
     pub fn read(graph: &Graph, circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let [input, output] = Visibility::read(reader)?;
         let lens = circuit.statement_lens();

@@ -25,7 +25,7 @@ pub const PROTOCOL: &str = "cyborg inference proof v1";
 /// Verifies a proof, from its bytes, for a key and a context.
 ///
 /// # Errors
-/// Where the bytes are no proof for this key, or the proof is false.
+/// Returns an error if the bytes are not a proof for this key, or the proof is false.
 pub fn verify(key: &VerifierKey, proof: &[u8], context: &[u8]) -> Result<Statement, VerifyError> {
     verify_live(key, proof, context, &mut HashTranscript::new(PROTOCOL))
 }
@@ -33,7 +33,7 @@ pub fn verify(key: &VerifierKey, proof: &[u8], context: &[u8]) -> Result<Stateme
 /// Verifies a proof whose challenges come from a given transcript, fresh and of [`PROTOCOL`].
 ///
 /// # Errors
-/// As [`verify`], and [`VerifyError::Aborted`] where the transcript's source is gone.
+/// Returns the errors of [`verify`], and [`VerifyError::Aborted`] if the transcript's source is gone.
 pub fn verify_live<T: Transcript + ?Sized>(
     key: &VerifierKey,
     proof: &[u8],

@@ -23,7 +23,7 @@ impl<'a> Reader<'a> {
     /// Starts at the first byte, which must begin with magic bytes and a version.
     ///
     /// # Errors
-    /// Where either is another.
+    /// Returns an error if the bytes begin with other magic bytes or another version.
     pub fn new(
         bytes: &'a [u8],
         kind: &'static str,
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
     /// The next bytes.
     ///
     /// # Errors
-    /// Where fewer are left.
+    /// Returns an error if fewer bytes are left.
     pub fn take(&mut self, field: &'static str, needed: usize) -> Result<&'a [u8], FormatError> {
         let Some((taken, rest)) = self.rest.split_at_checked(needed) else {
             return Err(FormatError::Truncated { field, needed, left: self.rest.len() });
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
     /// The next bytes, as an array.
     ///
     /// # Errors
-    /// Where fewer are left.
+    /// Returns an error if fewer bytes are left.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], FormatError> {
         let Some((taken, rest)) = self.rest.split_first_chunk() else {
             return Err(FormatError::Truncated { field, needed: N, left: self.rest.len() });
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
     /// A length-prefixed run of bytes.
     ///
     /// # Errors
-    /// Where fewer are left than the length says.
+    /// Returns an error if fewer bytes are left than the length says.
     pub fn run(&mut self, field: &'static str) -> Result<&'a [u8], FormatError> {
         let len = u32::from_le_bytes(self.array(field)?);
         self.take(field, len as usize)
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
     /// Scalars.
     ///
     /// # Errors
-    /// Where bytes are missing or not canonical.
+    /// Returns an error if bytes are missing or not canonical.
     pub fn scalars(&mut self, field: &'static str, count: usize) -> Result<Vec<F>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(SCALAR_BYTES))?;
         let (chunks, _) = bytes.as_chunks::<SCALAR_BYTES>();
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
     /// Compressed points.
     ///
     /// # Errors
-    /// Where bytes are missing or no point.
+    /// Returns an error if bytes are missing, or are not those of a point.
     pub fn points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(POINT_BYTES))?;
         let (chunks, _) = bytes.as_chunks::<POINT_BYTES>();
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
     /// Uncompressed points.
     ///
     /// # Errors
-    /// Where bytes are missing or no point.
+    /// Returns an error if bytes are missing, or are not those of a point.
     pub fn raw_points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(RAW_POINT_BYTES))?;
         let (chunks, _) = bytes.as_chunks::<RAW_POINT_BYTES>();
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     /// Demands that nothing is left.
     ///
     /// # Errors
-    /// Where bytes are left.
+    /// Returns an error if bytes are left.
     pub fn finish(self) -> Result<(), FormatError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FormatError::Trailing { count: self.rest.len() }) }
     }

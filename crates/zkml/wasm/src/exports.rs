@@ -73,7 +73,7 @@ unsafe extern "C" fn verify(
 /// [`crate::check_key`] on the host's bytes.
 ///
 /// # Safety
-/// As [`verify`].
+/// The same as for [`verify`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn check_key(key: *const u8, key_len: usize) -> Outcome {
     // SAFETY: the caller's promise.

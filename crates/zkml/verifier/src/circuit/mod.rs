@@ -178,7 +178,7 @@ pub enum Property {
 pub enum NodeCells {
     /// None: the output is all.
     Plain,
-    /// A requantisation.
+    /// A requantization.
     Requant {
         /// Upper limbs of the remainder.
         remainder: Limbs,
