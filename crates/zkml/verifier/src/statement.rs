@@ -108,6 +108,7 @@ impl Shown {
 ///
 /// The digest of a committed output is that of the input of the next graph that opens the same
 /// commitments. Public values are encoded by the tensor's range and say nothing without the graph.
+/// The caller shows every tensor that it names.
 #[must_use]
 pub fn part_digest(graph: &Graph, ids: &[TensorId], shown: &[Shown]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key(DIGEST_DOMAIN);
