@@ -116,7 +116,7 @@ impl Market {
     pub(crate) async fn deploy(&mut self, case: Case) -> Result<Deployed> {
         let Case { graph, weights, inputs } = case;
         let keys = keygen(graph, weights, &mut |_| ()).map_err(|error| anyhow!("{error}"))?;
-        let cost = deploy::cost(&keys.verifier)?;
+        let cost: Cost = keys.verifier.cost().try_into()?;
         let register = market::register_model(keys.verifier.to_bytes(), cost);
         let transaction = self.owner.transaction(&self.session.at, register)?;
         let block = *self.session.include(vec![transaction]).await?.first().context("no block")?;

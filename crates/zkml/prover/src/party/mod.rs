@@ -199,3 +199,61 @@ impl Party for Prover<'_> {
         Ok(self.revealed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use zkml_core::transcript::HashTranscript;
+    use zkml_graph::{Graph, Node, Op, Source, Stage as Rescaling, Tensor, Term, Weights};
+    use zkml_verifier::Shown;
+    use zkml_verifier::protocol::run;
+
+    /// A graph that copies four values.
+    fn copy() -> Graph {
+        let tensor = |name: &str| Tensor { name: name.into(), shape: vec![4], min: 0, max: 9, scale: 0 };
+        let term = Term { region: vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
+        let op = Op::Affine { terms: vec![term], stage: Rescaling::Exact };
+        Graph {
+            name: "copy".into(),
+            weight_bits: 8,
+            tensors: vec![tensor("x"), tensor("y")],
+            params: Vec::new(),
+            nodes: vec![Node { name: "copy".into(), op, output: 1 }],
+            inputs: vec![0],
+            outputs: vec![1],
+        }
+    }
+
+    /// Nothing is sent without a pad, not even the last scalar.
+    #[test]
+    fn a_missing_pad_is_an_error() -> Result<(), Box<dyn Error>> {
+        let (graph, values) = (copy(), vec![1, 2, 3, 4]);
+        let circuit = Circuit::new(&graph)?;
+        let execution = zkml_engine::execute(&graph, &Weights(Vec::new()), std::slice::from_ref(&values))?;
+        let trace = Trace::new(&circuit, &graph, execution);
+        let shown = [Shown::Public(values.clone()), Shown::Public(values)];
+        for (missing, expected) in [(0, None), (1, Some(ProtocolError::NoAnswer))] {
+            let witness = Witness { circuit: &circuit, trace: &trace, weights: &[] };
+            let mut prover = Prover::new(witness, vec![F::from(7u64); circuit.hidden_count() - missing]);
+            let ended = run(&circuit, 8, &shown, &mut prover, &mut HashTranscript::new("test"));
+            assert_eq!(ended.err(), expected);
+            assert_eq!(prover.wire().len(), circuit.messages.answered - missing);
+        }
+        Ok(())
+    }
+
+    /// Before its first stage a prover answers nothing.
+    #[test]
+    fn a_prover_out_of_step_answers_nothing() -> Result<(), Box<dyn Error>> {
+        let graph = copy();
+        let circuit = Circuit::new(&graph)?;
+        let execution = zkml_engine::execute(&graph, &Weights(Vec::new()), &[vec![0; 4]])?;
+        let trace = Trace::new(&circuit, &graph, execution);
+        let witness = Witness { circuit: &circuit, trace: &trace, weights: &[] };
+        let mut prover = Prover::new(witness, vec![F::default(); circuit.hidden_count()]);
+        assert_eq!(prover.answer(None, &mut [F::default(); 8]), Err(ProtocolError::NoAnswer));
+        assert_eq!(prover.reveal(&F::default()), Err(ProtocolError::NoAnswer));
+        Ok(())
+    }
+}
