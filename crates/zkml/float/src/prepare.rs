@@ -100,7 +100,7 @@ impl Pass<'_> {
         let secret = constants.into_iter().any(|c| c.secret) && !shape_only;
         for (output, array) in node.outputs.clone().into_iter().zip(arrays) {
             let Some(output) = output else { continue };
-            if !fold && array.len() == 0 {
+            if !fold && array.is_empty() {
                 let reason = format!("its result of shape {:?} is empty", array.shape);
                 return Err(self.error(index, reason));
             }
