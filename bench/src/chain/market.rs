@@ -114,14 +114,7 @@ impl Market {
     pub(crate) async fn deploy(&mut self, case: Case) -> Result<Deployed> {
         let Case { graph, weights, inputs } = case;
         let keys = keygen(graph, weights, &mut |_| ()).map_err(|error| anyhow!("{error}"))?;
-        let cost = keys.verifier.cost();
-        let cost = Cost {
-            field_products: cost.field_products,
-            own_points: cost.own_points.try_into()?,
-            generators: cost.generators.try_into()?,
-            key_bytes: cost.key_bytes.try_into()?,
-            proof_bytes: cost.proof_bytes.try_into()?,
-        };
+        let cost: Cost = keys.verifier.cost().try_into()?;
         let register = runtime::transactions().models().register(
             BoundedVec(keys.verifier.to_bytes()),
             Static(cost),

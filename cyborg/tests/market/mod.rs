@@ -65,14 +65,7 @@ pub(crate) fn id(key: &Keypair) -> AccountId32 {
 
 /// A key's costs as the chain counts them.
 pub(crate) fn cost(key: &VerifierKey) -> TestResult<Cost> {
-    let cost = key.cost();
-    Ok(Cost {
-        field_products: cost.field_products,
-        own_points: cost.own_points.try_into()?,
-        generators: cost.generators.try_into()?,
-        key_bytes: cost.key_bytes.try_into()?,
-        proof_bytes: cost.proof_bytes.try_into()?,
-    })
+    Ok(key.cost().try_into()?)
 }
 
 impl Market {

@@ -366,15 +366,7 @@ impl Owner {
 /// # Errors
 /// Where they are more than it can count.
 pub fn cost(key: &VerifierKey) -> Result<Cost, OwnerError> {
-    let cost = key.cost();
-    let count = |value: u64| u32::try_from(value).map_err(|_| OwnerError::TooLarge);
-    Ok(Cost {
-        field_products: cost.field_products,
-        own_points: count(cost.own_points)?,
-        generators: count(cost.generators)?,
-        key_bytes: count(cost.key_bytes)?,
-        proof_bytes: count(cost.proof_bytes)?,
-    })
+    key.cost().try_into().map_err(|_| OwnerError::TooLarge)
 }
 
 /// Values drawn from the ranges of a graph's inputs.

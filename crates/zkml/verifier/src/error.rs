@@ -7,7 +7,7 @@ use zkml_core::transcript::Aborted;
 use zkml_core::zip::Unequal;
 use zkml_graph::codec::CodecError;
 
-/// Bytes that are no key, opening or proof of this version.
+/// Bytes that are not a key, opening or proof of this version.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum FormatError {
     /// The first bytes are not those of this kind of file.

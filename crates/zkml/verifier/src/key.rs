@@ -1,5 +1,13 @@
 //! The verifying key: the public graph, commitments to the weights, and a proof that the
 //! committed weights are what the graph says they are.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::circuit::Circuit;
 use crate::equation::GroupEquation;
@@ -56,7 +64,7 @@ impl VerifierKey {
     /// Reads a key and checks everything but its own proof.
     ///
     /// # Errors
-    /// Where the bytes are no key of a valid, provable graph.
+    /// Returns an error if the bytes are not a key of a valid, provable graph.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "verifying key", MAGIC, VERSION)?;
         let graph_bytes = reader.run("graph")?;
@@ -84,11 +92,11 @@ impl VerifierKey {
         out
     }
 
-    /// Verifies the key's proof about itself: that whoever made it knows weights behind the
+    /// Verifies the key's proof about itself: that its maker knows weights behind the
     /// commitments, all within their width, with zero padding.
     ///
     /// # Errors
-    /// [`VerifyError::Equation`] where it is false.
+    /// Returns [`VerifyError::Equation`] if the proof is false.
     pub fn check(&self) -> Result<(), VerifyError> {
         self.check_with(&Native)
     }
@@ -96,7 +104,7 @@ impl VerifierKey {
     /// [`check`](Self::check) by a given multi-scalar multiplication.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
+    /// Returns the errors of [`check`](Self::check).
     pub fn check_with(&self, msm: &impl Msm) -> Result<(), VerifyError> {
         let equation = self.equation(&mut key_transcript(&self.digest))?;
         if equation.holds(msm) { Ok(()) } else { Err(VerifyError::Equation) }

@@ -1,4 +1,12 @@
 //! From the body of a proof, or of a key's proof about itself, to one group equation.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::circuit::Circuit;
 use crate::equation::GroupEquation;
@@ -9,7 +17,7 @@ use alloc::vec::Vec;
 use ark_ff::Zero;
 use zkml_core::group::compress;
 use zkml_core::transcript::{HashTranscript, Transcript};
-use zkml_core::zip::zip_eq;
+use zkml_core::zip::{equal, zip_eq};
 use zkml_core::{Affine, F, ipa, labels};
 
 const KEY_PROTOCOL: &str = "cyborg key proof v1";
@@ -56,6 +64,7 @@ impl Party for Bytes<'_> {
 }
 
 /// From a proof's body to its group equation; the transcript has absorbed the statement.
+#[expect(clippy::arithmetic_side_effects, reason = "products in the scalar field")]
 pub(crate) fn reduce<T: Transcript + ?Sized>(
     circuit: &Circuit,
     weight_bits: u8,
@@ -67,6 +76,8 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
     absorb_commitments(&body.rows, &body.pads, transcript);
     let mut party = Bytes { hidden: body.hidden.iter(), revealed: body.revealed };
     let reduced = run(circuit, weight_bits, statement, &mut party, transcript)?;
+    equal(body.rows.len(), circuit.rows.len())?;
+    equal(party.hidden.len(), 0)?;
     let argument = ipa::verify(transcript, &reduced.coefficients, reduced.value, &body.inner)?;
     let scale = argument.commitment;
     let mut others = Vec::new();

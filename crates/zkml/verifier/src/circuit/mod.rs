@@ -21,7 +21,7 @@ mod layout;
 mod tables;
 
 pub use build::CircuitError;
-pub use layout::{Place, WeightLayout};
+pub use layout::{Slot, WeightLayout};
 pub use tables::{Table, TableKind, class};
 
 use alloc::vec::Vec;
@@ -178,7 +178,7 @@ pub enum Property {
 pub enum NodeCells {
     /// None: the output is all.
     Plain,
-    /// A requantisation.
+    /// A requantization.
     Requant {
         /// Upper limbs of the remainder.
         remainder: Limbs,

@@ -1,7 +1,7 @@
 //! Which committed rows the combination is made of, with their factors.
 
 use super::{ClassRows, ProtocolError, Reduced};
-use crate::circuit::{Circuit, Place, Source};
+use crate::circuit::{Circuit, Slot, Source};
 use alloc::vec;
 use alloc::vec::Vec;
 use ark_ff::Zero;
@@ -66,7 +66,7 @@ impl Reduced {
             match &class.rows {
                 ClassRows::Packed(row) => factors[*row] += multiplier,
                 ClassRows::Matrix { param, chunk, factors: outputs } => {
-                    if let Place::Rows { first, .. } = circuit.weights.places[*param] {
+                    if let Slot::Rows { first, .. } = circuit.weights.slots[*param] {
                         let start = first + chunk * outputs.len();
                         for (factor, output) in factors[start..].iter_mut().zip(outputs) {
                             *factor += *multiplier * output;

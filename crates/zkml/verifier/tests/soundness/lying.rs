@@ -7,7 +7,7 @@ use zkml_prover::{check, trace::Trace};
 use zkml_testkit::liar::Liar;
 use zkml_testkit::maker::{Maker, out, read};
 use zkml_testkit::{models, widths};
-use zkml_verifier::circuit::{Circuit, Limbs, NodeCells, Place, Property, Quotient};
+use zkml_verifier::circuit::{Circuit, Limbs, NodeCells, Property, Quotient, Slot};
 use zkml_verifier::{VerifierKey, VerifyError};
 
 /// A test for every property; a property without one does not compile.
@@ -339,10 +339,10 @@ pub(crate) fn weight_too_wide(property: Property) {
 pub(crate) fn weight_in_padding(property: Property) {
     let maker = models::dense(1);
     let mut circuit = Circuit::new(&maker.graph).unwrap();
-    let places = &mut circuit.weights.places;
-    let last = |place: &Place| matches!(place, Place::Packed { .. });
+    let places = &mut circuit.weights.slots;
+    let last = |place: &Slot| matches!(place, Slot::Packed { .. });
     let last = places.iter().rposition(last).unwrap();
-    if let Place::Packed { cell } = &mut places[last] {
+    if let Slot::Packed { cell } = &mut places[last] {
         *cell += 1;
     }
     let mut weights = maker.weights.clone();

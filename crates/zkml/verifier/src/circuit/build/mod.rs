@@ -95,7 +95,7 @@ impl Circuit {
     /// Derives the circuit of a graph that has passed [`zkml_graph::validate`].
     ///
     /// # Errors
-    /// Where the graph is valid, but beyond what can be proven.
+    /// Returns an error if the graph is valid, but beyond what can be proven.
     pub fn new(graph: &Graph) -> Result<Self, CircuitError> {
         let mut builder = Builder::new(graph);
         for tensor in &graph.inputs {
