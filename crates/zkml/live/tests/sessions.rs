@@ -202,7 +202,7 @@ fn a_side_that_leaves_ends_the_session() {
     let party = Party::new(1);
     let key = &party.keys.verifier;
     let gone = |error: &SessionError| {
-        let kinds = [io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe];
+        let kinds = [io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
         matches!(error, SessionError::Io(error) if kinds.contains(&error.kind()))
     };
     let result = session(key, CONTEXT, |mut stream| {
