@@ -7,7 +7,7 @@ mod repair;
 
 use std::time::Duration;
 
-use cyborg_storage::{Config, Node, NodeStatus, Tls};
+use cyborg_storage::{Config, NodeStatus, StorageNode, Tls};
 use tokio::runtime::Builder;
 
 use crate::begin;

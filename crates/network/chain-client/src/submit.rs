@@ -36,7 +36,7 @@ impl Finalised {
     /// The transaction's events of one kind, in their order.
     ///
     /// # Errors
-    /// Where an event cannot be decoded.
+    /// Returns an error if an event cannot be decoded.
     pub fn events<E: DecodeAsEvent>(&self) -> Result<Vec<E>, ChainError> {
         self.events.find::<E>().map(|event| event.map_err(ChainError::from)).collect()
     }
@@ -47,7 +47,7 @@ impl Chain {
     /// to do.
     ///
     /// # Errors
-    /// Where it is refused, fails in its pallet, or its outcome stays unknown.
+    /// Returns an error if it is refused, fails in its pallet, or its outcome stays unknown.
     pub async fn submit<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
         let progress = {
             let _one_at_a_time = self.nonces.lock().await;

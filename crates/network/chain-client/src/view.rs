@@ -1,5 +1,6 @@
 //! Tasks, miners, models, money and debts, as of one final block: the chain's words for owners and miners.
 
+mod miner;
 mod owed;
 
 use cyborg_envelope::hpke::PublicKey;
@@ -15,6 +16,7 @@ use subxt::utils::{AccountId32, Static};
 use crate::runtime::{self, runtime_types};
 use crate::{AtBlock, ChainError};
 
+pub use miner::{Duty, MinerView, free, miner};
 pub use owed::{Draws, Owed, Period, draws, owed};
 pub use runtime_types::pallet_tasks::types::Status;
 
@@ -79,7 +81,7 @@ pub struct Candidate {
 /// The best `count` miners for a model, as the chain would choose now.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn ranking(
     at: &AtBlock,
     model: ModelId,
@@ -177,7 +179,7 @@ impl TaskView {
 /// A task; `None` where it is vacated or never was.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn task(at: &AtBlock, id: TaskId) -> Result<Option<TaskView>, ChainError> {
     let entry = at.storage().entry(runtime::storage().tasks().tasks())?;
     let Some(found) = entry.try_fetch((id,)).await? else { return Ok(None) };
@@ -214,7 +216,7 @@ pub struct Contact {
 /// A registered miner.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn contact(at: &AtBlock, miner: &Account) -> Result<Option<Contact>, ChainError> {
     let entry = at.storage().entry(runtime::storage().miners().miners())?;
     let Some(found) = entry.try_fetch((AccountId32(*miner),)).await? else { return Ok(None) };
@@ -245,7 +247,7 @@ pub struct Terms {
 /// What a miner is paid on a task; `None` where it has no part in it.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn terms(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Terms>, ChainError> {
     let meters = at.storage().entry(runtime::storage().payments().meters())?;
     let escrows = at.storage().entry(runtime::storage().payments().escrows())?;
@@ -278,7 +280,7 @@ pub struct Attested {
 /// What a miner attested for a task.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn attested(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Attested>, ChainError> {
     let entry = at.storage().entry(runtime::storage().tasks().attestations())?;
     let Some(found) = entry.try_fetch((id, AccountId32(*miner))).await? else { return Ok(None) };
@@ -323,7 +325,7 @@ impl ModelView {
 /// A registered model.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn model(at: &AtBlock, id: ModelId) -> Result<Option<ModelView>, ChainError> {
     let entry = at.storage().entry(runtime::storage().models().models())?;
     let Some(found) = entry.try_fetch((id,)).await? else { return Ok(None) };
@@ -361,7 +363,7 @@ pub async fn registered(at: &AtBlock, id: ModelId) -> Result<Option<Registered>,
 /// The latest listed model that satisfies a condition.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn find_model(
     at: &AtBlock,
     wanted: impl Fn(&ModelView) -> bool,
@@ -381,7 +383,7 @@ pub async fn find_model(
 /// The tasks of an owner that are not vacated.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn tasks_of(at: &AtBlock, owner: &Account) -> Result<Vec<TaskId>, ChainError> {
     let mut tasks = at.storage().iter(runtime::storage().tasks().tasks(), ()).await?;
     let mut own = Vec::new();

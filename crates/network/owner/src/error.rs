@@ -161,8 +161,8 @@ pub enum OwnerError {
     /// HTTP cannot be spoken at all.
     #[error("no HTTP client: {0}")]
     Http(String),
-    /// A URL on chain is none.
-    #[error("miner {miner} is registered at `{endpoint}`, which is no http or https URL")]
+    /// The endpoint registered on chain is not an http or https URL.
+    #[error("miner {miner} is registered at `{endpoint}`, which is not an http or https URL")]
     Endpoint {
         /// Who.
         miner: Address,

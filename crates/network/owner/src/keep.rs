@@ -92,7 +92,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// Fixes a hash chain for every sampled miner that has none, or none that is left.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the chain refuses.
+    /// Returns an error if the book or the chain cannot be read, or the chain refuses.
     pub async fn set_anchors(&self, task: TaskId) -> Result<Vec<Account>, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let view = self.own_task(&at, task).await?;
@@ -128,7 +128,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// Reveals the owner's part of every draw that is due.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the chain refuses.
+    /// Returns an error if the book or the chain cannot be read, or the chain refuses.
     pub async fn reveal(
         &self,
         at: &AtBlock,
@@ -163,7 +163,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// is vacated or the chain cannot be reached.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the chain refuses.
+    /// Returns an error if the book or the chain cannot be read, or the chain refuses.
     pub async fn keep(&self, task: TaskId, tell: &mut (dyn FnMut(Kept) + Send)) -> Result<(), OwnerError> {
         let mut follow = self.chain.follow(None).await?;
         let mut at = self.chain.at_finalised().await?;

@@ -21,7 +21,7 @@ use crate::files::OwnerRecords;
 use crate::native::SystemClock;
 use crate::ports::{Clock, Records};
 
-/// How often a transaction is signed, and the pause between, where others of the account are faster.
+/// Times that a transaction is signed, and the pause between, if other programs of the account are faster.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -87,7 +87,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// The key that answers of a task are sealed to.
     ///
     /// # Errors
-    /// Where the task's record is not here.
+    /// Returns an error if the task's record is not here.
     pub async fn result_key(&self, task: TaskId) -> Result<SecretKey, OwnerError> {
         Ok(SecretKey::from_seed(&self.records.task(task).await?.result_seed))
     }
@@ -95,7 +95,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// A task that is not vacated, of this owner or one whose delegate it is.
     ///
     /// # Errors
-    /// Where it is vacated, or the node does not answer.
+    /// Returns an error if it is vacated, or the node does not answer.
     pub async fn task(&self, at: &AtBlock, task: TaskId) -> Result<TaskView, OwnerError> {
         view::task(at, task).await?.ok_or(OwnerError::Vacated(task))
     }
@@ -103,7 +103,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// A task of this owner.
     ///
     /// # Errors
-    /// Where it is vacated, or another's.
+    /// Returns an error if it is vacated, or another's.
     pub async fn own_task(&self, at: &AtBlock, task: TaskId) -> Result<TaskView, OwnerError> {
         let view = self.task(at, task).await?;
         if view.owner == self.account() {
@@ -117,7 +117,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// chain, and says for whom.
     ///
     /// # Errors
-    /// Where the book does not have the task, a miner's key is none, or the chain refuses.
+    /// Returns an error if the records do not have the task, a miner's key is invalid, or the chain refuses.
     pub async fn wrap_keys(&self, task: TaskId) -> Result<Vec<Account>, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let task_view = self.own_task(&at, task).await?;
