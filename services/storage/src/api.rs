@@ -245,7 +245,7 @@ async fn download(api: &Api, kind: Kind, id: &str, headers: &HeaderMap) -> Resul
     Ok(response)
 }
 
-/// One range of bytes: `Some(None)` where nothing of it is there, `None` where everything is to be
+/// One range of bytes: `Some(None)` where nothing of it is there, `None` if everything is to be
 /// sent.
 fn parse_range(header: &str, total: u64) -> Option<Option<(u64, u64)>> {
     let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;

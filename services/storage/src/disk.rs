@@ -146,7 +146,7 @@ impl Disk {
         Ok(self.root.join(INCOMING).join(format!("{}-{unique:016x}.tmp", hex::encode(id))))
     }
 
-    /// Takes bytes of the quota; `None` where it has no more.
+    /// Takes bytes of the quota; `None` if it has no more.
     pub(crate) fn reserve(&self, bytes: u64) -> Option<Reservation> {
         let within = |used: u64| used.checked_add(bytes).filter(|total| *total <= self.quota_bytes);
         self.usage.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;

@@ -33,7 +33,7 @@ pub fn stored(bytes: &[u8], type_id: u32, metadata: &Metadata) -> Result<Json, C
     Ok(json(&value, types))
 }
 
-/// One stored value as JSON; `None` where nothing is stored and the type has no default.
+/// One stored value as JSON; `None` if nothing is stored and the type has no default.
 ///
 /// # Errors
 /// Returns an error if the node does not answer, or answers with something else.

@@ -67,13 +67,14 @@ impl Chain {
             while let Some(status) = progress.next().await {
                 match status? {
                     TransactionStatus::InFinalizedBlock(block) => return Ok(block),
-                    TransactionStatus::Error { message }
-                    | TransactionStatus::Invalid { message }
-                    | TransactionStatus::Dropped { message } => return Err(ChainError::Refused(message)),
+                    TransactionStatus::Invalid { message } => return Err(ChainError::Refused(message)),
+                    TransactionStatus::Error { message } | TransactionStatus::Dropped { message } => {
+                        return Err(ChainError::Unwatched(message));
+                    }
                     _ => {}
                 }
             }
-            Err(ChainError::Refused("the node stopped watching it".into()))
+            Err(ChainError::Unwatched("it stopped watching it".into()))
         };
         let block = match timeout(PATIENCE, waiting).await {
             Ok(outcome) => outcome?,
@@ -115,7 +116,7 @@ fn dispatch(error: TransactionEventsError) -> ChainError {
     module_error(&failure).unwrap_or_else(|| ChainError::Refused(failure.to_string()))
 }
 
-/// A pallet's error with what it says of it; `None` where no pallet refused.
+/// A pallet's error with what it says of it; `None` if no pallet refused.
 pub(crate) fn module_error(failure: &DispatchError) -> Option<ChainError> {
     let DispatchError::Module(module) = failure else { return None };
     let details = module.details().ok()?;

@@ -23,7 +23,7 @@ pub use runtime_types::pallet_tasks::types::Status;
 /// A content key, wrapped for one miner.
 pub type Wrap = [u8; WRAPPED_KEY_BYTES as usize];
 
-/// Where a task may run.
+/// The conditions on the miners of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// Miners that answer; at least 1.
@@ -62,7 +62,7 @@ impl Placement {
 /// A miner that the chain would choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who.
+    /// The miner.
     pub miner: Account,
     /// What it asks per compute hour.
     pub price: u128,
@@ -74,7 +74,7 @@ pub struct Candidate {
     pub distance_km: Option<u32>,
     /// At most 100.
     pub reputation: u8,
-    /// Where it says that it is.
+    /// Its region, in its own words.
     pub region: Region,
 }
 
@@ -117,7 +117,7 @@ pub async fn ranking(
 /// One miner's engagement on a task.
 #[derive(Debug)]
 pub struct Assignment {
-    /// Who.
+    /// The miner.
     pub miner: Account,
     /// As what.
     pub role: Role,
@@ -176,7 +176,7 @@ impl TaskView {
     }
 }
 
-/// A task; `None` where it is vacated or never was.
+/// A task; `None` if it is vacated or never was.
 ///
 /// # Errors
 /// Returns an error if the node does not answer.
@@ -200,16 +200,16 @@ pub async fn task(at: &AtBlock, id: TaskId) -> Result<Option<TaskView>, ChainErr
     }))
 }
 
-/// Where a miner is reached, and how it is written to.
+/// A miner's URL, and the key that messages to it are sealed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// Its URL, in its own words.
     pub endpoint: String,
     /// What is sealed to it.
     pub hpke: PublicKey,
-    /// Where it says that it is.
+    /// Its region, in its own words.
     pub region: Region,
-    /// What it says that its machine can do.
+    /// Its machine, in its own words.
     pub capacity: Capacity,
 }
 
@@ -244,7 +244,7 @@ pub struct Terms {
     pub proofs_left: u128,
 }
 
-/// What a miner is paid on a task; `None` where it has no part in it.
+/// What a miner is paid on a task; `None` if it has no part in it.
 ///
 /// # Errors
 /// Returns an error if the node does not answer.

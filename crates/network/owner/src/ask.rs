@@ -77,7 +77,7 @@ pub enum Outcome {
     Verified {
         /// In which block.
         block: u64,
-        /// What the miner got; `None` where the escrow could not pay.
+        /// What the miner got; `None` if the escrow could not pay.
         paid: Option<u128>,
     },
     /// The chain has verified a proof of another answer than the one that the miner signed.
@@ -316,7 +316,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// and an acknowledgement reaches no further than the first one. How many are answered now.
     ///
     /// # Errors
-    /// Returns an error if the book or the chain cannot be read.
+    /// Returns an error if the records or the chain cannot be read.
     pub async fn ask_again(
         &self,
         http: &impl Carrier,
@@ -350,7 +350,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// number that is acknowledged.
     ///
     /// # Errors
-    /// Returns an error if the book or the chain cannot be read, or the miner does not take it.
+    /// Returns an error if the records or the chain cannot be read, or the miner does not take it.
     pub async fn acknowledge(
         &self,
         http: &impl Carrier,
@@ -409,7 +409,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         }
     }
 
-    /// Waits until the chain has judged the proof of an answer; `None` where it has not in time.
+    /// Waits until the chain has judged the proof of an answer; `None` if it has not in time.
     ///
     /// # Errors
     /// Returns an error if the chain cannot be asked.

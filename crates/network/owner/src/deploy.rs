@@ -1,7 +1,7 @@
 //! Deployment: a model encrypted, stored, registered, given to miners, and watched until they serve
 //! (whitepaper section 3.3, steps 1 to 8).
 //!
-//! Each step looks first whether it was done before, in the book and on the chain: a deployment that
+//! Each step looks first whether it was done before, in the records and on the chain: a deployment that
 //! was broken off is begun again with the same words, and goes on.
 
 use std::fs;
@@ -30,7 +30,7 @@ use crate::owner::Owner;
 use crate::ports::{Clock, Records};
 use crate::records::{ModelRecord, TaskRecord};
 
-/// How often the chain is asked how far miners are.
+/// Interval at which the chain is asked for the miners' progress.
 const POLL: Duration = Duration::from_millis(200);
 /// Candidates of a placement that are looked at beyond those needed.
 const SPARE: u32 = 16;
@@ -101,9 +101,9 @@ pub enum Progress {
     Wrapped(Account),
     /// A miner has attested, and serves.
     Confirmed {
-        /// Who.
+        /// The miner.
         miner: Account,
-        /// Whether its test came out as the owner's own; `None` where that is not known.
+        /// Whether its test came out as the owner's own; `None` if that is not known.
         test: Option<bool>,
     },
     /// A miner left before it served.
@@ -207,7 +207,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                     memory_mib,
                     None,
                 );
-                let done = self.submit_patiently(&register).await?;
+                let done = self.submit_once(&register).await?;
                 let events = done.events::<runtime::models::events::Registered>()?;
                 events.first().ok_or(OwnerError::OtherModel(0))?.model
             }
@@ -254,7 +254,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 
     /// Submits a task for a registered model. One that was submitted before a crash, and of which
-    /// the book does not know the number, is taken instead of a second one.
+    /// the records do not know the number, is taken instead of a second one.
     ///
     /// # Errors
     /// Returns an error if the chain refuses.
@@ -294,7 +294,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             delegate: order.delegate.map(AccountId32),
             standbys_read_now: order.standbys_read_now,
         };
-        let done = self.submit_patiently(&runtime::transactions().tasks().submit(spec)).await?;
+        let done = self.submit_once(&runtime::transactions().tasks().submit(spec)).await?;
         let events = done.events::<runtime::tasks::events::Submitted>()?;
         let id = events.first().ok_or(OwnerError::OtherModel(model))?.task;
         self.records.number_task(id, &task).await?;

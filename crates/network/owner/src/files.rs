@@ -128,7 +128,7 @@ impl OwnerRecords {
         self.miner_folder(task, miner).join(format!("{number}.{kind}"))
     }
 
-    /// The highest number that was signed for a miner; 0 for none.
+    /// The highest number that was signed for a miner; 0 if there is none.
     ///
     /// # Errors
     /// Returns an error if it cannot be read.

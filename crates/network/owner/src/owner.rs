@@ -69,13 +69,27 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         Recipient { genesis: self.genesis(), task, miner: *miner }
     }
 
-    /// Submits a call. Where the node refuses the transaction because another program of this account has
-    /// used its number meanwhile, it is signed again.
+    /// Submits a call that may be done twice. If the node refuses the transaction because another program
+    /// of this account has used its number meanwhile, or loses sight of it, it is signed again.
     pub(crate) async fn submit_patiently<C: Payload>(&self, call: &C) -> Result<Finalised, ChainError> {
+        let again = |error: &ChainError| matches!(error, ChainError::Refused(_) | ChainError::Unwatched(_));
+        self.submit_while(call, again).await
+    }
+
+    /// Submits a call that must not be done twice. It is signed again only if the node refused it.
+    pub(crate) async fn submit_once<C: Payload>(&self, call: &C) -> Result<Finalised, ChainError> {
+        self.submit_while(call, |error| matches!(error, ChainError::Refused(_))).await
+    }
+
+    async fn submit_while<C: Payload>(
+        &self,
+        call: &C,
+        again: impl Fn(&ChainError) -> bool,
+    ) -> Result<Finalised, ChainError> {
         for _ in 1..ATTEMPTS {
             match self.chain.submit(call, &self.signer).await {
-                Err(ChainError::Refused(reason)) => {
-                    tracing::debug!(reason, "another program of this account was faster");
+                Err(error) if again(&error) => {
+                    tracing::debug!(%error, "the transaction is signed again");
                     self.clock.sleep(PAUSE).await;
                 }
                 other => return other,

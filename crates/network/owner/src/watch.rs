@@ -23,7 +23,7 @@ pub enum StatusError {
     /// Nobody answers, or the answer breaks off.
     #[error("{url}: {reason}")]
     Unreachable {
-        /// Who was asked.
+        /// The side that was asked.
         url: String,
         /// What went wrong.
         reason: String,
@@ -31,7 +31,7 @@ pub enum StatusError {
     /// The miner refuses.
     #[error("{url} refused: {status} {message}")]
     Refused {
-        /// Who was asked.
+        /// The side that was asked.
         url: String,
         /// HTTP status; 503 where asking again helps.
         status: u16,
@@ -41,7 +41,7 @@ pub enum StatusError {
     /// What came is no challenge.
     #[error("{url} sent no challenge")]
     NoChallenge {
-        /// Who was asked.
+        /// The side that was asked.
         url: String,
     },
     /// An event goes on for ever.

@@ -182,7 +182,7 @@ impl CessGateway {
         }
     }
 
-    /// How many bytes of an upload the gateway has; `None` where that is no beginning of the file,
+    /// How many bytes of an upload the gateway has; `None` if that is no beginning of the file,
     /// or cannot be found out.
     async fn received(&self, name: &str, total: u64) -> Result<Option<u64>, StorageError> {
         let has = async |bytes| match self.has_received(name, bytes, total).await {
@@ -213,7 +213,7 @@ impl CessGateway {
         Ok(Some(least))
     }
 
-    /// Uploads under one name; `None` where another name must be tried.
+    /// Uploads under one name; `None` if another name must be tried.
     async fn put_as(
         &self,
         name: &str,

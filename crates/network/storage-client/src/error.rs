@@ -74,7 +74,7 @@ pub enum StorageError {
     /// Nobody answers, or the answer breaks off.
     #[error("{location}: {reason}")]
     Unreachable {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// What went wrong.
         reason: String,
@@ -82,7 +82,7 @@ pub enum StorageError {
     /// The answer is a refusal.
     #[error("{location} refused: {status} {message}")]
     Refused {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// HTTP status, or the gateway's code.
         status: u16,
@@ -92,21 +92,21 @@ pub enum StorageError {
     /// There is no space left.
     #[error("{location} is full")]
     Full {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
     },
     /// It has no such file or fragment.
     #[error("{location} has no {id}")]
     NotFound {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
-        /// What for, in hexadecimal.
+        /// The id that was asked for, in hexadecimal.
         id: String,
     },
     /// An answer is longer than what was asked for.
     #[error("{location} answered with more than {limit} bytes")]
     TooMuch {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// Most bytes expected.
         limit: u64,
@@ -114,15 +114,15 @@ pub enum StorageError {
     /// What came is not what was stored.
     #[error("{location} altered {id}")]
     Altered {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
-        /// What for, in hexadecimal.
+        /// The id that was asked for, in hexadecimal.
         id: String,
     },
     /// The answer is not one of the protocol.
     #[error("{location} answered {found}")]
     Protocol {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// What was found.
         found: String,

@@ -44,7 +44,7 @@ pub trait FileStore: Send + Sync {
     /// Whether the file can be fetched, as far as can be told without fetching it.
     async fn has(&self, id: &Digest) -> Result<bool, StorageError>;
 
-    /// Forgets a file of this owner; no error where there is none.
+    /// Forgets a file of this owner; no error if there is none.
     async fn delete(&self, id: &Digest) -> Result<(), StorageError>;
 
     /// Whether bytes that were fetched before are the file's, all of them.

@@ -52,7 +52,7 @@ pub trait FragmentStore: Send + Sync {
     /// Whether it keeps this id.
     async fn has(&self, kind: Kind, id: &Digest) -> Result<bool, StorageError>;
 
-    /// Forgets an id; no error where it has none. A location that collects the fragments that no
+    /// Forgets an id; no error if it has none. A location that collects the fragments that no
     /// manifest lists may leave them to that.
     async fn delete(&self, kind: Kind, id: &Digest) -> Result<(), StorageError>;
 }

@@ -133,7 +133,7 @@ impl Queue {
         Ok(Self { database, changes: watch::Sender::new(0) })
     }
 
-    /// Adds an intent in the caller's database transaction; false where there is one of this id, done
+    /// Adds an intent in the caller's database transaction; false if there is one of this id, done
     /// or not, which stays. After the commit, [`wake`](Self::wake) says that there is work.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ pub(super) enum Progress {
 pub(super) struct Intent {
     /// In which order intents were added.
     pub(super) number: u64,
-    /// How often it was signed and given up.
+    /// Times that it was signed and abandoned.
     pub(super) lives: u32,
     pub(super) progress: Progress,
 }

@@ -144,7 +144,7 @@ impl Queue {
         Ok(write.commit()?)
     }
 
-    /// The first block that may hold a signed transaction and is not searched; `None` where nothing
+    /// The first block that may hold a signed transaction and is not searched; `None` if nothing
     /// is signed.
     fn unsearched(&self) -> Result<Option<u64>, QueueError> {
         let born = self.signed()?.iter().map(|(_, _, signed)| signed.born).min();

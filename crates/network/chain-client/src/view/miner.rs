@@ -15,9 +15,9 @@ pub struct MinerView {
     pub key: [u8; 32],
     /// Where clients reach it. Its owner's words: not to be printed as they are.
     pub endpoint: String,
-    /// Where it says that it is.
+    /// Its region, in its own words.
     pub location: Location,
-    /// What it says that its machine can do.
+    /// Its machine, in its own words.
     pub capacity: Capacity,
     /// Asked for an hour of computing.
     pub price: u128,

@@ -122,7 +122,7 @@ impl Gateway {
         }
     }
 
-    /// `None` where the connection breaks.
+    /// `None` if the connection breaks.
     async fn handle(
         &self,
         request: &Request,
