@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::path::Path;
 
-use zkml_graph::{Graph, Weights};
 use zkml_import::data::Samples;
 use zkml_import::{Compiled, Model, Options, Sample, compile, quantize};
 
@@ -14,19 +13,14 @@ use crate::case::Case;
 /// # Errors
 /// Returns an error if a file is missing or does not compile.
 pub fn digits(name: &str) -> Result<Case, Box<dyn Error + Send + Sync>> {
-    let (graph, weights, mut samples) = digits_and_samples(name, 1)?;
-    Ok(Case { graph, weights, inputs: samples.remove(0) })
+    Ok(digits_and_samples(name, 1)?.remove(0))
 }
 
-/// The same, with its first `count` samples as integers: for each, a vector for each input.
+/// The same, once for each of its first `count` samples.
 ///
 /// # Errors
 /// Returns an error if a file is missing or does not compile.
-#[expect(clippy::type_complexity, reason = "two parts of a model and integers by sample and input")]
-pub fn digits_and_samples(
-    name: &str,
-    count: usize,
-) -> Result<(Graph, Weights, Vec<Vec<Vec<i64>>>), Box<dyn Error + Send + Sync>> {
+pub fn digits_and_samples(name: &str, count: usize) -> Result<Vec<Case>, Box<dyn Error + Send + Sync>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data");
     let model = Model::read(&std::fs::read(folder.join(format!("{name}.onnx")))?)?;
     let data = Samples::open(&folder.join(format!("{name}_io.npz")))?;
@@ -43,13 +37,13 @@ pub fn digits_and_samples(
         });
     }
     let Compiled { graph, weights, .. } = compile(&model, &samples, &Options::default(), &mut |_, _, _| ())?;
-    let mut quantized = Vec::new();
+    let mut cases = Vec::new();
     for sample in samples.iter().take(count) {
         let mut inputs = Vec::new();
         for (id, values) in graph.inputs.iter().zip(&sample.inputs) {
             inputs.push(quantize(&graph.tensors[*id as usize], values)?);
         }
-        quantized.push(inputs);
+        cases.push(Case { graph: graph.clone(), weights: weights.clone(), inputs });
     }
-    Ok((graph, weights, quantized))
+    Ok(cases)
 }
