@@ -293,6 +293,7 @@ pub(crate) fn wait(ms: u64) {
 
 /// A model of the repository's data (`digits_mlp`, `digits_cnn`), keyed, with its first samples.
 pub(crate) fn digits(name: &str) -> (Keys, Vec<Vec<Vec<i64>>>) {
-    let (graph, weights, samples) = digits_and_samples(name, 3).unwrap();
-    (keygen(graph, weights, &mut |_| ()).unwrap(), samples)
+    let cases = digits_and_samples(name, 3).unwrap();
+    let Case { graph, weights, .. } = cases[0].clone();
+    (keygen(graph, weights, &mut |_| ()).unwrap(), cases.into_iter().map(|case| case.inputs).collect())
 }
