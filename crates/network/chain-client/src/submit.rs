@@ -89,7 +89,7 @@ impl Chain {
 }
 
 /// An account's signatures in the chain's types.
-pub(crate) struct Signer<'a>(pub(crate) &'a dyn Signing);
+pub struct Signer<'a>(pub &'a dyn Signing);
 
 impl subxt::tx::Signer<Config> for Signer<'_> {
     fn account_id(&self) -> AccountId32 {
