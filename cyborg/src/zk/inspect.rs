@@ -11,7 +11,7 @@ use zkml_verifier::proof::Body;
 use zkml_verifier::soundness::{self, StepError};
 use zkml_verifier::{Opening, Proof, VerifierKey, Visibility};
 
-use super::verify::{public, split, visibility_name};
+use super::verify::visibility_name;
 use super::{MAX_KEY_BYTES, verifier_key};
 use crate::cli::InspectZk;
 use crate::error::Failure;
@@ -118,11 +118,10 @@ fn describe_proof(
     let proof = Proof::from_bytes(key.graph(), key.circuit(), content).map_err(unreadable)?;
     describe_visibility(report, proof.statement.input, proof.statement.output);
     describe_soundness(report, key.circuit());
-    let (inputs, outputs) = split(&proof.statement, key.graph().inputs.len());
-    for (name, ports, values) in [
-        ("inputs", Ports::inputs(key.graph()), public(inputs)),
-        ("outputs", Ports::outputs(key.graph()), public(outputs)),
-    ] {
+    let (inputs, outputs) = proof.statement.public(key.graph());
+    for (name, ports, values) in
+        [("inputs", Ports::inputs(key.graph()), inputs), ("outputs", Ports::outputs(key.graph()), outputs)]
+    {
         if let Some(values) = values {
             let (lines, list) = shown(&ports, &values);
             report.json(name, list);
