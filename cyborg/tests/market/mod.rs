@@ -129,7 +129,7 @@ impl Market {
         for miner in miners {
             let at = self.chain.at_finalised().await?;
             let confirm = market::confirm(task, model.verifier.digest(), &at)?;
-            self.chain.submit(&confirm, miner).await?;
+            self.chain.submit(&confirm, *miner).await?;
         }
         Ok(task)
     }

@@ -12,6 +12,7 @@ use cyborg_account::Keypair;
 use cyborg_chain_client::Chain;
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
+use cyborg_chain_client::view::Registered;
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::{Recipient, unwrap};

@@ -3,7 +3,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cyborg_chain_client::view;
-use cyborg_miner::view;
 
 use crate::TestResult;
 use crate::harness::{Plan, run};

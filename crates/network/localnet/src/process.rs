@@ -307,7 +307,7 @@ fn lines_of(
 }
 
 /// What a command printed, and how it ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Completed {
     /// How it ended.
     pub status: ExitStatus,
