@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::submit::Signer;
 use cyborg_chain_client::subxt::config::DefaultExtrinsicParamsBuilder;
 use cyborg_chain_client::subxt::ext::scale_encode::EncodeAsFields;
 use cyborg_chain_client::subxt::tx::StaticPayload;
@@ -63,7 +64,7 @@ impl Person {
     ) -> Result<String> {
         let params = DefaultExtrinsicParamsBuilder::<Config>::new().immortal().nonce(self.nonce).build();
         let call = call.unvalidated();
-        let signed = at.transactions().create_signable_offline(&call, params)?.sign(&self.key)?;
+        let signed = at.transactions().create_signable_offline(&call, params)?.sign(&Signer(&self.key))?;
         self.nonce += 1;
         Ok(hex(signed.encoded()))
     }

@@ -19,7 +19,7 @@ use cyborg_storage_client::coded::{Coded, Event};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::storage::{fetch, upload};
-use cyborg_storage_client::store::Store;
+use cyborg_storage_client::store::FragmentStore;
 use serde::{Deserialize, Serialize};
 
 use crate::system::{peak_bytes, processor_s};
@@ -93,7 +93,7 @@ pub(crate) fn run() -> Result<()> {
 
 async fn moved(job: &Job) -> Result<Moved> {
     let signer: Arc<dyn Signing> = Arc::new(keys::from_seed(&OWNER).context("no key")?);
-    let mut places: Vec<Arc<dyn Store>> = Vec::new();
+    let mut places: Vec<Arc<dyn FragmentStore>> = Vec::new();
     for url in &job.nodes {
         places.push(Arc::new(NodeClient::new(url, Some(signer.clone()))?));
     }

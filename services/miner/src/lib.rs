@@ -57,7 +57,7 @@ use cyborg_envelope::EnvelopeError;
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_primitives::{Account, Digest};
 use cyborg_serving::{Service, bind, serve, until};
-use cyborg_storage_client::storage::Storage;
+use cyborg_storage_client::storage::FileStore;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -104,7 +104,7 @@ pub struct Config {
     /// The chain's node.
     pub chain: String,
     /// Where models are stored.
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<dyn FileStore>,
     /// Address to listen at; port 0 takes any that is free.
     pub listen: SocketAddr,
     /// Certificate and key; plain HTTP without.
@@ -128,7 +128,7 @@ pub struct Config {
 impl Config {
     /// The defaults.
     #[must_use]
-    pub fn new(folder: &Path, unlock: Unlock, signer: Keypair, storage: Arc<dyn Storage>) -> Self {
+    pub fn new(folder: &Path, unlock: Unlock, signer: Keypair, storage: Arc<dyn FileStore>) -> Self {
         Self {
             folder: folder.to_owned(),
             unlock,

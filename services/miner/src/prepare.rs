@@ -13,7 +13,7 @@ use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_envelope::{ContentKey, blob};
 use cyborg_primitives::{Digest, TaskId, WRAPPED_KEY_BYTES};
 use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::storage::{Storage, download};
+use cyborg_storage_client::storage::{FileStore, download};
 use tokio::task::spawn_blocking;
 
 use crate::error::Failure;
@@ -29,7 +29,7 @@ pub(crate) struct Workshop {
     /// Encrypted files on their way.
     pub(crate) folder: PathBuf,
     pub(crate) vault: Vault,
-    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn FileStore>,
     pub(crate) hpke: SecretKey,
 }
 

@@ -168,18 +168,18 @@ impl Gauge for Shared {
 }
 
 /// A running node.
-pub struct Node {
+pub struct StorageNode {
     address: SocketAddr,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Node {
+impl StorageNode {
     /// Opens the folder and serves it.
     ///
     /// # Errors
-    /// Where the folder, the key or the address cannot be used.
+    /// Returns an error if the folder, the key or the address cannot be used.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let folder = config.folder.clone();
         let (quota, disk_folder) = (config.quota_bytes, folder.clone());
@@ -222,7 +222,7 @@ impl Node {
     /// Removes what no manifest lists, now.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// Returns an error if the folder cannot be read.
     pub async fn collect(&self) -> io::Result<Collected> {
         upkeep::collect(self.shared.clone()).await
     }
@@ -230,7 +230,7 @@ impl Node {
     /// Searches everything for rot, now, as fast as it goes.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// Returns an error if the folder cannot be read.
     pub async fn scrub(&self) -> io::Result<Scrubbed> {
         upkeep::scrub(self.shared.clone(), None).await
     }
@@ -248,7 +248,7 @@ impl Node {
     }
 }
 
-/// The node's key, made at its first start. Owners' leaves to store are for this key.
+/// The node's key, made at its first start. Owners' tokens are for this key.
 fn node_key(folder: &Path) -> Result<Keypair, StartError> {
     let path = folder.join("node.key");
     let failed = |reason: String| StartError::Key { path: path.clone(), reason };

@@ -71,7 +71,7 @@ const MAX_FILE_BYTES: u64 = 1024;
 /// Where named keys are.
 ///
 /// # Errors
-/// Where there is no home folder.
+/// Returns an error if there is no home folder.
 pub fn keyring() -> Result<PathBuf, KeyError> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
@@ -81,7 +81,7 @@ pub fn keyring() -> Result<PathBuf, KeyError> {
 /// The key that a user names: `//Alice` and the like, a file, or a name in the keyring.
 ///
 /// # Errors
-/// Where there is no such key, or it is not kept secret.
+/// Returns an error if there is no such key, or it is not kept secret.
 pub fn load(name: &str) -> Result<Keypair, KeyError> {
     if name.starts_with("//") {
         return development(name);
@@ -98,7 +98,7 @@ pub fn load(name: &str) -> Result<Keypair, KeyError> {
 /// Makes a key in a new file, from the system's random bytes. The file holds a phrase of 12 words.
 ///
 /// # Errors
-/// Where the file exists or cannot be written.
+/// Returns an error if the file exists or cannot be written.
 pub fn create(path: &Path) -> Result<Keypair, KeyError> {
     let mut entropy = Zeroizing::new([0; 16]);
     getrandom::fill(&mut *entropy).map_err(KeyError::Random)?;
@@ -141,7 +141,7 @@ fn development(name: &str) -> Result<Keypair, KeyError> {
 /// The key in a file.
 ///
 /// # Errors
-/// Where there is none, or others may read it.
+/// Returns an error if the file holds no key, or others may read it.
 pub fn read(path: &Path) -> Result<Keypair, KeyError> {
     let file_error = |error| KeyError::File { path: path.to_owned(), error };
     let metadata = fs::metadata(path).map_err(file_error)?;

@@ -42,6 +42,9 @@ pub enum ChainError {
     /// The transaction was refused before it came into a block.
     #[error("the chain refused the transaction: {0}")]
     Refused(String),
+    /// The node took the transaction and does not say any more what becomes of it: a block may hold it.
+    #[error("the chain's node lost sight of the transaction: {0}")]
+    Unwatched(String),
     /// The transaction is in a block, and did nothing: the pallet's error and its description.
     #[error("{pallet}: {name}: {description}")]
     Dispatch {

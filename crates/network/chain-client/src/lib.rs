@@ -76,7 +76,7 @@ impl Chain {
     /// Connects, and checks that it is this chain and this version of its runtime.
     ///
     /// # Errors
-    /// Where nobody answers, or something else does.
+    /// Returns an error if nobody answers, or something else does.
     pub async fn connect(url: &str) -> Result<Self, ChainError> {
         let unreachable = |reason: String| ChainError::Unreachable { url: url.to_owned(), reason };
         let rpc = RpcClient::new(open(url).await.map_err(|error| unreachable(error.to_string()))?);
@@ -118,7 +118,7 @@ impl Chain {
     /// The chain as of its latest finalised block.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// Returns an error if the node does not answer.
     pub async fn at_finalised(&self) -> Result<AtBlock, ChainError> {
         Ok(self.client.at_current_block().await?)
     }
@@ -126,7 +126,7 @@ impl Chain {
     /// The chain as of a finalised block.
     ///
     /// # Errors
-    /// Where there is no such block, or the node has forgotten its state.
+    /// Returns an error if there is no such block, or the node has forgotten its state.
     pub async fn at(&self, block: u64) -> Result<AtBlock, ChainError> {
         Ok(self.client.at_block(block).await?)
     }

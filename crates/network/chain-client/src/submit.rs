@@ -36,7 +36,7 @@ impl Finalised {
     /// The transaction's events of one kind, in their order.
     ///
     /// # Errors
-    /// Where an event cannot be decoded.
+    /// Returns an error if an event cannot be decoded.
     pub fn events<E: DecodeAsEvent>(&self) -> Result<Vec<E>, ChainError> {
         self.events.find::<E>().map(|event| event.map_err(ChainError::from)).collect()
     }
@@ -47,7 +47,7 @@ impl Chain {
     /// to do.
     ///
     /// # Errors
-    /// Where it is refused, fails in its pallet, or its outcome stays unknown.
+    /// Returns an error if it is refused, fails in its pallet, or its outcome stays unknown.
     pub async fn submit<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
         let progress = {
             let _one_at_a_time = self.nonces.lock().await;
@@ -67,13 +67,14 @@ impl Chain {
             while let Some(status) = progress.next().await {
                 match status? {
                     TransactionStatus::InFinalizedBlock(block) => return Ok(block),
-                    TransactionStatus::Error { message }
-                    | TransactionStatus::Invalid { message }
-                    | TransactionStatus::Dropped { message } => return Err(ChainError::Refused(message)),
+                    TransactionStatus::Invalid { message } => return Err(ChainError::Refused(message)),
+                    TransactionStatus::Error { message } | TransactionStatus::Dropped { message } => {
+                        return Err(ChainError::Unwatched(message));
+                    }
                     _ => {}
                 }
             }
-            Err(ChainError::Refused("the node stopped watching it".into()))
+            Err(ChainError::Unwatched("it stopped watching it".into()))
         };
         let block = match timeout(PATIENCE, waiting).await {
             Ok(outcome) => outcome?,
@@ -89,7 +90,7 @@ impl Chain {
 }
 
 /// An account's signatures in the chain's types.
-pub(crate) struct Signer<'a>(pub(crate) &'a dyn Signing);
+pub struct Signer<'a>(pub &'a dyn Signing);
 
 impl subxt::tx::Signer<Config> for Signer<'_> {
     fn account_id(&self) -> AccountId32 {
@@ -115,7 +116,7 @@ fn dispatch(error: TransactionEventsError) -> ChainError {
     module_error(&failure).unwrap_or_else(|| ChainError::Refused(failure.to_string()))
 }
 
-/// A pallet's error with what it says of it; `None` where no pallet refused.
+/// A pallet's error with what it says of it; `None` if no pallet refused.
 pub(crate) fn module_error(failure: &DispatchError) -> Option<ChainError> {
     let DispatchError::Module(module) = failure else { return None };
     let details = module.details().ok()?;

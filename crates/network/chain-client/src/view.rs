@@ -1,5 +1,6 @@
 //! Tasks, miners, models, money and debts, as of one final block: the chain's words for owners and miners.
 
+mod miner;
 mod owed;
 
 use cyborg_envelope::hpke::PublicKey;
@@ -15,13 +16,14 @@ use subxt::utils::{AccountId32, Static};
 use crate::runtime::{self, runtime_types};
 use crate::{AtBlock, ChainError};
 
+pub use miner::{Duty, MinerView, free, miner};
 pub use owed::{Draws, Owed, Period, draws, owed};
 pub use runtime_types::pallet_tasks::types::Status;
 
 /// A content key, wrapped for one miner.
 pub type Wrap = [u8; WRAPPED_KEY_BYTES as usize];
 
-/// Where a task may run.
+/// The conditions on the miners of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// Miners that answer; at least 1.
@@ -60,7 +62,7 @@ impl Placement {
 /// A miner that the chain would choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who.
+    /// The miner.
     pub miner: Account,
     /// What it asks per compute hour.
     pub price: u128,
@@ -72,14 +74,14 @@ pub struct Candidate {
     pub distance_km: Option<u32>,
     /// At most 100.
     pub reputation: u8,
-    /// Where it says that it is.
+    /// Its region, in its own words.
     pub region: Region,
 }
 
 /// The best `count` miners for a model, as the chain would choose now.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn ranking(
     at: &AtBlock,
     model: ModelId,
@@ -115,7 +117,7 @@ pub async fn ranking(
 /// One miner's engagement on a task.
 #[derive(Debug)]
 pub struct Assignment {
-    /// Who.
+    /// The miner.
     pub miner: Account,
     /// As what.
     pub role: Role,
@@ -174,10 +176,10 @@ impl TaskView {
     }
 }
 
-/// A task; `None` where it is vacated or never was.
+/// A task; `None` if it is vacated or never was.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn task(at: &AtBlock, id: TaskId) -> Result<Option<TaskView>, ChainError> {
     let entry = at.storage().entry(runtime::storage().tasks().tasks())?;
     let Some(found) = entry.try_fetch((id,)).await? else { return Ok(None) };
@@ -198,23 +200,23 @@ pub async fn task(at: &AtBlock, id: TaskId) -> Result<Option<TaskView>, ChainErr
     }))
 }
 
-/// Where a miner is reached, and how it is written to.
+/// A miner's URL, and the key that messages to it are sealed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// Its URL, in its own words.
     pub endpoint: String,
     /// What is sealed to it.
     pub hpke: PublicKey,
-    /// Where it says that it is.
+    /// Its region, in its own words.
     pub region: Region,
-    /// What it says that its machine can do.
+    /// Its machine, in its own words.
     pub capacity: Capacity,
 }
 
 /// A registered miner.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn contact(at: &AtBlock, miner: &Account) -> Result<Option<Contact>, ChainError> {
     let entry = at.storage().entry(runtime::storage().miners().miners())?;
     let Some(found) = entry.try_fetch((AccountId32(*miner),)).await? else { return Ok(None) };
@@ -242,10 +244,10 @@ pub struct Terms {
     pub proofs_left: u128,
 }
 
-/// What a miner is paid on a task; `None` where it has no part in it.
+/// What a miner is paid on a task; `None` if it has no part in it.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn terms(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Terms>, ChainError> {
     let meters = at.storage().entry(runtime::storage().payments().meters())?;
     let escrows = at.storage().entry(runtime::storage().payments().escrows())?;
@@ -278,7 +280,7 @@ pub struct Attested {
 /// What a miner attested for a task.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn attested(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Attested>, ChainError> {
     let entry = at.storage().entry(runtime::storage().tasks().attestations())?;
     let Some(found) = entry.try_fetch((id, AccountId32(*miner))).await? else { return Ok(None) };
@@ -323,7 +325,7 @@ impl ModelView {
 /// A registered model.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn model(at: &AtBlock, id: ModelId) -> Result<Option<ModelView>, ChainError> {
     let entry = at.storage().entry(runtime::storage().models().models())?;
     let Some(found) = entry.try_fetch((id,)).await? else { return Ok(None) };
@@ -361,7 +363,7 @@ pub async fn registered(at: &AtBlock, id: ModelId) -> Result<Option<Registered>,
 /// The latest listed model that satisfies a condition.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn find_model(
     at: &AtBlock,
     wanted: impl Fn(&ModelView) -> bool,
@@ -381,7 +383,7 @@ pub async fn find_model(
 /// The tasks of an owner that are not vacated.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn tasks_of(at: &AtBlock, owner: &Account) -> Result<Vec<TaskId>, ChainError> {
     let mut tasks = at.storage().iter(runtime::storage().tasks().tasks(), ()).await?;
     let mut own = Vec::new();

@@ -15,7 +15,7 @@ const READERS: usize = 2;
 /// Feeds a file from its beginning to a hash, while what follows is read. The file's length.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// Returns an error if it cannot be read.
 pub fn read_through(file: &File, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
     thread::scope(|scope| {
         let mut readers = Vec::with_capacity(READERS);
@@ -64,7 +64,7 @@ fn read_block(file: &File, block: u64, mut buffer: Vec<u8>) -> io::Result<(Vec<u
 /// own name. A crash leaves the old content or the new.
 ///
 /// # Errors
-/// Where the folder cannot be written.
+/// Returns an error if the folder cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(".part");
@@ -83,7 +83,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Gives a file that is on the disk its final name, and puts the name on the disk too.
 ///
 /// # Errors
-/// Where the folder cannot be written.
+/// Returns an error if the folder cannot be written.
 pub fn persist(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder(to)
@@ -92,7 +92,7 @@ pub fn persist(from: &Path, to: &Path) -> io::Result<()> {
 /// Puts the names in a file's folder on the disk.
 ///
 /// # Errors
-/// Where the folder cannot be opened.
+/// Returns an error if the folder cannot be opened.
 pub fn sync_folder(of: &Path) -> io::Result<()> {
     let folder = match of.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

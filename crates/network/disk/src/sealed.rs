@@ -13,7 +13,7 @@ use crate::files::read_through;
 /// BLAKE3 of a file from its beginning, and its length.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// Returns an error if it cannot be read.
 pub fn digest_of(file: &File) -> io::Result<(Digest, u64)> {
     let mut hasher = blake3::Hasher::new();
     let bytes = read_through(file, |bytes| {
@@ -36,7 +36,7 @@ impl Sealed {
     /// [`Self::is_unchanged`] tells afterwards.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn new(plaintext: File, key: &ContentKey, context: &[u8]) -> Result<Self, EnvelopeError> {
         let (digest, bytes) = digest_of(&plaintext)?;
         let salt = synthetic_salt(key, context, &digest, bytes);
@@ -60,7 +60,7 @@ impl Sealed {
     /// The bytes of the blob from an offset on.
     ///
     /// # Errors
-    /// Where the range ends beyond the blob, or the file cannot be read or became shorter.
+    /// Returns an error if the range ends beyond the blob, or the file cannot be read or became shorter.
     pub fn read_at(&self, mut offset: u64, mut into: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(into.len() as u64);
         if end.is_none_or(|end| end > self.layout.blob_bytes) {
@@ -108,7 +108,7 @@ impl Sealed {
     /// Reads the file again: whether it is still what was sealed.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn is_unchanged(&self) -> io::Result<bool> {
         Ok(digest_of(&self.plaintext)? == (self.digest, self.layout.plaintext_bytes))
     }

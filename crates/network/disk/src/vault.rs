@@ -100,7 +100,7 @@ impl Unlock {
 /// Writes a new key file (mode 0600); one that is there stays.
 ///
 /// # Errors
-/// Where there is no randomness, or the file cannot be written.
+/// Returns an error if there is no randomness, or the file cannot be written.
 pub fn make_key_file(path: &Path) -> Result<(), DiskError> {
     if path.exists() {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
@@ -131,10 +131,10 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Unlocks the vault of a folder, or makes one where there is none.
+    /// Unlocks the vault of a folder, or makes one if there is none.
     ///
     /// # Errors
-    /// Where it cannot be unlocked with this, or the folder cannot be written.
+    /// Returns an error if it cannot be unlocked with this, or the folder cannot be written.
     pub fn open(folder: &Path, unlock: &Unlock) -> Result<Self, DiskError> {
         match fs::read(folder.join(FILE_NAME)) {
             Ok(bytes) => Ok(Self { folder: folder.to_owned(), key: decode(&bytes, unlock)? }),
@@ -151,7 +151,7 @@ impl Vault {
     /// From now on this unlocks it, and what did before does not.
     ///
     /// # Errors
-    /// Where there is no randomness, or the file cannot be written.
+    /// Returns an error if there is no randomness, or the file cannot be written.
     pub fn relock(&self, unlock: &Unlock) -> Result<(), DiskError> {
         let kdf = match unlock {
             Unlock::Passphrase(_) => Kdf { memory_kib: MEMORY_KIB, passes: PASSES, lanes: LANES },
@@ -165,7 +165,7 @@ impl Vault {
     /// [`Self::path`], with the name as context.
     ///
     /// # Errors
-    /// Where the name is none.
+    /// Returns an error if the name is invalid.
     pub fn entry_key(&self, name: &str) -> Result<ContentKey, DiskError> {
         Ok(self.key.derive("cyborg vault entry v1", &[check_name(name)?.as_bytes()]))
     }
@@ -173,7 +173,7 @@ impl Vault {
     /// Where an entry lies.
     ///
     /// # Errors
-    /// Where the name is none.
+    /// Returns an error if the name is invalid.
     pub fn path(&self, name: &str) -> Result<PathBuf, DiskError> {
         Ok(self.folder.join(format!("{}.{SUFFIX}", check_name(name)?)))
     }
@@ -181,16 +181,16 @@ impl Vault {
     /// Seals an entry; it replaces one of this name, whole or not at all.
     ///
     /// # Errors
-    /// Where the name is none, or it cannot be written.
+    /// Returns an error if the name is invalid, or the entry cannot be written.
     pub fn put(&self, name: &str, plaintext: &[u8]) -> Result<(), DiskError> {
         let sealed = blob::seal(&self.entry_key(name)?, name.as_bytes(), plaintext)?;
         Ok(files::write_private(&self.path(name)?, &sealed)?)
     }
 
-    /// Opens an entry; `None` where there is none.
+    /// Opens an entry; `None` if there is none.
     ///
     /// # Errors
-    /// Where it was altered or exchanged, or cannot be read.
+    /// Returns an error if it was altered or exchanged, or cannot be read.
     pub fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, DiskError> {
         match fs::read(self.path(name)?) {
             Ok(sealed) => Ok(Some(blob::open(&self.entry_key(name)?, name.as_bytes(), &sealed)?)),
@@ -199,10 +199,10 @@ impl Vault {
         }
     }
 
-    /// Removes an entry; true where there was one.
+    /// Removes an entry; true if there was one.
     ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// Returns an error if it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<bool, DiskError> {
         let path = self.path(name)?;
         match fs::remove_file(&path) {

@@ -14,7 +14,7 @@ impl ContentKey {
     /// A fresh one from the operating system's randomness.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Returns an error if the system gives none.
     pub fn generate() -> Result<Self, EnvelopeError> {
         let mut key = Self([0; 32]);
         fill_random(&mut key.0)?;

@@ -33,7 +33,7 @@ use crate::records::RequestRecord;
 
 /// Pause before a miner that is busy is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often another number is taken where one was used by another copy of the book.
+/// Numbers tried in a row if other copies of the records have used them.
 const MAX_NUMBERS: u32 = 16;
 
 /// How an owner asks.
@@ -41,16 +41,16 @@ const MAX_NUMBERS: u32 = 16;
 pub struct Asking {
     /// Only this miner.
     pub miner: Option<Account>,
-    /// Most that is paid for the answer; the tariff where there is none.
+    /// Most that is paid for the answer; without a cap the tariff.
     pub price_cap: Option<u128>,
-    /// How long an answer is waited for, all miners together.
+    /// How long to wait for an answer, all miners together.
     pub patience: Duration,
 }
 
 /// An answer that was checked.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// Who.
+    /// The miner that answered.
     pub miner: Account,
     /// Which request.
     pub number: RequestNumber,
@@ -77,7 +77,7 @@ pub enum Outcome {
     Verified {
         /// In which block.
         block: u64,
-        /// What the miner got; `None` where the escrow could not pay.
+        /// What the miner got; `None` if the escrow could not pay.
         paid: Option<u128>,
     },
     /// The chain has verified a proof of another answer than the one that the miner signed.
@@ -100,7 +100,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// Asks whoever serves a task, one after another until somebody answers, and checks the answer.
     ///
     /// # Errors
-    /// Where the task is over, the input does not fit, or nobody answers in time.
+    /// Returns an error if the task is over, the input does not fit, or nobody answers in time.
     pub async fn ask(
         &self,
         http: &impl Carrier,
@@ -224,7 +224,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                         block: at.block_number(),
                     }));
                 }
-                // Another copy of the book was used for this task: the numbers go on from there.
+                // Another copy of the records was used for this task: the numbers go on from there.
                 Sent::Used => {
                     settled = record.authorisation.number;
                     signed.remove(&miner);
@@ -316,7 +316,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// and an acknowledgement reaches no further than the first one. How many are answered now.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read.
+    /// Returns an error if the records or the chain cannot be read.
     pub async fn ask_again(
         &self,
         http: &impl Carrier,
@@ -346,11 +346,11 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         Ok(answered)
     }
 
-    /// Tells a miner that all it was asked is answered, where that is what pays it. Up to which
-    /// number.
+    /// Tells a miner that all its requests are answered, under the policy in which that pays it. The last
+    /// number that is acknowledged.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the miner does not take it.
+    /// Returns an error if the records or the chain cannot be read, or the miner does not take it.
     pub async fn acknowledge(
         &self,
         http: &impl Carrier,
@@ -391,7 +391,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// loses its bond.
     ///
     /// # Errors
-    /// Where the chain refuses.
+    /// Returns an error if the chain refuses.
     pub async fn demand(&self, answered: &Answered) -> Result<(), OwnerError> {
         let receipt = SignedReceipt {
             receipt: Static(answered.receipt),
@@ -409,10 +409,10 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         }
     }
 
-    /// Waits until the chain has judged the proof of an answer; `None` where it has not in time.
+    /// Waits until the chain has judged the proof of an answer; `None` if it has not in time.
     ///
     /// # Errors
-    /// Where the chain cannot be asked.
+    /// Returns an error if the chain cannot be asked.
     pub async fn verdict(
         &self,
         answered: &Answered,

@@ -1,7 +1,7 @@
 //! Deployment: a model encrypted, stored, registered, given to miners, and watched until they serve
 //! (whitepaper section 3.3, steps 1 to 8).
 //!
-//! Each step looks first whether it was done before, in the book and on the chain: a deployment that
+//! Each step looks first whether it was done before, in the records and on the chain: a deployment that
 //! was broken off is begun again with the same words, and goes on.
 
 use std::fs;
@@ -19,7 +19,7 @@ use cyborg_primitives::task::{ProofPolicy, Role};
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Account, Digest, ModelId, TaskId};
 use cyborg_protocol::bundle::{self, Deployment, test_digest};
-use cyborg_storage_client::storage::{Storage, upload};
+use cyborg_storage_client::storage::{FileStore, upload};
 use zkml_graph::Graph;
 use zkml_prover::ProverKey;
 use zkml_verifier::VerifierKey;
@@ -30,7 +30,7 @@ use crate::owner::Owner;
 use crate::ports::{Clock, Records};
 use crate::records::{ModelRecord, TaskRecord};
 
-/// How often the chain is asked how far miners are.
+/// Interval at which the chain is asked for the miners' progress.
 const POLL: Duration = Duration::from_millis(200);
 /// Candidates of a placement that are looked at beyond those needed.
 const SPARE: u32 = 16;
@@ -42,9 +42,9 @@ pub struct Order {
     pub placement: Placement,
     /// Compute time bought for answers, in milliseconds, all miners together.
     pub compute_ms: u64,
-    /// Most per compute hour; what the best miners ask where there is none.
+    /// Most per compute hour; without it what the best miners ask.
     pub price_cap: Option<u128>,
-    /// Most per proof; what the best miners' proofs cost where there is none.
+    /// Most per proof; without it what the best miners' proofs cost.
     pub proof_cap: Option<u128>,
     /// Proofs bought.
     pub max_proofs: u32,
@@ -101,9 +101,9 @@ pub enum Progress {
     Wrapped(Account),
     /// A miner has attested, and serves.
     Confirmed {
-        /// Who.
+        /// The miner.
         miner: Account,
-        /// Whether its test came out as the owner's own; `None` where that is not known.
+        /// Whether its test came out as the owner's own; `None` if that is not known.
         test: Option<bool>,
     },
     /// A miner left before it served.
@@ -124,11 +124,11 @@ impl<S: Signing, K: Clock> Owner<OwnerRecords, S, K> {
     /// input's range.
     ///
     /// # Errors
-    /// Where it cannot be encrypted or stored.
+    /// Returns an error if it cannot be encrypted or stored.
     pub async fn store(
         &self,
         product: Product<'_>,
-        storage: &dyn Storage,
+        storage: &dyn FileStore,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<ModelRecord, OwnerError> {
         let key = product.verifier.digest();
@@ -172,7 +172,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// Registers a stored model, unless that is done.
     ///
     /// # Errors
-    /// Where the chain refuses the key, or another model has its number.
+    /// Returns an error if the chain refuses the key, or another model has its number.
     pub async fn register(
         &self,
         record: &mut ModelRecord,
@@ -207,7 +207,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                     memory_mib,
                     None,
                 );
-                let done = self.submit_patiently(&register).await?;
+                let done = self.submit_once(&register).await?;
                 let events = done.events::<runtime::models::events::Registered>()?;
                 events.first().ok_or(OwnerError::OtherModel(0))?.model
             }
@@ -221,7 +221,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// What an order would cost at most, by the miners that the chain would choose now.
     ///
     /// # Errors
-    /// Where nobody satisfies it.
+    /// Returns an error if nobody satisfies it.
     pub async fn offer(&self, model: ModelId, memory_mib: u32, order: &Order) -> Result<Offer, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let wanted = u32::from(order.placement.replicas) + u32::from(order.placement.standbys);
@@ -254,10 +254,10 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 
     /// Submits a task for a registered model. One that was submitted before a crash, and of which
-    /// the book does not know the number, is taken instead of a second one.
+    /// the records do not know the number, is taken instead of a second one.
     ///
     /// # Errors
-    /// Where the chain refuses.
+    /// Returns an error if the chain refuses.
     pub async fn submit(
         &self,
         record: &ModelRecord,
@@ -294,7 +294,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             delegate: order.delegate.map(AccountId32),
             standbys_read_now: order.standbys_read_now,
         };
-        let done = self.submit_patiently(&runtime::transactions().tasks().submit(spec)).await?;
+        let done = self.submit_once(&runtime::transactions().tasks().submit(spec)).await?;
         let events = done.events::<runtime::tasks::events::Submitted>()?;
         let id = events.first().ok_or(OwnerError::OtherModel(model))?.task;
         self.records.number_task(id, &task).await?;
@@ -318,7 +318,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// were given a key. `outputs` are those of the test, where the owner has computed them.
     ///
     /// # Errors
-    /// Where the task ends meanwhile, or not enough miners serve in time.
+    /// Returns an error if the task ends meanwhile, or not enough miners serve in time.
     pub async fn until_running(
         &self,
         task: TaskId,
@@ -371,7 +371,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
 /// A key's costs as the chain counts them.
 ///
 /// # Errors
-/// Where they are more than it can count.
+/// Returns an error if they are more than it can count.
 pub fn cost(key: &VerifierKey) -> Result<Cost, OwnerError> {
     let cost = key.cost();
     let count = |value: u64| u32::try_from(value).map_err(|_| OwnerError::TooLarge);

@@ -61,7 +61,7 @@ pub enum OwnerError {
     Foreign {
         /// Which task.
         task: TaskId,
-        /// Where it was looked for.
+        /// The folder that was searched.
         folder: PathBuf,
     },
     /// The task is over.
@@ -77,13 +77,13 @@ pub enum OwnerError {
         task: TaskId,
         /// Its owner.
         owner: Address,
-        /// Who asked.
+        /// The account that asked.
         asked: Address,
     },
     /// The price cap is below the tariff: no miner would answer.
     #[error("miner {miner} asks {price} for an answer, and the price cap is {cap}")]
     PriceCap {
-        /// Who.
+        /// The miner.
         miner: Address,
         /// What an answer costs.
         price: Cyb,
@@ -126,7 +126,7 @@ pub enum OwnerError {
     /// A miner refuses for good.
     #[error("miner {miner} refuses request {number}: {status}: {message}")]
     Refused {
-        /// Who.
+        /// The miner.
         miner: Address,
         /// Which request.
         number: RequestNumber,
@@ -138,7 +138,7 @@ pub enum OwnerError {
     /// What came is no answer to the request.
     #[error("the answer of miner {miner} to request {number} is not valid: {source}")]
     Answer {
-        /// Who.
+        /// The miner.
         miner: Address,
         /// Which request.
         number: RequestNumber,
@@ -150,7 +150,7 @@ pub enum OwnerError {
         "miner {miner} sent another output than it signed for request {number}: the answer is worth nothing, and only a proof of what it signed pays it"
     )]
     OtherOutput {
-        /// Who.
+        /// The miner.
         miner: Address,
         /// Which request.
         number: RequestNumber,
@@ -161,10 +161,10 @@ pub enum OwnerError {
     /// HTTP cannot be spoken at all.
     #[error("no HTTP client: {0}")]
     Http(String),
-    /// A URL on chain is none.
-    #[error("miner {miner} is registered at `{endpoint}`, which is no http or https URL")]
+    /// The endpoint registered on chain is not an http or https URL.
+    #[error("miner {miner} is registered at `{endpoint}`, which is not an http or https URL")]
     Endpoint {
-        /// Who.
+        /// The miner.
         miner: Address,
         /// Its words.
         endpoint: String,

@@ -49,7 +49,7 @@ impl OwnerRecords {
     /// The records of a chain, below a folder; made where they are missing.
     ///
     /// # Errors
-    /// Where the folder cannot be made.
+    /// Returns an error if the folder cannot be made.
     pub fn open(folder: &Path, genesis: &Digest) -> Result<Self, OwnerError> {
         let records = Self { folder: folder.join(hex16(genesis)) };
         records.make(&records.folder.join("models"))?;
@@ -128,10 +128,10 @@ impl OwnerRecords {
         self.miner_folder(task, miner).join(format!("{number}.{kind}"))
     }
 
-    /// The highest number that was signed for a miner; 0 for none.
+    /// The highest number that was signed for a miner; 0 if there is none.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn last_request(&self, task: TaskId, miner: &Account) -> Result<RequestNumber, OwnerError> {
         let mut last = self.get(&self.miner_folder(task, miner).join("last"))?.unwrap_or(0_u64);
         // A crash may have come between the request and this note of it.
@@ -144,7 +144,7 @@ impl OwnerRecords {
     /// An answer as it came.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn answer(
         &self,
         task: TaskId,

@@ -5,7 +5,7 @@
 //! owner's part is a hash chain for each miner, fixed before the miner commits to anything: BLAKE2b-256
 //! applied `LINKS` times to a start that is derived from the task's seed, the miner, and how many
 //! chains were used up before. Where on it the next preimage is follows from the chain's anchor alone,
-//! so that nothing has to be remembered, and copies of the book agree.
+//! so that nothing has to be remembered, and copies of the records agree.
 
 use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest as _};
@@ -92,7 +92,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// Fixes a hash chain for every sampled miner that has none, or none that is left.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the chain refuses.
+    /// Returns an error if the records or the chain cannot be read, or the chain refuses.
     pub async fn set_anchors(&self, task: TaskId) -> Result<Vec<Account>, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let view = self.own_task(&at, task).await?;
@@ -128,7 +128,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// Reveals the owner's part of every draw that is due.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the chain refuses.
+    /// Returns an error if the records or the chain cannot be read, or the chain refuses.
     pub async fn reveal(
         &self,
         at: &AtBlock,
@@ -151,7 +151,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             let call = runtime::transactions().proofs().reveal(task, AccountId32(part.miner), preimage);
             match self.submit_patiently(&call).await {
                 Ok(_) => revealed.push((part.miner, draws.next.saturating_sub(1))),
-                // Too late, or another copy of the book was faster: the draw took place.
+                // Too late, or another copy of the records was faster: the draw took place.
                 Err(ChainError::Dispatch { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -163,7 +163,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// is vacated or the chain cannot be reached.
     ///
     /// # Errors
-    /// Where the book or the chain cannot be read, or the chain refuses.
+    /// Returns an error if the records or the chain cannot be read, or the chain refuses.
     pub async fn keep(&self, task: TaskId, tell: &mut (dyn FnMut(Kept) + Send)) -> Result<(), OwnerError> {
         let mut follow = self.chain.follow(None).await?;
         let mut at = self.chain.at_finalised().await?;

@@ -22,11 +22,11 @@ use cyborg_primitives::Account;
 use cyborg_storage_client::cess::CessGateway;
 use cyborg_storage_client::coded::{Coded, Observer};
 use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::manifest::{Code, MAX_PLACE_BYTES};
+use cyborg_storage_client::manifest::{Code, MAX_LOCATION_BYTES};
 use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::object::{ObjectPlace, S3Settings};
-use cyborg_storage_client::storage::Storage;
-use cyborg_storage_client::store::Store;
+use cyborg_storage_client::object::{ObjectLocation, S3Settings};
+use cyborg_storage_client::storage::FileStore;
+use cyborg_storage_client::store::FragmentStore;
 use reqwest::Url;
 
 /// Variable with the identifier of a bucket's key.
@@ -89,7 +89,7 @@ pub enum LocationError {
     #[error("CESS repairs what it keeps itself")]
     RepairsItself,
     /// A manifest cannot name it.
-    #[error("a location whose name has {got} bytes; manifests take {MAX_PLACE_BYTES}")]
+    #[error("a location whose name has {got} bytes; manifests take {MAX_LOCATION_BYTES}")]
     TooLong {
         /// Bytes found.
         got: usize,
@@ -136,7 +136,7 @@ enum Locations {
 /// Checks names, and that they go together. Nothing is asked or opened.
 ///
 /// # Errors
-/// Where a name is of no kind, or they do not go together.
+/// Returns an error if a name is of no kind, or they do not go together.
 pub fn check(names: &[String]) -> Result<(), LocationError> {
     locations(names).map(drop)
 }
@@ -146,14 +146,14 @@ pub fn check(names: &[String]) -> Result<(), LocationError> {
 /// named; or all of a file in one location, where the only location is a folder, a bucket or CESS.
 ///
 /// # Errors
-/// Where the names are not as [`check`] wants them, a folder is not there, or the environment has no
+/// Returns an error if the names are not as [`check`] wants them, a folder is not there, or the environment has no
 /// key for a bucket.
 pub fn storage(
     names: &[String],
     roots: &[Vec<u8>],
     signer: &Keypair,
     observer: Option<Observer>,
-) -> Result<Arc<dyn Storage>, LocationError> {
+) -> Result<Arc<dyn FileStore>, LocationError> {
     match locations(names)? {
         Locations::Coded(locations) => Ok(Arc::new(over(&locations, roots, signer, observer)?)),
         Locations::Gateway(Gateway { url, territory }) => {
@@ -166,7 +166,7 @@ pub fn storage(
 /// As [`storage`], of locations whose fragments can be looked at and repaired.
 ///
 /// # Errors
-/// As there, and where the name is that of CESS.
+/// Returns an error as there, and if the name is that of CESS.
 pub fn coded(
     names: &[String],
     roots: &[Vec<u8>],
@@ -200,7 +200,7 @@ fn over(
 /// Asks a location whether it can be read. That needs no account.
 ///
 /// # Errors
-/// Where it cannot be used, or does not answer as its kind does.
+/// Returns an error if it cannot be used, or does not answer as its kind does.
 pub async fn ask(name: &str, roots: &[Vec<u8>]) -> Result<(), LocationError> {
     match named(name)? {
         Named::Location(Location::Node(url)) => {
@@ -320,25 +320,25 @@ impl Location {
         signer: &Arc<dyn Signing>,
         roots: &[Vec<u8>],
         environment: Environment<'_>,
-    ) -> Result<Arc<dyn Store>, LocationError> {
-        let store: Arc<dyn Store> = match self {
+    ) -> Result<Arc<dyn FragmentStore>, LocationError> {
+        let store: Arc<dyn FragmentStore> = match self {
             Self::Node(url) => Arc::new(NodeClient::new(url, Some(signer.clone()))?.with_roots(roots)?),
             Self::Folder(path) => Arc::new(folder(path)?),
             Self::Bucket(name) => Arc::new(bucket(name, environment)?),
         };
         let got = store.location().len();
-        if got > MAX_PLACE_BYTES { Err(LocationError::TooLong { got }) } else { Ok(store) }
+        if got > MAX_LOCATION_BYTES { Err(LocationError::TooLong { got }) } else { Ok(store) }
     }
 }
 
 /// A folder that is there. To make one would hide that a share is not mounted.
-fn folder(path: &Path) -> Result<ObjectPlace, LocationError> {
+fn folder(path: &Path) -> Result<ObjectLocation, LocationError> {
     let unreadable = |source| LocationError::Unreadable { folder: path.to_owned(), source };
     std::fs::read_dir(path).map_err(unreadable)?;
-    Ok(ObjectPlace::folder(path)?)
+    Ok(ObjectLocation::folder(path)?)
 }
 
-fn bucket(name: &str, environment: Environment<'_>) -> Result<ObjectPlace, LocationError> {
+fn bucket(name: &str, environment: Environment<'_>) -> Result<ObjectLocation, LocationError> {
     let needed = |name| environment(name).ok_or(LocationError::Variable(name));
     let endpoint = environment(ENDPOINT_URL);
     // Manifests name it.
@@ -348,7 +348,7 @@ fn bucket(name: &str, environment: Environment<'_>) -> Result<ObjectPlace, Locat
     if endpoint.as_ref().is_some_and(|endpoint| !is_good(endpoint)) {
         return Err(LocationError::Endpoint);
     }
-    Ok(ObjectPlace::s3(&S3Settings {
+    Ok(ObjectLocation::s3(&S3Settings {
         bucket: name.to_owned(),
         region: environment(REGION).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
         endpoint,

@@ -112,6 +112,58 @@ pub(crate) fn words(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::executor::block_on;
+
+    /// Answers every call alike, without a socket.
+    struct Fake {
+        status: u16,
+        retry_after: Option<Duration>,
+        chunks: Vec<Vec<u8>>,
+    }
+
+    impl Carrier for Fake {
+        type Body = std::vec::IntoIter<Vec<u8>>;
+
+        async fn send(&self, _: Call) -> Result<Reply<Self::Body>, String> {
+            let body = self.chunks.clone().into_iter();
+            Ok(Reply { status: self.status, retry_after: self.retry_after, body })
+        }
+    }
+
+    impl Body for std::vec::IntoIter<Vec<u8>> {
+        async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+            Ok(self.next())
+        }
+    }
+
+    #[test]
+    fn a_status_and_its_retry_after_say_what_to_do() {
+        let ask = |status, retry_after| {
+            let http = Fake { status, retry_after, chunks: vec![b"wo".to_vec(), b"rds\n".to_vec()] };
+            block_on(post(&http, String::new(), Vec::new(), Duration::from_secs(1)))
+        };
+        let second = Some(Duration::from_secs(1));
+        assert!(matches!(ask(200, None), Said::Done(body) if body == b"words\n"));
+        for status in [409, 429, 503] {
+            let said = ask(status, second);
+            assert!(matches!(said, Said::Later { reason, after } if reason == "words" && after == second));
+        }
+        assert!(matches!(ask(409, None), Said::Used));
+        for status in [404, 408, 429, 500, 503] {
+            assert!(matches!(ask(status, None), Said::Later { after: None, .. }), "{status}");
+        }
+        for status in [400, 401, 402, 410, 413, 422] {
+            assert!(matches!(ask(status, None), Said::No { status: said, .. } if said == status));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_does_not_end_is_not_read_to_its_end() {
+        let piece = vec![7; MAX_ANSWER_BYTES / 4];
+        let http = Fake { status: 200, retry_after: None, chunks: vec![piece; 5] };
+        let said = block_on(get(&http, String::new(), Duration::from_secs(1)));
+        assert!(matches!(said, Said::Later { after: None, .. }));
+    }
 
     #[test]
     fn a_pause_is_as_long_as_asked_for_and_not_the_same_for_all() {

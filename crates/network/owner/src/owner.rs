@@ -21,7 +21,7 @@ use crate::files::OwnerRecords;
 use crate::native::SystemClock;
 use crate::ports::{Clock, Records};
 
-/// How often a transaction is signed, and the pause between, where others of the account are faster.
+/// Times that a transaction is signed, and the pause between, if other programs of the account are faster.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -69,13 +69,27 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         Recipient { genesis: self.genesis(), task, miner: *miner }
     }
 
-    /// Submits a call. Where the node refuses the transaction because another program of this account has
-    /// used its number meanwhile, it is signed again.
+    /// Submits a call that may be done twice. If the node refuses the transaction because another program
+    /// of this account has used its number meanwhile, or loses sight of it, it is signed again.
     pub(crate) async fn submit_patiently<C: Payload>(&self, call: &C) -> Result<Finalised, ChainError> {
+        let again = |error: &ChainError| matches!(error, ChainError::Refused(_) | ChainError::Unwatched(_));
+        self.submit_while(call, again).await
+    }
+
+    /// Submits a call that must not be done twice. It is signed again only if the node refused it.
+    pub(crate) async fn submit_once<C: Payload>(&self, call: &C) -> Result<Finalised, ChainError> {
+        self.submit_while(call, |error| matches!(error, ChainError::Refused(_))).await
+    }
+
+    async fn submit_while<C: Payload>(
+        &self,
+        call: &C,
+        again: impl Fn(&ChainError) -> bool,
+    ) -> Result<Finalised, ChainError> {
         for _ in 1..ATTEMPTS {
             match self.chain.submit(call, &self.signer).await {
-                Err(ChainError::Refused(reason)) => {
-                    tracing::debug!(reason, "another program of this account was faster");
+                Err(error) if again(&error) => {
+                    tracing::debug!(%error, "the transaction is signed again");
                     self.clock.sleep(PAUSE).await;
                 }
                 other => return other,
@@ -87,7 +101,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// The key that answers of a task are sealed to.
     ///
     /// # Errors
-    /// Where the task's record is not here.
+    /// Returns an error if the task's record is not here.
     pub async fn result_key(&self, task: TaskId) -> Result<SecretKey, OwnerError> {
         Ok(SecretKey::from_seed(&self.records.task(task).await?.result_seed))
     }
@@ -95,7 +109,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// A task that is not vacated, of this owner or one whose delegate it is.
     ///
     /// # Errors
-    /// Where it is vacated, or the node does not answer.
+    /// Returns an error if it is vacated, or the node does not answer.
     pub async fn task(&self, at: &AtBlock, task: TaskId) -> Result<TaskView, OwnerError> {
         view::task(at, task).await?.ok_or(OwnerError::Vacated(task))
     }
@@ -103,7 +117,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// A task of this owner.
     ///
     /// # Errors
-    /// Where it is vacated, or another's.
+    /// Returns an error if it is vacated, or another's.
     pub async fn own_task(&self, at: &AtBlock, task: TaskId) -> Result<TaskView, OwnerError> {
         let view = self.task(at, task).await?;
         if view.owner == self.account() {
@@ -117,7 +131,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     /// chain, and says for whom.
     ///
     /// # Errors
-    /// Where the book does not have the task, a miner's key is none, or the chain refuses.
+    /// Returns an error if the records do not have the task, a miner's key is invalid, or the chain refuses.
     pub async fn wrap_keys(&self, task: TaskId) -> Result<Vec<Account>, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let task_view = self.own_task(&at, task).await?;

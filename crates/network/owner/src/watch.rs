@@ -23,7 +23,7 @@ pub enum StatusError {
     /// Nobody answers, or the answer breaks off.
     #[error("{url}: {reason}")]
     Unreachable {
-        /// Who was asked.
+        /// The side that was asked.
         url: String,
         /// What went wrong.
         reason: String,
@@ -31,7 +31,7 @@ pub enum StatusError {
     /// The miner refuses.
     #[error("{url} refused: {status} {message}")]
     Refused {
-        /// Who was asked.
+        /// The side that was asked.
         url: String,
         /// HTTP status; 503 where asking again helps.
         status: u16,
@@ -41,7 +41,7 @@ pub enum StatusError {
     /// What came is no challenge.
     #[error("{url} sent no challenge")]
     NoChallenge {
-        /// Who was asked.
+        /// The side that was asked.
         url: String,
     },
     /// An event goes on for ever.
@@ -50,7 +50,7 @@ pub enum StatusError {
         /// Most bytes.
         max: usize,
     },
-    /// An event is none of this stream.
+    /// An event cannot be decoded.
     #[error("an event that cannot be read: {reason}")]
     Event {
         /// Why.
@@ -119,7 +119,7 @@ impl<B: Body> Watch<B> {
     /// long a silence may last: a miner sends something every 15 seconds.
     ///
     /// # Errors
-    /// Where the miner cannot be reached or refuses.
+    /// Returns an error if the miner cannot be reached or refuses.
     pub async fn open(
         http: &impl Carrier<Body = B>,
         endpoint: &str,
@@ -140,11 +140,11 @@ impl<B: Body> Watch<B> {
         Ok(Self { task, url, body, events: Events::default() })
     }
 
-    /// The next status; `None` where the stream has ended: after [`ENDED`] the task is over, else the
+    /// The next status; `None` once the stream has ended: after [`ENDED`] the task is over, else the
     /// miner was stopped.
     ///
     /// # Errors
-    /// Where the stream breaks off, or is none.
+    /// Returns an error if the stream breaks off, or an event cannot be decoded.
     pub async fn next(&mut self) -> Result<Option<Status>, StatusError> {
         loop {
             if let Some(event) = self.events.next()? {

@@ -77,7 +77,7 @@ impl<'a> Deployment<'a> {
     /// Reads a deployment. Nothing is allocated beyond what the bytes themselves hold.
     ///
     /// # Errors
-    /// Where they are none.
+    /// Returns an error if they are not a deployment.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, BundleError> {
         let mut rest = bytes.strip_prefix(&MAGIC).ok_or(BundleError::NotADeployment)?;
         let length = u64::from_le_bytes(take(&mut rest, "key")?);

@@ -14,7 +14,7 @@ fn info(recipient: &Recipient) -> Vec<u8> {
 /// Seals a line.
 ///
 /// # Errors
-/// Where nothing can be sealed to the key.
+/// Returns an error if nothing can be sealed to the key.
 pub fn seal(recipient: &Recipient, to: &PublicKey, line: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
     hpke::seal(to, line, &info(recipient), &[])
 }
@@ -22,7 +22,7 @@ pub fn seal(recipient: &Recipient, to: &PublicKey, line: &[u8]) -> Result<Vec<u8
 /// Opens a line.
 ///
 /// # Errors
-/// Where it was sealed to another key, or is of another task or miner.
+/// Returns an error if it was sealed to another key, or is of another task or miner.
 pub fn open(
     recipient: &Recipient,
     with: &SecretKey,

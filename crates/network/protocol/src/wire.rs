@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Authorisation and receipt are SCALE's fixed-width encoding (crate `cyborg-primitives`), openings
-//! those of the crate `zkml-prover`, signatures sr25519.
+//! those of the crate `zkml-verifier`, signatures sr25519.
 
 use codec::{Decode, Encode};
 use cyborg_account::verify;
@@ -49,7 +49,7 @@ pub enum WireError {
         /// What was read.
         what: &'static str,
     },
-    /// The opening is none.
+    /// The opening cannot be decoded.
     #[error(transparent)]
     Opening(#[from] zkml_verifier::FormatError),
     /// The miner did not sign the receipt.
@@ -69,7 +69,7 @@ pub fn exchange(genesis: Digest, authorisation: &Authorisation) -> Exchange {
 
 /// A request before it is sealed.
 pub struct Request {
-    /// The owner's leave.
+    /// What the owner authorises.
     pub authorisation: Authorisation,
     /// By the owner or its delegate.
     pub signature: [u8; SIGNATURE_BYTES],
@@ -81,7 +81,7 @@ impl Request {
     /// Seals a request to a miner's registered key.
     ///
     /// # Errors
-    /// Where nothing can be sealed to the key.
+    /// Returns an error if nothing can be sealed to the key.
     pub fn seal(&self, genesis: Digest, to: &PublicKey) -> Result<Vec<u8>, WireError> {
         let mut bytes = Zeroizing::new(self.authorisation.encode());
         bytes.extend(self.signature);
@@ -92,7 +92,7 @@ impl Request {
     /// Opens a request that was sent for this exchange.
     ///
     /// # Errors
-    /// Where it was sealed for another, or is no request.
+    /// Returns an error if it was sealed for another, or does not decode.
     pub fn open(exchange: &Exchange, with: &SecretKey, sealed: &[u8]) -> Result<Self, WireError> {
         let bytes = exchange.open(Direction::Request, with, sealed, &[])?;
         let mut rest = &bytes[..];
@@ -116,7 +116,7 @@ impl Answer {
     /// Seals the outputs of an opening to a task's result key.
     ///
     /// # Errors
-    /// Where nothing can be sealed to the key.
+    /// Returns an error if nothing can be sealed to the key.
     pub fn seal(
         exchange: &Exchange,
         to: &PublicKey,
@@ -150,7 +150,7 @@ impl Answer {
     /// Reads an answer, and checks that the miner has signed it for this request.
     ///
     /// # Errors
-    /// Where it is none, for another request, or not signed.
+    /// Returns an error if the bytes do not decode, name another request, or are not signed by the miner.
     pub fn from_bytes(
         bytes: &[u8],
         genesis: &Digest,
@@ -171,7 +171,7 @@ impl Answer {
     /// The opening of the outputs: values, and the blinds under which the receipt names them.
     ///
     /// # Errors
-    /// Where it was sealed to another key or altered.
+    /// Returns an error if it was sealed to another key or altered.
     pub fn open(&self, exchange: &Exchange, with: &SecretKey) -> Result<Opening, WireError> {
         let bytes = exchange.open(Direction::Answer, with, &self.sealed, &self.head())?;
         Ok(Opening::from_bytes(&bytes)?)
@@ -181,7 +181,7 @@ impl Answer {
 /// Reads an acknowledgement: its 48 bytes, and the signature of owner or delegate.
 ///
 /// # Errors
-/// Where it is none, or none of these accounts has signed it.
+/// Returns an error if the bytes do not decode, or none of these accounts has signed them.
 pub fn acknowledgement(
     bytes: &[u8],
     genesis: &Digest,

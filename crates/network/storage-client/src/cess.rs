@@ -27,10 +27,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{StorageError, hex};
+use crate::error::StorageError;
 use crate::http::{base, body, client, printable, refusal, unreachable};
 use crate::node::now;
-use crate::storage::{Download, Storage, blocking};
+use crate::storage::{Download, FileStore, blocking};
 
 /// CESS's prefix of addresses.
 pub const SS58_PREFIX: u16 = 11330;
@@ -74,7 +74,7 @@ struct Answer {
 }
 
 /// What became of a part.
-enum Part {
+enum PartReply {
     /// More is expected.
     Continue,
     /// It was the last: the file's id.
@@ -85,7 +85,7 @@ impl CessGateway {
     /// A gateway that the account has authorised, and a territory that it owns.
     ///
     /// # Errors
-    /// Where the URL or the territory's name cannot be used.
+    /// Returns an error if the URL or the territory's name cannot be used.
     pub fn new(url: &str, territory: &str, signer: Arc<dyn Signing>) -> Result<Self, StorageError> {
         let url = base(url)?;
         let bad = |_| StorageError::BadSetting { what: "territory", got: territory.to_owned() };
@@ -153,7 +153,7 @@ impl CessGateway {
         range: Range<u64>,
         total: u64,
         bytes: Bytes,
-    ) -> Result<Part, StorageError> {
+    ) -> Result<PartReply, StorageError> {
         let request = self
             .identified(Method::PUT, &format!("/resume/{name}"))
             .header("Territory", self.territory.clone())
@@ -162,11 +162,11 @@ impl CessGateway {
             .body(bytes);
         let response = self.send(request).await?;
         if response.status() == StatusCode::PERMANENT_REDIRECT {
-            return Ok(Part::Continue);
+            return Ok(PartReply::Continue);
         }
         let answer = self.answer(response).await?;
         match answer.data.get("fid").and_then(Value::as_str) {
-            Some(fid) if answer.code == 200 => Ok(Part::Stored(fid.to_owned())),
+            Some(fid) if answer.code == 200 => Ok(PartReply::Stored(fid.to_owned())),
             _ if answer.code == 200 => Err(self.protocol("no file id")),
             _ => Err(self.refused(answer)),
         }
@@ -182,7 +182,7 @@ impl CessGateway {
         }
     }
 
-    /// How many bytes of an upload the gateway has; `None` where that is no beginning of the file,
+    /// How many bytes of an upload the gateway has; `None` if that is no beginning of the file,
     /// or cannot be found out.
     async fn received(&self, name: &str, total: u64) -> Result<Option<u64>, StorageError> {
         let has = async |bytes| match self.has_received(name, bytes, total).await {
@@ -213,7 +213,7 @@ impl CessGateway {
         Ok(Some(least))
     }
 
-    /// Uploads under one name; `None` where another name must be tried.
+    /// Uploads under one name; `None` if another name must be tried.
     async fn put_as(
         &self,
         name: &str,
@@ -233,9 +233,9 @@ impl CessGateway {
             })
             .await?;
             match self.put_part(name, range.clone(), total, bytes).await {
-                Ok(Part::Stored(fid)) => return Ok(Some(fid)),
-                Ok(Part::Continue) if range.end < total => received = range.end,
-                Ok(Part::Continue) => return Err(self.protocol("308 to the last part")),
+                Ok(PartReply::Stored(fid)) => return Ok(Some(fid)),
+                Ok(PartReply::Continue) if range.end < total => received = range.end,
+                Ok(PartReply::Continue) => return Err(self.protocol("308 to the last part")),
                 Err(error) if error.is_passing() => {
                     if range.end == total && self.appears(expected).await? {
                         return Ok(Some(expected.to_owned()));
@@ -280,7 +280,7 @@ impl CessGateway {
 
     /// The bytes of a file from an offset on, and the length of all.
     async fn open(&self, id: &Digest, from: u64) -> Result<Download, StorageError> {
-        let fid = hex(id);
+        let fid = hex::encode(id);
         let response = if from == 0 {
             self.send(self.http.get(format!("{}/file/download/{fid}", self.url))).await?
         } else {
@@ -331,7 +331,7 @@ impl CessGateway {
 }
 
 #[async_trait]
-impl Storage for CessGateway {
+impl FileStore for CessGateway {
     async fn put(&self, blob: Arc<Sealed>) -> Result<Digest, StorageError> {
         let source = blob.clone();
         let id = blocking(move || {
@@ -348,7 +348,7 @@ impl Storage for CessGateway {
             Ok(hasher.finish())
         })
         .await?;
-        let expected = hex(&id);
+        let expected = hex::encode(&id);
         if self.metadata(&expected).await? {
             return Ok(id);
         }
@@ -395,11 +395,11 @@ impl Storage for CessGateway {
     }
 
     async fn has(&self, id: &Digest) -> Result<bool, StorageError> {
-        self.metadata(&hex(id)).await
+        self.metadata(&hex::encode(id)).await
     }
 
     async fn delete(&self, id: &Digest) -> Result<(), StorageError> {
-        let request = self.identified(Method::DELETE, &format!("/file/{}", hex(id)));
+        let request = self.identified(Method::DELETE, &format!("/file/{}", hex::encode(id)));
         let answer = self.answer(self.send(request).await?).await?;
         match answer.code {
             200 | 404 => Ok(()),

@@ -1,4 +1,4 @@
-//! What every HTTP back end shares: one client, bounded answers, errors with a place.
+//! What every HTTP back end shares: one client, bounded answers, errors with a location.
 
 use std::time::Duration;
 
@@ -25,10 +25,18 @@ pub(crate) fn client(location: &str, roots: &[Vec<u8>]) -> Result<Client, Storag
         .tcp_nodelay(true)
         .user_agent(concat!("cyborg/", env!("CARGO_PKG_VERSION")));
     for pem in roots {
-        let invalid = |error: reqwest::Error| StorageError::Certificate { reason: cause(&error) };
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).map_err(invalid)?);
+        let invalid = |reason: String| StorageError::Certificate { reason };
+        let roots = Certificate::from_pem_bundle(pem).map_err(|error| invalid(cause(&error)))?;
+        if roots.is_empty() {
+            return Err(invalid("there is none in the file".to_owned()));
+        }
+        builder = builder.tls_certs_merge(roots);
     }
-    builder.build().map_err(|error| unreachable(location, &error))
+    // A certificate that is not one is found here.
+    builder.build().map_err(|error| match roots.is_empty() {
+        true => unreachable(location, &error),
+        false => StorageError::Certificate { reason: cause(&error) },
+    })
 }
 
 /// The base of a URL without its last slash.

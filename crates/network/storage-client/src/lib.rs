@@ -3,11 +3,11 @@
 //! | module | content |
 //! |---|---|
 //! | [`storage`] | the [`storage::Storage`] trait: files by id; upload, download, resumed where they broke off |
-//! | [`coded`] | a `Storage` of fragments over several places: Reed–Solomon, 4 of 12, repair |
+//! | [`coded`] | a `Storage` of fragments over several locations: Reed–Solomon, 4 of 12, repair |
 //! | [`manifest`] | what a file is made of, signed by its owner; its BLAKE3 is the file's id |
-//! | [`store`] | the [`store::Store`] trait: a place that keeps fragments and manifests |
-//! | [`node`] | a place: our storage node, over HTTP |
-//! | [`object`] | a place: a folder or an S3-compatible bucket |
+//! | [`store`] | the [`store::Store`] trait: a location that keeps fragments and manifests |
+//! | [`node`] | a location: our storage node, over HTTP |
+//! | [`object`] | a location: a folder or an S3-compatible bucket |
 //! | [`cess`] | a `Storage` behind a CESS DeOSS gateway |
 //! | [`access`] | the token that lets a request change what a node holds |
 //! | [`error`] | what can go wrong |

@@ -14,7 +14,7 @@ use subxt::tx::Payload;
 use subxt::utils::AccountId32;
 use tokio::time::{Instant, sleep};
 
-use super::record::{Intent, Signed, Stage, free_nonce};
+use super::record::{Intent, Progress, Signed, free_nonce};
 use super::{CALLS, Call, FOR, INTENTS, NUMBERS, Outcome, Queue, QueueError, SEARCHED, SIGNED};
 use crate::submit::{LIFETIME_BLOCKS, Signer, module_error};
 use crate::{AtBlock, Chain, ChainError, Config};
@@ -23,7 +23,7 @@ use crate::{AtBlock, Chain, ChainError, Config};
 const MAX_SIGNED: usize = 16;
 /// A transaction that is not found is broadcast again after so many blocks.
 const REBROADCAST_BLOCKS: u64 = 8;
-/// So often is a call signed before it is given up.
+/// Times that a call is signed before it is abandoned.
 const MAX_LIVES: u32 = 3;
 /// Pauses between attempts to reach the chain.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -76,7 +76,7 @@ impl Queue {
     /// does not answer, it is asked again.
     ///
     /// # Errors
-    /// Where the database fails, or is that of another chain or account.
+    /// Returns an error if the database fails, or is that of another chain or account.
     pub async fn run(&self, url: &str, signer: &dyn Signing) -> Result<(), QueueError> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -144,7 +144,7 @@ impl Queue {
         Ok(write.commit()?)
     }
 
-    /// The first block that may hold a signed transaction and is not searched; `None` where nothing
+    /// The first block that may hold a signed transaction and is not searched; `None` if nothing
     /// is signed.
     fn unsearched(&self) -> Result<Option<u64>, QueueError> {
         let born = self.signed()?.iter().map(|(_, _, signed)| signed.born).min();
@@ -155,9 +155,9 @@ impl Queue {
     }
 
     fn signed(&self) -> Result<Vec<(String, Intent, Signed)>, QueueError> {
-        let signed = |(id, intent): (String, Intent)| match intent.stage.clone() {
-            Stage::Signed(signed) => Some((id, intent, signed)),
-            Stage::Waiting | Stage::Done(_) => None,
+        let signed = |(id, intent): (String, Intent)| match intent.progress.clone() {
+            Progress::Signed(signed) => Some((id, intent, signed)),
+            Progress::Waiting | Progress::Done(_) => None,
         };
         Ok(self.intents()?.into_iter().filter_map(signed).collect())
     }
@@ -196,13 +196,15 @@ impl Queue {
                 let mut intent = intent.clone();
                 if let Some(outcome) = found.remove(&signed.hash) {
                     tracing::info!(intent = id, %outcome, "transaction");
-                    intent.stage = Stage::Done(outcome);
+                    intent.progress = Progress::Done(outcome);
                 } else if signed.is_dead(number, nonce) {
                     intent.lives = intent.lives.saturating_add(1);
                     let refusal = broadcasts.0.get(&intent.number).and_then(|(_, refusal)| refusal.clone());
-                    intent.stage = match refusal {
-                        Some(reason) if intent.lives >= MAX_LIVES => Stage::Done(Outcome::Refused { reason }),
-                        _ => Stage::Waiting,
+                    intent.progress = match refusal {
+                        Some(reason) if intent.lives >= MAX_LIVES => {
+                            Progress::Done(Outcome::Refused { reason })
+                        }
+                        _ => Progress::Waiting,
                     };
                     tracing::warn!(intent = id, lives = intent.lives, "no block took the transaction");
                 } else {
@@ -210,7 +212,7 @@ impl Queue {
                 }
                 decided = true;
                 bytes.remove(intent.number)?;
-                if matches!(intent.stage, Stage::Done(_)) {
+                if matches!(intent.progress, Progress::Done(_)) {
                     calls.remove(intent.number)?;
                 }
                 intents.insert(id.as_str(), &intent.encode()[..])?;
@@ -238,9 +240,9 @@ impl Queue {
         let mut intents = self.intents()?;
         intents.sort_by_key(|(_, intent)| intent.number);
         for (id, intent) in intents {
-            match &intent.stage {
-                Stage::Waiting => waiting.push((id, intent)),
-                Stage::Signed(signed) => {
+            match &intent.progress {
+                Progress::Waiting => waiting.push((id, intent)),
+                Progress::Signed(signed) => {
                     taken.push(signed.nonce);
                     let due = broadcasts
                         .0
@@ -251,7 +253,7 @@ impl Queue {
                         broadcast(chain, &id, intent.number, &bytes, number, broadcasts).await;
                     }
                 }
-                Stage::Done(_) => {}
+                Progress::Done(_) => {}
             }
         }
         if waiting.is_empty() || taken.len() >= MAX_SIGNED {
@@ -295,14 +297,14 @@ impl Queue {
             .create_signable_offline(&Encoded { call, fields }, params)
             .and_then(|mut signable| signable.sign(&Signer(signer)))
             .map_err(ChainError::from)?;
-        let stage = Stage::Signed(Signed {
+        let progress = Progress::Signed(Signed {
             hash: signed.hash().0,
             nonce,
             born,
             dies: born.saturating_add(LIFETIME_BLOCKS),
         });
         let write = self.database.begin_write()?;
-        let record = Intent { stage, ..intent.clone() }.encode();
+        let record = Intent { progress, ..intent.clone() }.encode();
         write.open_table(INTENTS)?.insert(id, &record[..])?;
         write.open_table(SIGNED)?.insert(intent.number, signed.encoded())?;
         write.commit()?;

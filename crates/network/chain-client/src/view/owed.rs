@@ -19,7 +19,7 @@ pub struct Draws {
 /// What a miner has committed to.
 ///
 /// # Errors
-/// Where the node does not answer.
+/// Returns an error if the node does not answer.
 pub async fn draws(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Draws, ChainError> {
     let entry = at.storage().entry(runtime::storage().proofs().owed())?;
     let Some(found) = entry.try_fetch((id, AccountId32(*miner))).await? else {

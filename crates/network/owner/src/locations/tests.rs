@@ -145,7 +145,7 @@ fn a_bucket_takes_its_key_from_the_environment() {
         assert!(matches!(error, LocationError::Endpoint), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
-    let long = format!("https://{}", "a".repeat(MAX_PLACE_BYTES));
+    let long = format!("https://{}", "a".repeat(MAX_LOCATION_BYTES));
     let variables = [key, secret, (ENDPOINT_URL, &long)];
     let opened = Location::Bucket("models".to_owned()).open(&(Arc::new(Nobody) as _), &[], &with(&variables));
     assert!(matches!(opened.err(), Some(LocationError::TooLong { got }) if got == long.len() + 7));

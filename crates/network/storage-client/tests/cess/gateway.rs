@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cyborg_account::{address, verify};
 use cyborg_storage_client::cess::{FileId, SS58_PREFIX};
-use cyborg_storage_client::error::hex;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -123,7 +122,7 @@ impl Gateway {
         }
     }
 
-    /// `None` where the connection breaks.
+    /// `None` if the connection breaks.
     async fn handle(
         &self,
         request: &Request,
@@ -247,7 +246,7 @@ impl Gateway {
             }
             let mut id = FileId::default();
             id.update(&file);
-            let fid = hex(&id.finish());
+            let fid = hex::encode(&id.finish());
             state.files.insert(fid.clone(), file);
             json(200, "ok", &format!("{{\"fid\":\"{fid}\"}}"))
         };

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Event, Inner, STRIPES_AT_ONCE};
 use crate::code::{Buffers, encode};
-use crate::error::{StorageError, hex};
+use crate::error::StorageError;
 use crate::manifest::{Fragment, Manifest, Shape, SignedManifest};
 use crate::storage::blocking;
 use crate::store::Kind;
@@ -71,7 +71,7 @@ impl Inner {
             shape,
             file_digest: *hasher.finalize().as_bytes(),
             owner: self.signer.account(),
-            places: self.places.iter().map(|place| place.store.location().to_owned()).collect(),
+            locations: self.locations.iter().map(|location| location.store.location().to_owned()).collect(),
             fragments,
         };
         let signed = manifest.sign(&*self.signer)?;
@@ -79,22 +79,22 @@ impl Inner {
         Ok(signed.id)
     }
 
-    /// The place that a fragment goes to, and where to turn when that fails: each stripe begins at
-    /// the next place, so that every place has data and recovery fragments alike.
+    /// The location that a fragment goes to, and where to turn when that fails: each stripe begins at
+    /// the next location, so that every location has data and recovery fragments alike.
     pub(super) fn order(&self, stripe: u64, index: usize) -> Vec<usize> {
-        let count = self.places.len();
+        let count = self.locations.len();
         let first = ((stripe % count as u64) as usize + index) % count;
         let mut order: Vec<usize> = (first..count).chain(0..first).collect();
-        // Stable: places that fail are asked last, in the same order.
-        order.sort_by_key(|place| self.places[*place].is_failing());
+        // Stable: locations that fail are asked last, in the same order.
+        order.sort_by_key(|location| self.locations[*location].is_failing());
         order
     }
 
     async fn is_placed(&self, stripe: u64, index: usize, id: &Digest) -> Option<usize> {
-        let place = *self.order(stripe, index).first()?;
-        let has = self.places[place].store.has(Kind::Fragment, id).await;
-        self.places[place].note(&has);
-        has.ok()?.then_some(place)
+        let location = *self.order(stripe, index).first()?;
+        let has = self.locations[location].store.has(Kind::Fragment, id).await;
+        self.locations[location].note(&has);
+        has.ok()?.then_some(location)
     }
 
     async fn put_stripe(self: Arc<Self>, upload: Arc<Upload>, stripe: u64) -> Result<Placed, StorageError> {
@@ -108,17 +108,17 @@ impl Inner {
                 let (this, any_there) = (&self, &any_there);
                 async move {
                     let there = if resuming { this.is_placed(stripe, index, &id).await } else { None };
-                    let place = match there {
-                        Some(place) => {
+                    let location = match there {
+                        Some(location) => {
                             any_there.store(true, Ordering::Relaxed);
-                            place
+                            location
                         }
                         None => {
                             let order = this.order(stripe, index);
                             this.put_fragment(order, stripe, index, &id, bytes).await?
                         }
                     };
-                    Ok::<_, StorageError>(Fragment { id, place: place as u16 })
+                    Ok::<_, StorageError>(Fragment { id, location: location as u16 })
                 }
             })
             .buffered(count)
@@ -132,7 +132,7 @@ impl Inner {
         Ok(Placed { fragments, bytes })
     }
 
-    /// Puts a fragment at the first place of these that takes it.
+    /// Puts a fragment at the first location of these that takes it.
     pub(super) async fn put_fragment(
         &self,
         order: Vec<usize>,
@@ -143,9 +143,9 @@ impl Inner {
     ) -> Result<usize, StorageError> {
         let mut tried = Vec::new();
         for at in order {
-            let place = &self.places[at];
-            let put = place.store.put(Kind::Fragment, id, bytes.clone()).await;
-            place.note(&put);
+            let location = &self.locations[at];
+            let put = location.store.put(Kind::Fragment, id, bytes.clone()).await;
+            location.note(&put);
             match put {
                 Ok(()) => return Ok(at),
                 Err(problem) => {
@@ -157,14 +157,14 @@ impl Inner {
         Err(StorageError::Nowhere { stripe, index, tried: tried.join("; ") })
     }
 
-    /// Puts the manifest everywhere. It must survive the loss of as many places as the fragments do.
+    /// Puts the manifest everywhere. It must survive the loss of as many locations as the fragments do.
     async fn put_manifest(&self, signed: &SignedManifest) -> Result<(), StorageError> {
         let bytes = Bytes::copy_from_slice(&signed.bytes);
-        let puts = self.places.iter().map(|place| {
+        let puts = self.locations.iter().map(|location| {
             let bytes = bytes.clone();
             async move {
-                let put = place.store.put(Kind::Manifest, &signed.id, bytes).await;
-                place.note(&put);
+                let put = location.store.put(Kind::Manifest, &signed.id, bytes).await;
+                location.note(&put);
                 put
             }
         });
@@ -173,16 +173,21 @@ impl Inner {
             .into_iter()
             .filter_map(|put| put.err().map(|error| error.to_string()))
             .collect();
-        let places = self.places.len();
-        let placed = places - failed.len();
+        let locations = self.locations.len();
+        let placed = locations - failed.len();
         let code = signed.manifest.shape.code;
-        let at_each = usize::from(code.total).div_ceil(places);
+        let at_each = usize::from(code.total).div_ceil(locations);
         let needed = usize::from(code.total - code.data) / at_each + 1;
-        if placed < needed.min(places) {
+        if placed < needed.min(locations) {
             let tried = failed.join("; ");
-            return Err(StorageError::ManifestPlaced { placed, places, needed: needed.min(places), tried });
+            return Err(StorageError::ManifestStored {
+                placed,
+                locations,
+                needed: needed.min(locations),
+                tried,
+            });
         }
-        tracing::debug!(id = hex(&signed.id), placed, places, "manifest stored");
+        tracing::debug!(id = hex::encode(&signed.id), placed, locations, "manifest stored");
         Ok(())
     }
 }

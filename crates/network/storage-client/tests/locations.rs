@@ -1,4 +1,4 @@
-//! Folders and buckets as places; a file over a mixture of them.
+//! Folders and buckets as locations; a file over a mixture of them.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_storage_client::coded::Coded;
-use cyborg_storage_client::error::{StorageError, hex};
+use cyborg_storage_client::error::StorageError;
 use cyborg_storage_client::manifest::Code;
-use cyborg_storage_client::object::{ObjectPlace, S3Settings};
-use cyborg_storage_client::storage::{Storage, fetch, upload};
-use cyborg_storage_client::store::{Kind, Store};
+use cyborg_storage_client::object::{ObjectLocation, S3Settings};
+use cyborg_storage_client::storage::{FileStore, fetch, upload};
+use cyborg_storage_client::store::{FragmentStore, Kind};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,31 +31,32 @@ fn content(count: usize) -> Vec<u8> {
     bytes
 }
 
-async fn obeys_the_contract(place: &dyn Store) {
+async fn obeys_the_contract(location: &dyn FragmentStore) {
     let bytes = Bytes::from(content(5000));
     let id = *blake3::hash(&bytes).as_bytes();
-    assert!(!place.has(Kind::Fragment, &id).await.unwrap());
-    assert!(matches!(place.get(Kind::Fragment, &id).await, Err(StorageError::NotFound { .. })));
-    place.put(Kind::Fragment, &id, bytes.clone()).await.unwrap();
-    place.put(Kind::Fragment, &id, bytes.clone()).await.unwrap();
-    assert!(place.has(Kind::Fragment, &id).await.unwrap());
-    assert!(!place.has(Kind::Manifest, &id).await.unwrap());
-    assert_eq!(place.get(Kind::Fragment, &id).await.unwrap(), bytes);
-    place.delete(Kind::Fragment, &id).await.unwrap();
-    place.delete(Kind::Fragment, &id).await.unwrap();
-    assert!(!place.has(Kind::Fragment, &id).await.unwrap());
+    assert!(!location.has(Kind::Fragment, &id).await.unwrap());
+    assert!(matches!(location.get(Kind::Fragment, &id).await, Err(StorageError::NotFound { .. })));
+    location.put(Kind::Fragment, &id, bytes.clone()).await.unwrap();
+    location.put(Kind::Fragment, &id, bytes.clone()).await.unwrap();
+    assert!(location.has(Kind::Fragment, &id).await.unwrap());
+    assert!(!location.has(Kind::Manifest, &id).await.unwrap());
+    assert_eq!(location.get(Kind::Fragment, &id).await.unwrap(), bytes);
+    location.delete(Kind::Fragment, &id).await.unwrap();
+    location.delete(Kind::Fragment, &id).await.unwrap();
+    assert!(!location.has(Kind::Fragment, &id).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_folders() {
     let home = tempfile::tempdir().unwrap();
-    let places: Vec<Arc<dyn Store>> = (0..12)
+    let locations: Vec<Arc<dyn FragmentStore>> = (0..12)
         .map(|index| {
-            Arc::new(ObjectPlace::folder(&home.path().join(index.to_string())).unwrap()) as Arc<dyn Store>
+            Arc::new(ObjectLocation::folder(&home.path().join(index.to_string())).unwrap())
+                as Arc<dyn FragmentStore>
         })
         .collect();
-    obeys_the_contract(&*places[0]).await;
-    let storage = Coded::new(places, owner(), Code::DEFAULT).unwrap().with_fragment_bytes(8192);
+    obeys_the_contract(&*locations[0]).await;
+    let storage = Coded::new(locations, owner(), Code::DEFAULT).unwrap().with_fragment_bytes(8192);
     let (path, content) = (home.path().join("model"), content(100_000));
     fs::write(&path, &content).unwrap();
     let id = upload(&storage, &path, &key(), b"").await.unwrap();
@@ -83,14 +84,14 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 async fn a_plain_folder_and_what_is_altered_there() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("bucket");
-    let place = Arc::new(ObjectPlace::folder(&folder).unwrap());
-    place.check().await.unwrap();
-    let storage = Coded::new(vec![place.clone()], owner(), Code::PLAIN).unwrap();
+    let location = Arc::new(ObjectLocation::folder(&folder).unwrap());
+    location.check().await.unwrap();
+    let storage = Coded::new(vec![location.clone()], owner(), Code::PLAIN).unwrap();
     let (path, content) = (home.path().join("model"), content(100_000));
     fs::write(&path, &content).unwrap();
     let id = upload(&storage, &path, &key(), b"").await.unwrap();
     assert_eq!(fetch(&storage, &id, &key(), b"", Vec::new()).await.unwrap(), content);
-    place.check().await.unwrap();
+    location.check().await.unwrap();
 
     let fragment = walk(&folder.join("fragments")).pop().unwrap();
     let mut bytes = fs::read(&fragment).unwrap();
@@ -129,18 +130,18 @@ async fn a_bucket() {
         access_key_id: "AKIDEXAMPLE".to_owned(),
         secret_access_key: "secret".to_owned().into(),
     };
-    let place = ObjectPlace::s3(&settings).unwrap();
-    assert_eq!(place.location(), format!("{endpoint}/models"));
-    place.check().await.unwrap();
+    let location = ObjectLocation::s3(&settings).unwrap();
+    assert_eq!(location.location(), format!("{endpoint}/models"));
+    location.check().await.unwrap();
     let stranger = S3Settings { access_key_id: "AKIDSTRANGER".to_owned(), ..settings.clone() };
-    let refused = ObjectPlace::s3(&stranger).unwrap().check().await.unwrap_err();
+    let refused = ObjectLocation::s3(&stranger).unwrap().check().await.unwrap_err();
     assert_eq!(refused.to_string(), format!("{endpoint}/models: AccessDenied"));
     let missing = S3Settings { bucket: "others".to_owned(), ..settings };
-    let missing = ObjectPlace::s3(&missing).unwrap().check().await.unwrap_err();
+    let missing = ObjectLocation::s3(&missing).unwrap().check().await.unwrap_err();
     assert_eq!(missing.to_string(), format!("{endpoint}/others: NoSuchBucket"));
-    obeys_the_contract(&place).await;
-    place.put(Kind::Manifest, &[7; 32], Bytes::from_static(b"x")).await.unwrap();
-    let name = hex(&[7; 32]);
+    obeys_the_contract(&location).await;
+    location.put(Kind::Manifest, &[7; 32], Bytes::from_static(b"x")).await.unwrap();
+    let name = hex::encode(&[7; 32]);
     assert_eq!(objects.lock().unwrap().keys().collect::<Vec<_>>(), [&format!("/models/manifests/07/{name}")]);
 }
 
