@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Exports the test models of ONNX reading and compiling: one small PyTorch model for each operator.
+"""Exports the float crate's test models: one small PyTorch model for each operator.
 
     python3 -m venv venv && venv/bin/pip install -r scripts/requirements.txt
     venv/bin/python scripts/export_fixtures.py [--out crates/zkml/float/tests/fixtures] [--only SUBSTRING]

@@ -13,7 +13,7 @@ pallets=(miners models payments proofs reports tasks)
 
 case "${1:-}" in
 test)
-    packages=(-p cyborg-runtime)
+    packages=(-p cyborg-runtime -p cyborg-chain-verifier)
     for pallet in "${pallets[@]}"; do packages+=(-p "pallet-$pallet"); done
     features=cyborg-runtime/runtime-benchmarks,cyborg-runtime/try-runtime,cyborg-runtime/host-msm
     # All of this runs natively.

@@ -6,7 +6,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use cyborg_chain_client::keys::{self, KeyError};
+use cyborg_account::Address;
+use cyborg_account::keys::{self, KeyError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -38,7 +39,7 @@ fn new(arguments: &AccountNew) -> Result<Report, Failure> {
         }
     };
     let keypair = keys::create(&path)?;
-    let address = keypair.public_key().to_account_id().to_string();
+    let address = Address(keys::account(&keypair)).to_string();
     let mut report = Report::default();
     report.field("account", address.as_str(), "account", &address);
     report.field("file", path.display().to_string(), "key file", path.display());
@@ -67,7 +68,7 @@ fn list() -> Result<Report, Failure> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match keys::read(&path) {
             Ok(keypair) => {
-                let address = keypair.public_key().to_account_id().to_string();
+                let address = Address(keys::account(&keypair)).to_string();
                 report.line(format!("{name:<24} {address}"));
                 accounts.push(json!({ "name": name, "account": address }));
             }
@@ -91,7 +92,7 @@ fn export(arguments: &AccountExport) -> Result<Report, Failure> {
         let folder = keys::keyring()?;
         return Err(KeyError::Unknown { name: arguments.name.clone(), folder }.into());
     }
-    let address = keys::read(&path)?.public_key().to_account_id().to_string();
+    let address = Address(keys::account(&keys::read(&path)?)).to_string();
     if arguments.out.exists() {
         return Err(KeyError::Exists(arguments.out.clone()).into());
     }

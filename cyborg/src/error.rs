@@ -39,7 +39,7 @@ pub(crate) enum Failure {
     Chain(#[from] cyborg_chain_client::ChainError),
     /// There is no such key, or it is not kept secret.
     #[error(transparent)]
-    Key(#[from] cyborg_chain_client::keys::KeyError),
+    Key(#[from] cyborg_account::keys::KeyError),
     /// The node does not start, or has stopped.
     #[cfg(feature = "node")]
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub(crate) enum Failure {
     Storage(String),
     /// An owner's work does not go on.
     #[error(transparent)]
-    Owner(Box<cyborg_miner_client::OwnerError>),
+    Owner(Box<cyborg_owner::OwnerError>),
     /// Something in the network does not answer, or not as it should.
     #[error("{0}")]
     Network(String),
@@ -67,8 +67,8 @@ pub(crate) enum Failure {
     Problems(String),
 }
 
-impl From<cyborg_miner_client::OwnerError> for Failure {
-    fn from(error: cyborg_miner_client::OwnerError) -> Self {
+impl From<cyborg_owner::OwnerError> for Failure {
+    fn from(error: cyborg_owner::OwnerError) -> Self {
         Self::Owner(Box::new(error))
     }
 }

@@ -21,6 +21,14 @@ pub(crate) enum Secrecy {
     Secret,
 }
 
+/// Longest file of certificates, in bytes.
+const MAX_PEM_BYTES: u64 = 1 << 20;
+
+/// Reads the certificates (PEM) that are to be trusted beside the system's.
+pub(crate) fn certificates(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
+    paths.iter().map(|path| read(path, MAX_PEM_BYTES)).collect()
+}
+
 /// Reads a regular file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let io = |source| Failure::io(path, "cannot read", source);

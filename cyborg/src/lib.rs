@@ -17,7 +17,7 @@
 //! | `place` | regions and places, as people write them |
 //! | `begin` | the log, and the asynchronous runtime |
 //! | `files` | bounded reading, atomic writing |
-//! | `folders` | where a user's things are |
+//! | `folders` | the folders of a user's data |
 //! | `report` | results as text for people and as JSON for programs |
 //! | `progress` | bars, on a terminal only |
 //! | `error` | failures and their exit status |

@@ -1,4 +1,4 @@
-//! Bars on standard error, and only where that is a terminal.
+//! Progress bars on standard error, only if it is a terminal.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Progress {
 }
 
 impl Progress {
-    /// A line that stays: above the bar, and on standard error too where that is no terminal.
+    /// A line that stays: above the bar, and on standard error too if it is not a terminal.
     pub(crate) fn say(&self, line: &str) {
         self.0.suspend(|| eprintln!("{line}"));
     }

@@ -8,7 +8,7 @@ mod repair;
 
 use std::time::Duration;
 
-use cyborg_storage::{Config, Node, NodeStatus, Tls};
+use cyborg_storage::{Config, NodeStatus, StorageNode, Tls};
 use tokio::runtime::Builder;
 
 use self::arguments::{StorageCommand, StorageStart};
@@ -49,7 +49,7 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     config.tls = pair.map(|(certificate, key)| Tls { certificate, key });
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     begin::log(QUIET);
-    let ready = |node: &Node| {
+    let ready = |node: &StorageNode| {
         let mut report = Report::default();
         let url = format!("{scheme}://{}", node.address());
         let key = format!("0x{}", hex(&node.account()));

@@ -18,10 +18,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
+use cyborg_account::keys;
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{Chain, keys};
-use cyborg_miner_client::Owner;
-use cyborg_miner_client::http::Http;
+use cyborg_owner::Http;
+use cyborg_owner::Owner;
 use cyborg_primitives::Account;
 use tokio::runtime::Builder;
 
@@ -31,9 +32,6 @@ use crate::files;
 use crate::folders;
 use crate::report::Report;
 use arguments::{Deploy, HttpFlags, Infer, OwnerFlags, Place, TaskCommand};
-
-/// Longest file of certificates, in bytes.
-const MAX_PEM_BYTES: u64 = 1 << 20;
 
 /// Runs `cyborg deploy`.
 pub(crate) fn deploy(arguments: &Deploy) -> Result<Report, Failure> {
@@ -84,9 +82,7 @@ async fn owner(flags: &OwnerFlags) -> Result<Owner, Failure> {
 
 /// HTTP with the certificates that the flags name.
 fn http(flags: &HttpFlags) -> Result<Http, Failure> {
-    let roots =
-        flags.ca.iter().map(|path| files::read(path, MAX_PEM_BYTES)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Http::new(&roots)?)
+    Ok(Http::new(&files::certificates(&flags.ca)?)?)
 }
 
 /// A miner's account, from its address.

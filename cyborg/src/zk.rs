@@ -6,14 +6,12 @@
 //! | `prove` | one inference |
 //! | `verify` | a proof, from the verifier's key alone |
 //! | `claims` | what `--input`, `--output` and `--opening` say about a proof |
-//! | `live` | interactive proofs over TCP |
 //! | `inspect` | what a file contains |
 
 pub(crate) mod arguments;
 mod claims;
 mod inspect;
 mod keygen;
-mod live;
 mod prove;
 mod verify;
 
@@ -29,7 +27,7 @@ use crate::report::Report;
 /// Largest key read, in bytes.
 pub(crate) const MAX_KEY_BYTES: u64 = 1 << 32;
 /// Largest proof or opening read, in bytes. Public inputs and outputs are part of a proof.
-const MAX_PROOF_BYTES: u64 = 1 << 28;
+const MAX_PROOF_BYTES: u64 = zkml_live::MAX_PROOF_BYTES as u64;
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &ZkCommand) -> Result<Report, Failure> {

@@ -5,7 +5,7 @@ mod embedded;
 mod market;
 
 use cyborg_chain_client::runtime;
-use cyborg_miner_client::deploy::cost;
+use cyborg_owner::deploy::cost;
 use cyborg_primitives::signed::ProofContext;
 use embedded::Server;
 use market::{BOND, Market, TestResult, id, submission};
@@ -98,7 +98,7 @@ async fn every_lie_is_slashed_and_no_truth_beside_it_suffers() -> TestResult {
     let task = market.task(&model, &miners.iter().collect::<Vec<_>>(), 20).await?;
     let context = |miner: usize, number| ProofContext {
         task,
-        miner: cyborg_chain_client::keys::account(&miners[miner]),
+        miner: cyborg_account::keys::account(&miners[miner]),
         model: model.id,
         number,
     };

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use common::{Folder, Outcome};
-use cyborg_chain_client::keys;
+use cyborg_account::keys;
 use cyborg_primitives::money::UNIT;
 use embedded::Server;
 use market::{BOND, Market, TestResult, id};

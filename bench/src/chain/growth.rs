@@ -25,7 +25,7 @@ pub(crate) struct Growth {
     /// Transactions in all, heartbeats included.
     pub(crate) transactions: usize,
     pub(crate) blocks: u64,
-    /// On the disk, after an orderly end of the node.
+    /// Bytes on the disk, after an orderly end of the node.
     pub(crate) bytes: u64,
     /// What one block without any transaction takes.
     pub(crate) bytes_per_empty_block: f64,
@@ -42,7 +42,7 @@ pub(crate) async fn measure(
     model: &Deployed,
     tasks: usize,
 ) -> Result<Growth> {
-    let (before, mut market) = market.restart(place, None).await?;
+    let (before, mut market) = market.restart(setup, None).await?;
     let first = market.session.latest().await?;
     let mut transactions = 0;
     let mut left = tasks;
@@ -53,16 +53,16 @@ pub(crate) async fn measure(
         left -= wave;
     }
     let last = market.session.latest().await?;
-    let (after, mut market) = market.restart(place, None).await?;
+    let (after, mut market) = market.restart(setup, None).await?;
 
     eprintln!("empty blocks ...");
     beat(&mut market).await?;
-    let (with_beats, market) = market.restart(place, None).await?;
+    let (with_beats, market) = market.restart(setup, None).await?;
     for _ in 0..HEARTBEAT_BLOCKS {
         market.session.seal().await?;
     }
     market.session.close()?;
-    let empty = size_on_disk(place.folder)?.saturating_sub(with_beats);
+    let empty = size_on_disk(setup.folder)?.saturating_sub(with_beats);
     Ok(Growth {
         tasks,
         transactions,

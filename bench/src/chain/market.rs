@@ -7,7 +7,7 @@ use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::tx::StaticPayload;
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_localnet::market::{self, BOND, HOME, Offer, TaskOrder};
-use cyborg_miner_client::deploy;
+use cyborg_owner::deploy;
 use cyborg_primitives::money::UNIT;
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::task::ProofPolicy;
@@ -116,7 +116,7 @@ impl Market {
     pub(crate) async fn deploy(&mut self, case: Case) -> Result<Deployed> {
         let Case { graph, weights, inputs } = case;
         let keys = keygen(graph, weights, &mut |_| ()).map_err(|error| anyhow!("{error}"))?;
-        let cost = deploy::cost(&keys.verifier)?;
+        let cost: Cost = keys.verifier.cost().try_into()?;
         let register = market::register_model(keys.verifier.to_bytes(), cost);
         let transaction = self.owner.transaction(&self.session.at, register)?;
         let block = *self.session.include(vec![transaction]).await?.first().context("no block")?;

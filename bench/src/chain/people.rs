@@ -1,11 +1,13 @@
 //! Accounts with keys that count their own transactions, which are signed here without asking the node.
 
 use anyhow::Result;
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::submit::Signer;
 use cyborg_chain_client::subxt::config::DefaultExtrinsicParamsBuilder;
 use cyborg_chain_client::subxt::ext::scale_encode::EncodeAsFields;
 use cyborg_chain_client::subxt::tx::StaticPayload;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Config, Keypair, keys};
+use cyborg_chain_client::{AtBlock, Config};
 use cyborg_primitives::Account;
 
 use super::session::to_hex;
@@ -62,7 +64,7 @@ impl Person {
     ) -> Result<String> {
         let params = DefaultExtrinsicParamsBuilder::<Config>::new().immortal().nonce(self.nonce).build();
         let call = call.unvalidated();
-        let signed = at.transactions().create_signable_offline(&call, params)?.sign(&self.key)?;
+        let signed = at.transactions().create_signable_offline(&call, params)?.sign(&Signer(&self.key))?;
         self.nonce += 1;
         Ok(to_hex(signed.encoded()))
     }

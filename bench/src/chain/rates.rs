@@ -75,6 +75,9 @@ pub(crate) async fn measure(
         .rpc()
         .subscribe::<Value>("chain_subscribeFinalizedHeads", rpc_params![], "chain_unsubscribeFinalizedHeads")
         .await?;
+    // The subscription begins with the block that is final already. It may hold transactions of the
+    // measurement before this one, and none of these.
+    let before = number(&heads.next().await.context("the node closed the connection")??)?;
     let room = Arc::new(Semaphore::new(ROOM));
     let begun = Instant::now();
     let sending = async {
@@ -86,12 +89,16 @@ pub(crate) async fn measure(
         while left > 0 {
             let head = heads.next().await.context("the node closed the connection")??;
             let at = Instant::now();
-            let number = head["number"].as_str().context("a head without a number")?;
-            let number = u64::from_str_radix(number.trim_start_matches("0x"), 16)?;
+            let number = number(&head)?;
+            if number <= before {
+                continue;
+            }
             let found = session.block(&session.hash(number).await?).await?.transactions;
             room.add_permits(found);
+            left = left.checked_sub(found).with_context(|| {
+                format!("block {number} has {found} transactions, and only {left} {what} were missing")
+            })?;
             if found > 0 {
-                left = left.saturating_sub(found);
                 blocks.push(Seen { number, count: found, at });
                 empty = 0;
             } else if !blocks.is_empty() {
@@ -120,6 +127,12 @@ pub(crate) async fn measure(
         blocks: blocks.len(),
         fullest: describe(session, fullest).await?,
     })
+}
+
+/// The number of a head as the RPC writes it.
+fn number(head: &Value) -> Result<u64> {
+    let number = head["number"].as_str().context("a head without a number")?;
+    Ok(u64::from_str_radix(number.trim_start_matches("0x"), 16)?)
 }
 
 async fn describe(session: &Session, seen: &Seen) -> Result<Fullest> {
@@ -152,10 +165,23 @@ pub(crate) async fn reports(
     for period in first..first + count {
         for (task, miner) in engaged {
             let consumed =
-                Measurements { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
+                Report { memory_peak_bytes: 200 << 20, cpu_ms: 60_000, energy_mj: None, requests: 25 };
             let report = runtime::transactions().reports().report(*task, period, consumed);
             transactions.push(market.miners[*miner].transaction(&market.session.at, report)?);
         }
     }
     Ok(transactions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+    use serde_json::json;
+
+    #[test]
+    fn the_number_of_a_head() -> anyhow::Result<()> {
+        assert_eq!(number(&json!({ "number": "0x1f" }))?, 31);
+        assert!(number(&json!({})).is_err() && number(&json!({ "number": "0xg" })).is_err());
+        Ok(())
+    }
 }

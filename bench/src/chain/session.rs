@@ -47,11 +47,11 @@ pub(crate) struct Block {
 /// What a block was charged for, all classes together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Charged {
-    /// Of users' transactions, in picoseconds.
+    /// Weight of users' transactions, in picoseconds.
     pub(crate) normal_ps: u64,
-    /// Of everything, in picoseconds.
+    /// Weight of everything, in picoseconds.
     pub(crate) all_ps: u64,
-    /// Of users' transactions, in bytes of a storage proof.
+    /// Weight of users' transactions, in bytes of a storage proof.
     pub(crate) normal_proof_bytes: u64,
 }
 
@@ -115,7 +115,7 @@ impl Session {
         Ok(())
     }
 
-    /// As [`send`](Self::send), no more than the pool has room for.
+    /// Sends transactions as [`send`](Self::send) does, no more than the pool has room for.
     ///
     /// # Errors
     /// Returns an error if one is refused, or there are too many.

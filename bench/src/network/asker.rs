@@ -1,4 +1,4 @@
-//! Requests in their steps: made, sent, checked. As `cyborg_miner_client` does them, whose `Owner::ask` is
+//! Requests in their steps: made, sent, checked. As `cyborg_owner` does them, whose `Owner::ask` is
 //! measured beside this, but each apart, so that each can be timed, and many can be made before a clock
 //! starts.
 
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use codec::Encode as _;
-use cyborg_chain_client::{Chain, keys};
+use cyborg_account::keys;
+use cyborg_chain_client::Chain;
+use cyborg_chain_client::view::{self, Contact, Terms};
 use cyborg_envelope::hpke::SecretKey;
-use cyborg_miner_client::Owner;
-use cyborg_miner_client::http::Http;
-use cyborg_miner_client::market::{self, Contact, Terms};
-use cyborg_miner_client::wire::{Answer, Request, exchange};
+use cyborg_owner::Http;
+use cyborg_owner::Owner;
 use cyborg_primitives::signed::{Acknowledgement, Authorisation, Payload as _};
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
+use cyborg_protocol::wire::{Answer, Request, exchange};
 use zkml_engine::Engine;
 use zkml_prover::{ProverKey, system_randomness};
 use zkml_testkit::data::digits;
@@ -68,11 +69,11 @@ pub(crate) struct Making {
 /// How long checking an answer took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Checking {
-    /// That the miner has signed for it.
+    /// Checking that the miner has signed for it.
     pub(crate) receipt: Duration,
     /// Decrypting it.
     pub(crate) open: Duration,
-    /// That it is what the miner has signed for.
+    /// Checking that it is what the miner has signed for.
     pub(crate) digest: Duration,
 }
 
@@ -115,10 +116,11 @@ impl Asker {
         let owner = Owner::new(chain, keys::read(network.owner_key())?, &network.owner_folder())?;
         let at = owner.chain.at_finalised().await?;
         let view = owner.task(&at, task).await?;
-        let miner = view.parts.iter().find(|part| part.serves()).context("nobody serves the task")?.miner;
-        let contact = market::contact(&at, &miner).await?.context("the miner is not registered")?;
-        let terms = market::terms(&at, task, &miner).await?.context("the miner has no tariff")?;
-        let (result_key, genesis) = (owner.result_key(task)?, owner.chain.genesis());
+        let miner =
+            view.assignments.iter().find(|part| part.serves()).context("nobody serves the task")?.miner;
+        let contact = view::contact(&at, &miner).await?.context("the miner is not registered")?;
+        let terms = view::terms(&at, task, &miner).await?.context("the miner has no tariff")?;
+        let (result_key, genesis) = (owner.result_key(task).await?, owner.chain.genesis());
         Ok(Self {
             owner,
             http: Http::new(&[])?,
@@ -220,7 +222,7 @@ impl Asker {
     /// Returns an error if the node does not answer.
     pub(crate) async fn terms(&self) -> Result<Terms> {
         let at = self.owner.chain.at_finalised().await?;
-        market::terms(&at, self.task, &self.miner).await?.context("the miner has no tariff any more")
+        view::terms(&at, self.task, &self.miner).await?.context("the miner has no tariff any more")
     }
 
     /// Tells the miner that all up to a number is answered.

@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_primitives::Digest;
 use cyborg_storage_client::coded::{Coded, Event};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use cyborg_storage_client::storage::{fetch, upload};
-use cyborg_storage_client::store::Store;
+use cyborg_storage_client::store::FragmentStore;
 use serde::{Deserialize, Serialize};
 
 use super::system::{peak_bytes, processor_s};
@@ -52,7 +52,7 @@ pub(crate) struct Moved {
     pub(crate) before_s: f64,
     /// From the last stripe on: a file that was stored is read once more.
     pub(crate) after_s: f64,
-    /// Of this process, user and system.
+    /// Processor time of this process, user and system.
     pub(crate) processor_s: f64,
     /// Greatest resident memory of this process.
     pub(crate) peak_bytes: u64,
@@ -92,8 +92,8 @@ pub(crate) fn run() -> Result<()> {
 }
 
 async fn moved(job: &Job) -> Result<Moved> {
-    let signer: Arc<dyn Signer> = Arc::new(OwnerKey::from_seed(&OWNER).context("no key")?);
-    let mut places: Vec<Arc<dyn Store>> = Vec::new();
+    let signer: Arc<dyn Signing> = Arc::new(keys::from_seed(&OWNER).context("no key")?);
+    let mut places: Vec<Arc<dyn FragmentStore>> = Vec::new();
     for url in &job.nodes {
         places.push(Arc::new(NodeClient::new(url, Some(signer.clone()))?));
     }

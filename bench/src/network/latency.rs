@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cyborg_miner_client::ask::Asking;
-use cyborg_miner_client::market;
+use cyborg_chain_client::view;
+use cyborg_owner::ask::Asking;
 use serde::Serialize;
 
 use super::asker::{Asker, Checking, Making, Prepared, Reply};
@@ -35,7 +35,7 @@ pub(crate) struct Latency {
     pub(crate) ask: Spread,
     /// The protocol alone.
     pub(crate) protocol: Spread,
-    /// Of it from sending to the last byte.
+    /// The part of it from sending to the last byte.
     pub(crate) exchange: Spread,
     /// A few hundred bytes written to the disk and synced, as it takes now: a miner does it once for each
     /// answer.
@@ -153,8 +153,8 @@ async fn look_up(asker: &Asker, runs: u32) -> Result<Spread> {
         let begun = Instant::now();
         let at = asker.owner.chain.at_finalised().await?;
         asker.owner.task(&at, asker.task).await?;
-        market::contact(&at, &asker.miner).await?;
-        market::terms(&at, asker.task, &asker.miner).await?;
+        view::contact(&at, &asker.miner).await?;
+        view::terms(&at, asker.task, &asker.miner).await?;
         times.push(begun.elapsed());
     }
     Ok(Spread::of(times))

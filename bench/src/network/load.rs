@@ -43,9 +43,9 @@ const SETTLING: Duration = Duration::from_secs(120);
 /// How requests came.
 #[derive(Clone, Copy, Serialize)]
 pub(crate) enum Offered {
-    /// So many a second, whatever becomes of them.
+    /// At a fixed number of requests a second, whether they are answered or not.
     PerSecond(u32),
-    /// By so many clients, each one after another.
+    /// By a number of clients, each of which asks one request after another.
     ByClients(usize),
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Load {
     pub(crate) seconds: f64,
     /// From when a request was due to its answer, all attempts and pauses included.
     pub(crate) latency: Spread,
-    /// Of those that were answered at once.
+    /// Latency of requests that were answered at the first attempt.
     pub(crate) at_once: Spread,
     /// Refusals by status.
     pub(crate) refusals: BTreeMap<u16, usize>,

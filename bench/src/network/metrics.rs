@@ -1,7 +1,7 @@
 //! What a miner says of itself: its `/metrics`, in the text format of Prometheus.
 
 use anyhow::{Context, Result};
-use cyborg_miner_client::http::Http;
+use cyborg_owner::Http;
 
 /// Counters and gauges of one moment.
 pub(crate) struct Metrics(Vec<Sample>);

@@ -1,7 +1,7 @@
 //! Answers proven, verified on chain and paid in a minute, with a miner that has always more to prove; and
 //! what holds it back.
 //!
-//! As many requests are open as the task's window has places. Counted are `Proofs.Verified` events of final
+//! As many requests are open as the task's window admits. Counted are `Proofs.Verified` events of final
 //! blocks, from one block's arrival to another's, after the first proofs have come. Requests are made while
 //! the clock runs: how much of the processors that takes stands beside the count.
 
@@ -45,9 +45,9 @@ pub(crate) struct Proven {
     pub(crate) verified: usize,
     pub(crate) seconds: f64,
     pub(crate) blocks: usize,
-    /// In the block with most.
+    /// Proofs in the fullest block.
     pub(crate) most_in_a_block: usize,
-    /// Of what users' transactions may take of a block: on average, and in the fullest.
+    /// The share of the weight of users' transactions that was used: on average, and in the fullest block.
     pub(crate) weight: f64,
     pub(crate) greatest_weight: f64,
     /// Time of a proof, its verification by the miner included, on average.
@@ -250,7 +250,7 @@ async fn next(feeder: &Feeder, follow: &mut Follow) -> Result<Block> {
 }
 
 async fn settled(asker: &Asker, block: &AtBlock) -> Result<RequestNumber> {
-    let terms = cyborg_miner_client::market::terms(block, asker.task, &asker.miner).await?;
+    let terms = cyborg_chain_client::view::terms(block, asker.task, &asker.miner).await?;
     Ok(terms.context("the miner has no tariff any more")?.settled.through())
 }
 

@@ -47,11 +47,11 @@ mod columns {
     pub(super) const COUNTED: [u8; 2] = [STATE, TRANSACTION];
 }
 
-/// Where the client notes how states are kept; the first thing that it writes.
+/// The key under which the client notes how states are kept; it writes this first.
 const PRUNING_MODE: &[u8] = b"mode";
-/// Logs that are applied at a time; parity-db waits for ever for a fifth to be cleaned.
+/// Logs that are applied at a time; before a fifth, parity-db would wait forever for a cleaned one.
 const BATCH: u32 = 4;
-/// Logs that may wait to be applied; then commits wait.
+/// Logs that may wait to be applied; beyond them, commits wait.
 const MAX_PENDING: u32 = 32;
 /// How long logs wait for a batch to fill.
 const IDLE: Duration = Duration::from_secs(1);
@@ -85,10 +85,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Durable {
-    /// Opens the database in a folder, which is made where it is missing, and replays its log.
+    /// Opens the database in a folder, which is created if it is missing, and replays its log.
     ///
     /// # Errors
-    /// Where another process has it open, or its files are damaged or cannot be written.
+    /// Returns an error if another process has it open, or its files are damaged or cannot be written.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let mut options = Options::with_columns(path, columns::COUNT);
         options.with_background_thread = false;
@@ -217,7 +217,7 @@ impl Shared {
 /// What parity-db does with one key.
 type Write = Operation<Vec<u8>, Vec<u8>>;
 
-/// parity-db's form of a change; none where the column does not count references.
+/// parity-db's form of a change; `None` if the column does not count references.
 fn operation(change: Change<H256>) -> Option<(u8, Write)> {
     let counted = |column: ColumnId| {
         let column = u8::try_from(column).ok()?;

@@ -5,8 +5,8 @@
 //! There is no peer and no relay chain. Blocks are sealed on a timer or when a transaction arrives,
 //! and are final at once; the relay chain's part of a block is mocked. A block is always one slot
 //! of chain time, six seconds, however fast blocks are sealed, so that nothing that is billed or
-//! due depends on the speed of the node. What was reported as final is on the disk, and outlives a
-//! kill at any moment.
+//! due depends on the speed of the node. Every block that was reported as final is on the disk, and
+//! survives if the process is killed at any moment.
 //!
 //! | module | content |
 //! |---|---|
@@ -19,7 +19,7 @@
 //! | `spec` | chain specifications: our own, and those for the stock node |
 //! | `verify` | blocks executed again |
 //!
-//! The caller installs what listens to `tracing`'s events, and shows the user where the node is.
+//! The caller installs a subscriber of `tracing`'s events, and shows the node's addresses to the user.
 
 mod client;
 mod database;
@@ -41,7 +41,7 @@ pub use verify::{Executed, verify};
 /// Why a node does not start or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another node works in the folder.
+    /// Another node is running in the folder.
     #[error("{path}: another node is running in this folder")]
     Locked {
         /// The database's folder.
@@ -66,7 +66,7 @@ pub enum Error {
     /// A port cannot be listened on.
     #[error("{address}: {source}")]
     Port {
-        /// Where the node was to listen.
+        /// The address.
         address: SocketAddr,
         /// Why not.
         source: io::Error,

@@ -42,10 +42,11 @@ const MAX_REQUEST_MB: u32 = 32;
 const MAX_RESPONSE_MB: u32 = 32;
 const MAX_SUBSCRIPTIONS_PER_CONNECTION: u32 = 1024;
 const MAX_BROADCASTS_PER_CONNECTION: usize = 16;
-/// Messages that wait for a slow reader; then its subscription ends.
+/// Messages that wait for a slow reader; beyond them, its subscription ends.
 const MESSAGES_BUFFERED: u32 = 256;
 /// Calls in one batch.
 const MAX_BATCH: u32 = 256;
+
 /// What the methods work on.
 pub(crate) struct Parts {
     pub(crate) client: Arc<FullClient>,
@@ -59,7 +60,7 @@ pub(crate) struct Parts {
 /// Why the methods cannot be offered together.
 pub(crate) type RegisterError = jsonrpsee::core::RegisterMethodError;
 
-/// Every method, and what asks for the state of a network that there is not.
+/// Every method, and the stream of questions about the network.
 pub(crate) fn module(
     parts: Parts,
     tasks: SubscriptionTaskExecutor,
@@ -96,7 +97,7 @@ pub(crate) fn module(
     Ok((module, system_requests))
 }
 
-/// Where and how the methods are offered.
+/// The address and the limits of the RPC.
 pub(crate) fn configuration(port: u16) -> RpcConfiguration {
     // No web page may read answers over HTTP.
     let cors = Some(Vec::new());
@@ -136,15 +137,15 @@ pub(crate) fn configuration(port: u16) -> RpcConfiguration {
     }
 }
 
-/// Answers what is asked of the network: there is none. A question that has no such answer is
-/// dropped, which the caller sees as an error.
+/// Answers questions about the network, which does not exist. A question without such an answer is
+/// dropped, and its caller gets an error.
 pub(crate) async fn answer_system_requests(
     mut requests: TracingUnboundedReceiver<Request<Block>>,
     client: Arc<FullClient>,
 ) {
     let starting_block = client.usage_info().chain.best_number;
     while let Some(request) = requests.next().await {
-        // Who asked may have gone.
+        // The caller may have disconnected.
         match request {
             Request::Health(sender) => {
                 let health = Health { peers: 0, is_syncing: false, should_have_peers: false };

@@ -1,7 +1,7 @@
 //! When a block is sealed: on a timer, when a transaction arrives, and when the RPC asks for one.
 //!
 //! Blocks are sealed one after the other and are final at once. A node that cannot seal is of no
-//! use: any failure but an empty pool stops it.
+//! use: any failure except an empty pool stops it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub enum Sealing {
 /// Blocks from one line of the log to the next.
 const BLOCKS_PER_LINE: u32 = 100;
 
-/// What a block is sealed with.
+/// The parts that seal a block.
 pub(crate) struct Sealer {
     pub(crate) client: Arc<FullClient>,
     pub(crate) pool: Arc<Pool>,
@@ -45,7 +45,7 @@ pub(crate) struct Sealer {
     pub(crate) log: Log,
 }
 
-/// Something that wants a block.
+/// A reason to seal a block.
 enum Wish {
     /// It is time.
     Tick,
@@ -81,7 +81,7 @@ impl Sealer {
         self.pool.ready_at(self.client.info().best_hash).await.count()
     }
 
-    /// Seals one block; without transactions only where that is asked for.
+    /// Seals one block. A block without transactions is sealed only if `create_empty` says so.
     pub(crate) async fn seal(&mut self, create_empty: bool) -> Result<CreatedBlock<Hash>, SealError> {
         let begun = Instant::now();
         if !create_empty && self.ready().await == 0 {
@@ -122,7 +122,7 @@ impl Sealer {
         }
     }
 
-    /// Does what the RPC asks, as far as a chain without forks allows.
+    /// Obeys the RPC as far as a chain without forks allows.
     async fn obey(&mut self, command: EngineCommand<Hash>) -> Result<(), SealError> {
         match command {
             EngineCommand::SealNewBlock { create_empty, finalize, parent_hash, sender } => {
@@ -143,8 +143,8 @@ impl Sealer {
                 outcome
             }
             EngineCommand::FinalizeBlock { hash, sender, .. } => {
-                // Every block is final when it is sealed. The RPC's answer is an error only where
-                // there is none.
+                // Every block is final when it is sealed. The RPC returns an error only if there
+                // is no such block.
                 if self.client.number(hash)?.is_some() {
                     answer(sender, Ok(()));
                 }
@@ -154,15 +154,15 @@ impl Sealer {
     }
 }
 
-/// Answers a caller, who may have gone.
+/// Answers a caller, which may have disconnected.
 fn answer<T>(sender: Option<oneshot::Sender<Result<T, SealError>>>, reply: Result<T, SealError>) {
     if let Some(sender) = sender {
         let _ = sender.send(reply);
     }
 }
 
-/// A wish each period. One that could not be met in time is met late, and the next is a period
-/// after it: the node does not hurry to catch up.
+/// A wish each period. If one is met late, the next follows a period after it: the node does not
+/// hurry to catch up.
 fn ticks(period: Duration) -> BoxStream<'static, Wish> {
     let mut timer = interval(period);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -184,7 +184,7 @@ fn transactions(pool: &Pool) -> BoxStream<'static, Wish> {
     .boxed()
 }
 
-/// A line of the log for many blocks.
+/// Collects many blocks into one line of the log.
 #[derive(Default)]
 pub(crate) struct Log {
     blocks: u32,

@@ -45,15 +45,15 @@ const STATE_CACHE_BYTES: usize = 256 << 20;
 /// Transactions that wait, and their bytes.
 const POOL_TRANSACTIONS: usize = 16_384;
 const POOL_BYTES: usize = 64 << 20;
-/// Commands of the RPC that wait to be obeyed.
+/// Waiting commands of the RPC.
 const COMMANDS: usize = 1024;
 /// How long the node's tasks may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a node is told.
+/// The configuration of a node.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Folder for everything that the node keeps; made where it is missing.
+    /// Folder for all data of the node; it is created if it is missing.
     pub base_path: PathBuf,
     /// Folder for compiled wasm, which several nodes may share; it may be removed at any time.
     pub cache_path: PathBuf,
@@ -65,25 +65,25 @@ pub struct Config {
     pub prometheus_port: Option<u16>,
 }
 
-/// A node that runs.
+/// A running node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// Where the JSON-RPC is, over HTTP and WebSocket.
+    /// Address of the JSON-RPC, over HTTP and WebSocket.
     pub rpc: SocketAddr,
-    /// Where the metrics are.
+    /// Address of the metrics.
     pub prometheus: Option<SocketAddr>,
     /// Name of the chain.
     pub chain: String,
     /// Hash of the genesis block.
     pub genesis: [u8; 32],
-    /// The final block that the node goes on from.
+    /// The final block that the node continues from.
     pub finalized: u32,
 }
 
 /// Runs a node until it is told to end by SIGINT or SIGTERM; `ready` is called when its RPC answers.
 ///
 /// # Errors
-/// Where the node does not start, or one of its parts stops.
+/// Returns an error if the node does not start, or one of its parts stops.
 pub fn run(config: &Config, ready: impl FnOnce(&Started)) -> Result<(), Error> {
     let runtime = Builder::new_multi_thread()
         .enable_all()
@@ -138,15 +138,16 @@ pub(crate) fn service(error: impl std::fmt::Display) -> Error {
     Error::Service(error.to_string())
 }
 
-/// The absolute path of a folder, which is made where it is missing.
+/// The absolute path of a folder, which is created if it is missing.
 fn made(folder: &Path) -> Result<PathBuf, Error> {
     fs::create_dir_all(folder).and_then(|()| folder.canonicalize()).map_err(|error| Error::io(folder, error))
 }
 
-/// The database of a node's folder, and the specification of its chain; a new one where it has none.
+/// The database of a node's folder, and the specification of its chain; both are created if they are
+/// missing.
 pub(crate) fn open(base_path: &Path) -> Result<(Durable, Spec), Error> {
     let folder = made(base_path)?;
-    // The database's lock comes first: nothing else is touched where another node works.
+    // The database's lock comes first: nothing else is touched while another node runs.
     let database = Durable::open(&folder.join("db"))?;
     Ok((database, spec::open_or_create(&folder)?))
 }

@@ -1,7 +1,7 @@
 //! Chain specifications.
 //!
 //! A node's own specification is made once, from the runtime's `development` preset, and kept
-//! beside the database: a later version of this program goes on with the genesis that the database
+//! beside the database: a later version of this program continues from the genesis that the database
 //! has. What [`chain_spec`] returns is for the stock node; it names the relay chain and the
 //! parachain beside what every specification has.
 
@@ -97,7 +97,7 @@ impl Preset {
 /// its genesis is made from, to be edited.
 ///
 /// # Errors
-/// Where the program has no wasm, or the runtime refuses the preset.
+/// Returns an error if the program has no wasm, or the runtime refuses the preset.
 pub fn chain_spec(
     preset: Preset,
     para_id: Option<u32>,
@@ -116,12 +116,12 @@ pub fn chain_spec(
     serde_json::to_string_pretty(&spec).map_err(|error| Error::Spec(error.to_string()))
 }
 
-/// Where a node's folder has its specification.
+/// The path of the specification in a node's folder.
 pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// The specification of the node in a folder; the development preset's where there is none yet.
+/// The specification of the node in a folder. If there is none yet, the development preset's is written.
 pub(crate) fn open_or_create(folder: &Path) -> Result<Spec, Error> {
     let path = path(folder);
     if !path.exists() {
@@ -131,7 +131,7 @@ pub(crate) fn open_or_create(folder: &Path) -> Result<Spec, Error> {
     Spec::from_json_file(path).map_err(Error::Spec)
 }
 
-/// Either all of the file is there, or none of it, whatever happens meanwhile.
+/// Writes a file so that either all of it or none of it is there after a crash.
 fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = File::create(&unfinished)?;

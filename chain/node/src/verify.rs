@@ -1,8 +1,8 @@
-//! Blocks executed again: what a node does that imports them from another.
+//! Executes blocks again, as a node does that imports them from another.
 //!
-//! Whoever seals a block executes it once and keeps what came of it. Everybody else executes its
-//! transactions on the state before it, the proof of its storage recorded as when it was sealed, and
-//! takes it only where that leads to the state that its header names.
+//! The node that seals a block executes it once and keeps the resulting state. Every other node
+//! executes its transactions on the state before it, recording the proof of its storage as the sealing
+//! node did, and accepts the block only if the result is the state that its header names.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,11 +27,11 @@ pub struct Executed {
     pub time: Duration,
 }
 
-/// Executes final blocks of a folder's chain again, and calls `each` after each, with the last
-/// one's number.
+/// Executes final blocks of a folder's chain again, and calls `each` after each of them, with the
+/// last one's number.
 ///
-/// `first` is at least 1: nothing leads to the genesis. Without `last` it goes on to the last final
-/// block.
+/// `first` is at least 1, because no block leads to the genesis. Without `last` it ends with the last
+/// final block.
 ///
 /// # Errors
 /// Returns an error if a node is running in the folder, the folder has no chain or no such block, the
@@ -79,7 +79,7 @@ fn execute(client: &FullClient, block: Block) -> Result<Duration, Error> {
         let problem = problem.lines().next().unwrap_or_default().to_owned();
         Error::WrongBlock { number, problem }
     };
-    // Compiling the wasm is no part of it.
+    // The time to compile the wasm is not measured.
     client.runtime_version_at(parent, CallContext::Offchain).map_err(|error| wrong(error.to_string()))?;
     let mut api = client.runtime_api();
     api.set_call_context(CallContext::Onchain { import: true });
@@ -102,7 +102,7 @@ mod tests {
     use crate::service::{pool, sealer};
 
     #[test]
-    fn a_block_that_says_something_else_than_what_it_does_is_found() {
+    fn a_block_whose_header_is_false_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
         let tasks = TaskManager::new(runtime.handle().clone(), None).unwrap();

@@ -6,18 +6,15 @@
 
 use crate::{Balance, BlockNumber};
 use cyborg_primitives::miner::Offence;
+pub use cyborg_primitives::money::{DECIMALS, UNIT};
 use polkadot_sdk::sp_runtime::{Perbill, Permill};
 
-/// One CYB.
-pub const UNIT: Balance = 1_000_000_000_000;
 /// A thousandth of a CYB.
 pub const MILLI: Balance = UNIT / 1_000;
 /// A millionth of a CYB.
 pub const MICRO: Balance = MILLI / 1_000;
 
-/// Digits after the point of a CYB.
-pub const DECIMALS: u8 = 12;
-/// Name of the token.
+/// Symbol of the token.
 pub const SYMBOL: &str = "CYB";
 /// The generic prefix of addresses; a prefix of its own needs an entry in the registry first.
 pub const SS58_PREFIX: u16 = 42;
@@ -38,24 +35,24 @@ pub const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// A day of chain time.
 pub const DAY_MS: u64 = 24 * HOUR_MS;
 
-/// Below this an account is dust. It pays for the 128 bytes that an account takes.
+/// An account with less than this is dust. It pays for the 128 bytes that an account takes.
 pub const EXISTENTIAL_DEPOSIT: Balance = MILLI;
 
-/// For state that stays until its owner removes it: so much for an item and for each byte. A
+/// Deposit for state that stays until its owner removes it: an amount for each item and each byte. A
 /// gigabyte of state would bind a hundred thousand CYB.
 #[must_use]
 pub const fn deposit(items: u32, bytes: u32) -> Balance {
     items as Balance * 20 * MILLI + bytes as Balance * 100 * MICRO
 }
 
-/// For a byte of a transaction: a block full of bytes costs 5 CYB, like 2.5 blocks full of work.
+/// Fee for a byte of a transaction: a block full of bytes costs 5 CYB, like 2.5 blocks full of work.
 pub const BYTE_FEE: Balance = MICRO;
-/// For a second of computing: 1 CYB, so that a picosecond costs the smallest unit.
+/// Fee for a second of computing: 1 CYB, so that a picosecond costs the smallest unit.
 pub const SECOND_FEE: Balance = UNIT;
 
-/// What collators get of fees; the treasury gets the rest. Tips are the collators' whole.
+/// The collators' share of fees; the treasury gets the rest. Collators get all of the tips.
 pub const COLLATORS_SHARE: Permill = Permill::from_percent(50);
-/// What the treasury gets of what owners pay to miners.
+/// The treasury's share of what owners pay to miners.
 pub const TREASURY_SHARE: Permill = Permill::from_percent(5);
 
 /// Least bond of a miner: what a fifth of it, the price of a false proof, has to outweigh is a few

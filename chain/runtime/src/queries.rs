@@ -23,8 +23,8 @@ sp_api::decl_runtime_apis! {
     where
         AccountId: Codec,
     {
-        /// The miners that a task submitted now would be given to, the best first: with the
-        /// placement, the model's memory, and the most per compute hour.
+        /// The miners to which a task submitted now would be given, the best first, for the
+        /// placement, the model's memory, and the highest price per compute hour.
         fn ranking(
             placement: Placement<Vec<Region>>,
             memory_mib: u32,
@@ -32,18 +32,18 @@ sp_api::decl_runtime_apis! {
             count: u32,
         ) -> Vec<Candidate<AccountId>>;
 
-        /// What a miner with this price and machine would be paid now for an answer of a model, and
-        /// for its proof; `None` for an unknown model, or where it is more than money there can be.
+        /// The present pay of a miner with this price and machine for an answer of a model, and
+        /// for its proof; `None` if the model is unknown, or the pay is more than money there can be.
         fn tariff(model: ModelId, price: Balance, capacity: Capacity) -> Option<(Balance, Balance)>;
 
         /// The account of a task that is not vacated.
         fn bill(task: TaskId) -> Option<Bill>;
 
-        /// What each miner reported on a task that is not vacated.
+        /// The reports of each miner on a task that is not vacated.
         fn reports(task: TaskId) -> Vec<(AccountId, Row)>;
 
-        /// What verifying proofs of this cost together is charged before, and what remains charged
-        /// where all are true.
+        /// The weight that is charged for verifying proofs of this cost together before it is done, and the
+        /// weight that remains charged if all are true.
         fn verification_weight(cost: Cost, proofs: u32) -> (Weight, Weight);
 
         /// The part of a proof's pay that stands for the fee of its submission.

@@ -7,7 +7,7 @@ use cyborg_primitives::place::{Cell, Region};
 use cyborg_scheduler::{Entry, Request, Selection};
 
 fn entries() -> Vec<Entry> {
-    // Weyl sequences: spread without a generator.
+    // Weyl sequences: evenly distributed without a generator.
     (0..10_000_u32)
         .map(|miner| {
             let spread = miner.wrapping_mul(2_654_435_769);

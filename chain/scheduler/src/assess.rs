@@ -13,7 +13,7 @@
 //! | part | weight | value |
 //! |---|---|---|
 //! | price | 3 | what it leaves of the cap: 1000 · (cap − price) / cap |
-//! | proximity | 3 | 1000 · 1000 km / (1000 km + distance); 1000 for all where no place is given |
+//! | proximity | 3 | 1000 · 1000 km / (1000 km + distance); 1000 for all if the request names no place |
 //! | reputation | 2 | 10 · reputation |
 //! | speed | 1 | 1000 / 64 · log2(multiply-accumulates per second) |
 //! | load | 1 | 1000 / (1 + tasks at work) |
@@ -52,7 +52,7 @@ const MAX_REPUTATION: u8 = 100;
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Where it may run; empty for anywhere.
+    /// Regions in which it may run; empty for anywhere.
     pub regions: &'a [Region],
     /// From where distance is counted, and the greatest allowed, in kilometres.
     pub near: Option<(Cell, u32)>,
@@ -69,9 +69,9 @@ pub struct Request<'a> {
 pub struct Entry {
     /// Its number; no two have the same.
     pub miner: u32,
-    /// Whose law holds where it is.
+    /// The region whose law applies to the machine.
     pub region: Region,
-    /// Where it is.
+    /// The place of the machine.
     pub cell: Cell,
     /// Memory that no task has, in mebibytes.
     pub free_mib: u32,
@@ -122,7 +122,7 @@ impl Candidate {
         MAX_SCORE.saturating_sub(self.below_best_score)
     }
 
-    /// How far it is, in kilometres, where the request names a place.
+    /// Its distance in kilometres, if the request names a place.
     #[must_use]
     pub fn distance_km(&self) -> Option<u32> {
         self.distance_km
@@ -130,7 +130,7 @@ impl Candidate {
 }
 
 impl Request<'_> {
-    /// The miner as a candidate; `None` where it breaks a constraint.
+    /// The miner as a candidate; `None` if it violates a constraint.
     #[must_use]
     pub fn assess(&self, entry: &Entry) -> Option<Candidate> {
         let reputation = entry.reputation.min(MAX_REPUTATION);

@@ -1,5 +1,5 @@
-//! The zero-knowledge verifier, as the pallets ask for it: what a verification costs before it is
-//! done, and keys and proofs checked.
+//! The zero-knowledge verifier behind the trait that the pallets call: it says what a verification
+//! costs before it is done, and checks keys and proofs.
 //!
 //! # Weights
 //! [`zkml_verifier::cost`] counts what a verification takes from the shape of a key. Here each count
@@ -7,14 +7,14 @@
 //! Substrate's executor configures it:
 //! - *Instructions.* Wasm instructions are the same on every machine. `crates/zkml/wasm/tests/wasm/cost.rs` counts
 //!   them for all models of the protocol's tests, the digits, matrices of millions of weights, and
-//!   graphs that a hostile owner would choose, and fails where the prices below, at a tenth of a
+//!   graphs that a hostile owner would choose, and fails if the prices below, at a tenth of a
 //!   nanosecond an instruction, do not cover them (or exceed an honest model's by half).
 //! - *Time.* The reference machine (BENCHMARKS.md) executes 12 to 15 instructions a nanosecond:
 //!   digits_mlp 252 million in 18 ms, digits_cnn 367 million in 25 ms, a dense model of 4 million
 //!   weights 1313 million in 108 ms. The prices take 10.
 //!
-//! The worst of a batch is that its sum fails: then every proof has a multi-scalar multiplication
-//! of its own. That is charged before, and what was not needed is refunded.
+//! The worst case of a batch is that its sum fails: then every proof needs a multi-scalar
+//! multiplication of its own. This is charged in advance, and the unneeded part is refunded.
 //!
 //! # The host's multi-scalar multiplication
 //! With the feature `host-msm` the group's part runs natively, through the `pallas` calls of
@@ -50,10 +50,10 @@ const HALF_ADDITION_PS: u64 = 330_000;
 const BYTE_PS: u64 = 50_000;
 /// Any verification.
 const FIXED_PS: u64 = 1_000_000_000;
-/// A byte of a key that nobody has paid for yet, beyond [`BYTE_PS`]: tables, terms and names at
-/// their worst.
+/// A byte of a key that nobody has paid for yet, beyond [`BYTE_PS`]: the worst case of tables, terms
+/// and names.
 const HOSTILE_BYTE_PS: u64 = 100_000;
-/// Bounding the accumulators of a hostile key at its worst, twice.
+/// The worst case of bounding the accumulators of a hostile key, twice.
 const HOSTILE_KEY_PS: u64 = 16_000_000_000;
 
 /// Most memory that a verification may take beside key and proof. The host's allocator gives 128 MiB
@@ -64,7 +64,7 @@ const MIB: u64 = 1024 * 1024;
 /// The verifier of `zkml-verifier`.
 pub struct ZkVerifier;
 
-/// What a key costs the chain; `None` where that is more than it can bear.
+/// Cost of a key; `None` if it is more than the chain can bear.
 fn cost_of(key: &VerifierKey) -> Option<Cost> {
     let cost = key.cost();
     let small = |count: u64| u32::try_from(count).ok();

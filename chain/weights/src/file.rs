@@ -93,7 +93,7 @@ fn implementation(fits: &[Fit], whose: &str, db: &str) -> Result<String> {
 /// The weights of a pallet as Rust, not yet formatted. `note` says when and on what they were measured.
 ///
 /// # Errors
-/// None in practice: writing to a string cannot fail.
+/// Never returns an error in practice: writing to a string cannot fail.
 pub(crate) fn weights(pallet: &str, note: &str, fits: &[Fit]) -> Result<String> {
     let mut text = format!("//! What the parts of `{pallet}` cost: measured, not written by hand.\n//!\n");
     writeln!(text, "//! `scripts/weights.sh`, {note}\n{IMPORTS}")?;

@@ -13,7 +13,7 @@ const LAYER_BYTES: u32 = 15 * 33;
 
 /// A plane over a benchmark's components.
 pub(crate) struct Plane {
-    /// Where all components are zero.
+    /// The value if all components are zero.
     pub(crate) base: u128,
     /// For one more of each component, in their order.
     pub(crate) slopes: Vec<u128>,
@@ -53,7 +53,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Layers of the trie above so many values.
+/// Layers of the trie above a number of values.
 fn layers(entries: u32) -> u32 {
     (1..8).find(|layers| 16_u32.saturating_pow(*layers) >= entries).unwrap_or(8)
 }
@@ -145,7 +145,7 @@ impl Plane {
 /// Fits what was timed and counted of a benchmark.
 ///
 /// # Errors
-/// Where there is nothing to fit.
+/// Returns an error if there is nothing to fit.
 pub(crate) fn fit(
     benchmark: &BenchmarkMetadata,
     timed: &Vec<BenchmarkResult>,

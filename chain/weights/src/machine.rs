@@ -61,7 +61,7 @@ impl<'a> Machine<'a> {
     /// A runtime at the genesis of its development preset.
     ///
     /// # Errors
-    /// Where the wasm has no such preset.
+    /// Returns an error if the wasm has no such preset.
     pub(crate) fn new(wasm: &'a [u8]) -> Result<Self> {
         let mut machine = Self {
             code: WrappedRuntimeCode(Cow::Borrowed(wasm)),
@@ -126,7 +126,7 @@ impl<'a> Machine<'a> {
     /// All benchmarks, `extra` ones that are no weights too; and the storage items of the runtime.
     ///
     /// # Errors
-    /// Where the runtime was built without benchmarks.
+    /// Returns an error if the runtime was built without benchmarks.
     pub(crate) fn list(&self, extra: bool) -> Result<(Vec<BenchmarkList>, Vec<StorageInfo>)> {
         self.call(&self.plain, "Benchmark_benchmark_metadata", &extra.encode())
             .context("build the runtime with the feature runtime-benchmarks")
@@ -142,7 +142,7 @@ impl<'a> Machine<'a> {
     /// Runs a benchmark once, with what it verifies at its end.
     ///
     /// # Errors
-    /// Where the benchmark fails, or does not end as it says.
+    /// Returns an error if the benchmark fails, or does not end as it claims.
     pub(crate) fn verify(&self, config: &Config) -> Result<()> {
         self.dispatch(&self.plain, &Config { verify: true, internal_repeats: 1, ..config.clone() }).map(drop)
     }
@@ -150,15 +150,15 @@ impl<'a> Machine<'a> {
     /// Counts reads and writes of a benchmark.
     ///
     /// # Errors
-    /// Where the benchmark fails.
+    /// Returns an error if the benchmark fails.
     pub(crate) fn count(&self, config: &Config) -> Result<Vec<BenchmarkResult>> {
         self.dispatch(&self.counting, &Config { internal_repeats: 1, ..config.clone() })
     }
 
-    /// Times a benchmark so many times.
+    /// Times a benchmark `repeats` times.
     ///
     /// # Errors
-    /// Where the benchmark fails.
+    /// Returns an error if the benchmark fails.
     pub(crate) fn time(&self, config: &Config, repeats: u32) -> Result<Vec<BenchmarkResult>> {
         self.dispatch(&self.plain, &Config { internal_repeats: repeats, ..config.clone() })
     }

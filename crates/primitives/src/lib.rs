@@ -1,18 +1,18 @@
-//! What chain, miners and clients agree on: identifiers, places, what is signed, and limits.
+//! The types that chain, miners and clients share: identifiers, places, signed payloads, and limits.
 //!
 //! | module | content |
 //! |---|---|
 //! | [`place`] | regions, and cells of about a kilometre |
-//! | [`miner`] | what a miner declares of its machine, and what it may do wrong |
+//! | [`miner`] | what a miner declares about its machine, and its possible offences |
 //! | [`money`] | amounts of CYB |
-//! | [`task`] | what a task asks for, and how its answers are proven |
-//! | [`signed`] | what is signed outside of transactions, as bytes |
+//! | [`task`] | what a task requires, and how its answers are proven |
+//! | [`signed`] | payloads that are signed outside of transactions, as bytes |
 //! | [`receipt`] | a miner's receipts of a period, and their tree |
 //! | [`window`] | which request numbers are settled |
 //! | [`verification`] | what a verification costs, before it is done |
 //!
 //! Everything that is signed or hashed begins with a name of its own and the genesis hash, so
-//! that nothing signed for one purpose or one chain can serve another.
+//! that a signature for one purpose or one chain is not valid for another.
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
@@ -29,11 +29,11 @@ pub mod window;
 pub type ModelId = u64;
 /// A submitted task. Counted from 0.
 pub type TaskId = u64;
-/// A request of one task to one miner. Counted from 1, so that "all up to 0" is none.
+/// A request of one task to one miner, counted from 1, so that "all up to 0" means none.
 pub type RequestNumber = u64;
 /// Chain time: milliseconds since the Unix epoch.
 pub type Moment = u64;
-/// A 32-byte hash; which function and what it covers is said where it is used.
+/// A 32-byte hash; each use says which function it is and what it covers.
 pub type Digest = [u8; 32];
 /// A public key or account as 32 bytes.
 pub type Account = [u8; 32];

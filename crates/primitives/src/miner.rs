@@ -1,9 +1,9 @@
-//! What a miner declares of its machine, and what it may do wrong.
+//! What a miner declares about its machine, and its possible offences.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// What computes.
+/// The kind of processor that computes.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -14,7 +14,7 @@ pub enum Accelerator {
     Cuda,
     /// An NVIDIA Jetson module.
     Jetson,
-    /// Any other.
+    /// Any other processor.
     Other,
 }
 
@@ -27,7 +27,7 @@ pub struct Capacity {
     pub memory_mib: u32,
     /// Integer multiply-accumulates per second; at least 1.
     pub macs_per_second: u64,
-    /// What computes.
+    /// The processor that computes.
     pub accelerator: Accelerator,
 }
 
@@ -47,23 +47,23 @@ impl Capacity {
     }
 }
 
-/// What a miner may do wrong. What each costs is the chain's table.
+/// An offence of a miner. The chain's table says what each costs.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum Offence {
-    /// Stopped its heartbeat.
+    /// It stopped its heartbeat.
     Inactive,
-    /// Had the key and did not confirm in time.
+    /// It had the key and did not confirm in time.
     Unconfirmed,
-    /// Left a running task without the owner's stop.
+    /// It left a running task that its owner had not stopped.
     Abandoned,
-    /// Submitted a proof that is false.
+    /// It submitted a false proof.
     FalseProof,
-    /// Submitted a request that its owner never authorised.
+    /// It submitted a request that the owner never authorised.
     InventedRequest,
-    /// Did not prove a request that was drawn, demanded or challenged.
+    /// It did not prove a request that was drawn, demanded or challenged.
     Unproven,
-    /// Signed two different answers to one request.
+    /// It signed two different answers to one request.
     Equivocation,
 }

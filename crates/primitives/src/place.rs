@@ -1,4 +1,4 @@
-//! Where a machine is: a region code, and a cell of about a kilometre. Never an address.
+//! The place of a machine: a region code, and a cell of about a kilometre. Never an address.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -52,9 +52,9 @@ impl Cell {
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Location {
-    /// Whose law holds there.
+    /// The region whose law applies there.
     pub region: Region,
-    /// Where, to a kilometre.
+    /// The cell, precise to a kilometre.
     pub cell: Cell,
 }
 

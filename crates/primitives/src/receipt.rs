@@ -28,7 +28,7 @@ fn left_leaves(count: usize) -> usize {
     count.next_power_of_two() / 2
 }
 
-/// The root of receipts; `None` for none.
+/// The root of receipts; `None` if there are none.
 #[must_use]
 pub fn root(receipts: &[Receipt], genesis: &Digest) -> Option<Digest> {
     match receipts {
@@ -41,7 +41,7 @@ pub fn root(receipts: &[Receipt], genesis: &Digest) -> Option<Digest> {
     }
 }
 
-/// The siblings of a leaf, from the leaf up; `None` where the index is out of range.
+/// The siblings of a leaf, from the leaf up; `None` if the index is out of range.
 #[must_use]
 pub fn path(receipts: &[Receipt], index: usize, genesis: &Digest) -> Option<Vec<Digest>> {
     if index >= receipts.len() {

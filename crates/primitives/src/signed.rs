@@ -1,4 +1,4 @@
-//! What is signed outside of transactions, as bytes.
+//! Payloads that are signed outside of transactions, as bytes.
 //!
 //! Each payload is a name, the genesis hash, and the fields in SCALE's fixed-width encoding. The
 //! signature is over these bytes as they are.
@@ -22,20 +22,20 @@ pub trait Payload: Encode {
     }
 }
 
-/// The owner's leave to be paid for one request. Without it a miner could invent requests.
+/// The owner's authorisation to be paid for one request. Without it a miner could invent requests.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Authorisation {
     /// The task.
     pub task: TaskId,
-    /// The miner that is asked, the only one to be paid.
+    /// The miner that is asked, the only one that is paid.
     pub miner: Account,
-    /// Counted from 1 for each miner of a task, without gaps.
+    /// The request, counted from 1 for each miner of a task, without gaps.
     pub number: RequestNumber,
     /// Digest of the input's part of the proof's statement.
     pub input: Digest,
-    /// Most that may be paid for it, in the chain's smallest unit.
+    /// The highest pay for it, in the chain's smallest unit.
     pub price_cap: u128,
 }
 
@@ -43,7 +43,7 @@ impl Payload for Authorisation {
     const NAME: &'static [u8] = b"cyborg authorisation v1";
 }
 
-/// The owner's word that every request up to a number was answered.
+/// The owner's acknowledgement that every request up to a number was answered.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -52,7 +52,7 @@ pub struct Acknowledgement {
     pub task: TaskId,
     /// The miner that answered.
     pub miner: Account,
-    /// All up to this number.
+    /// The last of the answered requests.
     pub through: RequestNumber,
 }
 
@@ -81,14 +81,15 @@ impl Payload for Receipt {
     const NAME: &'static [u8] = b"cyborg receipt v1";
 }
 
-/// What whoever may watch a task signs of a miner's challenge. It allows nothing else.
+/// A signature over a miner's challenge, by which an account shows that it may watch a task. It allows
+/// nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct StatusChallenge {
     /// The task.
     pub task: TaskId,
     /// The miner that is asked.
     pub miner: Account,
-    /// Of the miner: fresh, and good once.
+    /// The miner's challenge: fresh, and valid once.
     pub nonce: [u8; 32],
 }
 
@@ -96,7 +97,7 @@ impl Payload for StatusChallenge {
     const NAME: &'static [u8] = b"cyborg task status v1";
 }
 
-/// What a proof is bound to beside key, input and output: the context of its transcript.
+/// The context of a proof's transcript: what the proof is bound to beside key, input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
 pub struct ProofContext {
     /// The task.

@@ -1,4 +1,4 @@
-//! What a task asks for, and how its answers are proven.
+//! What a task requires, and how its answers are proven.
 
 use crate::place::Cell;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -21,43 +21,43 @@ pub enum ProofPolicy {
     OnDemand,
 }
 
-/// What the scheduler is asked for.
+/// What a task requires of the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Placement<Regions> {
     /// Miners that answer; at least 1.
     pub replicas: u8,
-    /// Miners named to take over.
+    /// Standbys, which take over when a replica leaves.
     pub standbys: u8,
-    /// Where it may run; empty for anywhere. Never broken.
+    /// Regions in which it may run; empty for anywhere. This is never violated.
     pub regions: Regions,
-    /// From where distance is counted, and the greatest allowed, in kilometres.
+    /// The point from which distances are measured, and the greatest allowed distance in kilometres.
     pub near: Option<(Cell, u32)>,
     /// Lowest reputation allowed.
     pub min_reputation: u8,
 }
 
-/// Where a task is in its life (whitepaper section 3.3).
+/// The state of a task (whitepaper section 3.3).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum TaskState {
-    /// Miners are chosen; none has confirmed.
+    /// Miners are chosen, and none has confirmed.
     Assigned,
     /// At least one miner has confirmed.
     Running,
-    /// Answers no more; what was answered can still be proven and paid.
+    /// It answers no more requests; earlier answers can still be proven and paid.
     Stopped,
-    /// Over: the rest of the escrow went back.
+    /// It is over, and the rest of the escrow was returned.
     Vacated,
 }
 
-/// What a miner is to a task.
+/// The role of a miner on a task.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum Role {
-    /// Answers requests.
+    /// It answers requests.
     Replica,
-    /// Takes over when a replica leaves.
+    /// It takes over when a replica leaves.
     Standby,
 }

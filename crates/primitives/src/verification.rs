@@ -1,5 +1,5 @@
-//! What a verification costs, before it is done: counts that follow from the shape of a model
-//! alone. A caller claims them, the chain charges for the claim, and checks it against the key.
+//! The cost of a verification, known before it is done: counts that follow from the shape of a model
+//! alone. A caller claims them; the chain charges for the claim and checks it against the key.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;

@@ -1,4 +1,4 @@
-//! Which request numbers are settled: all up to one, and a bit each for those beyond.
+//! The settled request numbers: all up to one, and a bit for each beyond it.
 //!
 //! A number is settled at most once. Numbers may come out of order within [`WIDTH`]; a number
 //! further ahead moves the window, and what it leaves behind can no longer be settled.
@@ -15,20 +15,20 @@ pub const WIDTH: u64 = 128;
     Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Window {
-    /// Every number up to this one is settled or given up.
+    /// Every number up to this one is settled or abandoned.
     through: RequestNumber,
-    /// Bit `i` says that `through + 1 + i` is settled; bit 0 is clear.
+    /// Bit `i` says whether `through + 1 + i` is settled; bit 0 is clear.
     ahead: u128,
 }
 
 impl Window {
-    /// Every number up to this one is settled or given up.
+    /// Every number up to this one is settled or abandoned.
     #[must_use]
     pub fn through(&self) -> RequestNumber {
         self.through
     }
 
-    /// Whether a number is settled or given up. 0 always is.
+    /// Whether a number is settled or abandoned. 0 always is.
     #[must_use]
     pub fn contains(&self, number: RequestNumber) -> bool {
         match number.checked_sub(self.through) {
@@ -37,7 +37,7 @@ impl Window {
         }
     }
 
-    /// Settles one number; false where it was settled or given up before.
+    /// Settles one number. Returns false if it was settled or abandoned before.
     #[must_use]
     pub fn settle(&mut self, number: RequestNumber) -> bool {
         if self.contains(number) {
@@ -51,7 +51,7 @@ impl Window {
         true
     }
 
-    /// Settles all numbers up to one; how many were not settled before.
+    /// Settles all numbers up to one. Returns how many were not settled before.
     pub fn settle_through(&mut self, number: RequestNumber) -> u64 {
         let Some(count @ 1..) = number.checked_sub(self.through) else { return 0 };
         let mask = if count >= WIDTH { u128::MAX } else { (1 << count) - 1 };

@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use cyborg_chain_client::keys;
+use cyborg_account::keys;
 use cyborg_chain_client::subxt::utils::AccountId32;
 
 use crate::error::Failure;

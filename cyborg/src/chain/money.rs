@@ -1,6 +1,7 @@
 //! `cyborg chain balance` and `transfer`.
 
-use cyborg_chain_client::{Chain, ChainError, json as chain_json, keys, runtime};
+use cyborg_account::{Address, keys};
+use cyborg_chain_client::{Chain, ChainError, json as chain_json, runtime};
 use serde_json::{Value, json};
 
 use super::account;
@@ -61,7 +62,7 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Repo
         .map(|paid| paid.actual_fee)
         .sum();
     let mut report = Report::default();
-    let from = signer.public_key().to_account_id();
+    let from = Address(keys::account(&signer));
     let hash = format!("0x{}", hex(&done.hash));
     report.field("from", from.to_string(), "from", from);
     report.field("to", to.to_string(), "to", to);

@@ -155,14 +155,13 @@ pub(super) fn word(value: &Value) -> String {
     }
 }
 
-/// Bytes that the chain keeps of a text. What is no printable text stays hexadecimal: it is
-/// somebody else's, and goes to a terminal.
+/// Bytes that the chain keeps of a text. Text that cannot be printed stays hexadecimal: it is somebody
+/// else's, and goes to a terminal.
 fn text(value: &Value) -> Value {
     let decoded = value.as_str().and_then(|digits| digits.strip_prefix("0x")).and_then(|digits| {
-        let bytes: Option<Vec<u8>> = (0..digits.len() / 2)
-            .map(|index| u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok())
-            .collect();
-        String::from_utf8(bytes?).ok().filter(|text| text.chars().all(|letter| !letter.is_control()))
+        String::from_utf8(hex::decode(digits).ok()?)
+            .ok()
+            .filter(|text| text.chars().all(|letter| !letter.is_control()))
     });
     decoded.map_or_else(|| value.clone(), Value::from)
 }

@@ -80,6 +80,9 @@ pub(crate) struct Init {
         value_hint = ValueHint::Url
     )]
     pub(crate) storage: Vec<String>,
+    /// Certificate to trust beside the system's when models are fetched, as PEM; may be repeated
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Vec<PathBuf>,
     /// Address to listen at [default: 127.0.0.1:9800]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
@@ -132,6 +135,9 @@ pub(crate) struct Start {
         value_hint = ValueHint::Url
     )]
     pub(crate) storage: Vec<String>,
+    /// Certificate to trust beside the system's when models are fetched, as PEM; may be repeated
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Vec<PathBuf>,
     /// How long a chain node that does not answer yet is waited for, in seconds
     #[arg(
         long,

@@ -13,12 +13,14 @@ mod check;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cyborg_chain_client::{Chain, ChainError, keys};
+use cyborg_account::keys;
+use cyborg_chain_client::{Chain, ChainError};
 use cyborg_miner::meter::Sources;
 use cyborg_miner::view;
-use cyborg_miner_client::places;
+use cyborg_owner::locations;
 use cyborg_primitives::Account;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -32,7 +34,7 @@ use super::settings::{Settings, UnlockBy};
 use super::status::Process;
 use super::{connect, counted, machine, runtime};
 use crate::error::Failure;
-use crate::files::{Output, Secrecy};
+use crate::files::{self, Output, Secrecy};
 use crate::report::{Report, hex};
 use check::{Check, Reached, Running, Verdict, Watched};
 
@@ -126,8 +128,13 @@ async fn examine(folder: &Path, node: Option<&str>, sources: &Sources) -> Examin
 
     let node = node.unwrap_or(&settings.node).to_owned();
     let asked = ask_chain(&node, &settings);
+    let roots = files::certificates(&settings.storage_ca).unwrap_or_else(|error| {
+        let remedy = "name certificates that can be read: `cyborg miner init --ca FILE`";
+        found.checks.push(Check::problem("certificates", error.to_string(), remedy));
+        Vec::new()
+    });
     let (chain, storage, process) =
-        tokio::join!(asked, ask_storage(&settings.storage), Process::find(folder, &settings));
+        tokio::join!(asked, ask_storage(&settings.storage, roots), Process::find(folder, &settings));
     let (snapshot, watched, as_json) = match chain {
         Ok((snapshot, watched, as_json)) => (Some(snapshot), watched, Some(as_json)),
         Err(error) => {
@@ -348,11 +355,13 @@ fn chain_is_away(error: &ChainError, node: &str) -> Check {
 }
 
 /// Asks every place whether models can be read there: its name, and what is wrong.
-async fn ask_storage(names: &[String]) -> Vec<(String, Option<String>)> {
+async fn ask_storage(names: &[String], roots: Vec<Vec<u8>>) -> Vec<(String, Option<String>)> {
     let mut asked = JoinSet::new();
+    let roots = Arc::new(roots);
     for (index, name) in names.iter().cloned().enumerate() {
+        let roots = roots.clone();
         asked.spawn(async move {
-            let problem = match timeout(STORAGE_PATIENCE, places::ask(&name)).await {
+            let problem = match timeout(STORAGE_PATIENCE, locations::ask(&name, &roots)).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some(format!("no answer within {} s", STORAGE_PATIENCE.as_secs())),

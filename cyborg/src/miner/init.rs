@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cyborg_chain_client::{Chain, DEFAULT_URL, Keypair, keys};
-use cyborg_envelope::vault::make_key_file;
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::{Chain, DEFAULT_URL};
+use cyborg_disk::vault::make_key_file;
 use cyborg_miner::StartError;
 use cyborg_miner::meter::Sources;
 use cyborg_primitives::place::Location;
@@ -21,6 +22,7 @@ use super::register::{self, Declaration};
 use super::settings::{self, Declared, Settings, TlsFiles, UnlockBy};
 use super::{connect, machine, measure, runtime};
 use crate::error::Failure;
+use crate::files;
 use crate::place;
 use crate::report::{Report, hex};
 use cyborg_primitives::money::Cyb;
@@ -51,6 +53,7 @@ struct Wanted {
     account: String,
     node: String,
     storage: Vec<String>,
+    storage_ca: Vec<PathBuf>,
     listen: SocketAddr,
     endpoint: Option<String>,
     /// What the chain is told.
@@ -91,6 +94,11 @@ impl Wanted {
             (urls, _) => urls,
         };
         settings::check_storage(&storage).map_err(usage("--storage"))?;
+        let storage_ca = match (&arguments.ca[..], saved) {
+            ([], Some(saved)) => saved.storage_ca.clone(),
+            (given, _) => given.iter().map(|path| folder::absolute(path)).collect::<Result<_, _>>()?,
+        };
+        files::certificates(&storage_ca)?;
         let listen = arguments.listen.or(saved.map(|saved| saved.listen)).unwrap_or(LISTEN);
         let tls = match (&arguments.tls_certificate, &arguments.tls_key) {
             (Some(certificate), Some(key)) => {
@@ -135,6 +143,7 @@ impl Wanted {
             account,
             node,
             storage,
+            storage_ca,
             listen,
             endpoint,
             declared_endpoint,
@@ -219,6 +228,7 @@ impl Wanted {
             address: address.to_owned(),
             node: self.node.clone(),
             storage: self.storage.clone(),
+            storage_ca: self.storage_ca.clone(),
             listen: self.listen,
             endpoint: self.endpoint.clone(),
             unlock: self.unlock.clone(),

@@ -1,11 +1,10 @@
 //! What the chain says of a miner, of its money and of its tasks, as of one finalised block.
 
-use cyborg_chain_client::runtime::{self, runtime_types};
+use cyborg_chain_client::runtime;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Chain, ChainError, json as chain_json};
+pub(crate) use cyborg_chain_client::view::{Duty, MinerView as Record, free, miner as record};
+use cyborg_chain_client::{Chain, ChainError, json as chain_json};
 use cyborg_miner::{Standing, view};
-use cyborg_primitives::miner::Capacity;
-use cyborg_primitives::place::Location;
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::{Account, Digest, ModelId, Moment, TaskId};
 use cyborg_scheduler::{PROBATION_BELOW, SUSPENDED_BELOW};
@@ -13,57 +12,15 @@ use serde_json::{Value, json};
 
 use super::folder;
 
-/// A registered miner.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Record {
-    /// The key that owners encrypt to.
-    pub(crate) key: [u8; 32],
-    /// Where clients reach it. Its owner's words: not to be printed as they are.
-    pub(crate) endpoint: String,
-    /// Where it says that it is.
-    pub(crate) location: Location,
-    /// What it says that its machine can do.
-    pub(crate) capacity: Capacity,
-    /// Asked for an hour of computing.
-    pub(crate) price: u128,
-    /// Staked.
-    pub(crate) bond: u128,
-    /// At most 100.
-    pub(crate) reputation: u8,
-    /// Memory that tasks have, in mebibytes.
-    pub(crate) used_mib: u32,
-    /// Tasks that have memory.
-    pub(crate) load: u32,
-    /// When its bond may be withdrawn, where it is leaving.
-    pub(crate) leaves_at: Option<Moment>,
-    /// When it was last heard of.
-    pub(crate) seen: Moment,
-    /// Whether it is heard of.
-    pub(crate) duty: Duty,
-}
-
-/// Whether heartbeats are expected of a miner, and come.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Duty {
-    /// They come.
-    Serving,
-    /// They do not.
-    Lapsed,
-    /// It has left, and has no task.
-    Over,
-}
-
-impl Record {
-    /// How the miner stands, in a word or two.
-    pub(crate) fn standing(&self) -> &'static str {
-        match self.duty {
-            Duty::Over => "has left",
-            Duty::Lapsed => "lapsed",
-            Duty::Serving if self.reputation < SUSPENDED_BELOW => "suspended",
-            Duty::Serving if self.leaves_at.is_some() => "leaving",
-            Duty::Serving if self.reputation < PROBATION_BELOW => "on probation",
-            Duty::Serving => "serving",
-        }
+/// How a miner stands, in a word or two.
+pub(crate) fn standing(record: &Record) -> &'static str {
+    match record.duty {
+        Duty::Over => "has left",
+        Duty::Lapsed => "lapsed",
+        Duty::Serving if record.reputation < SUSPENDED_BELOW => "suspended",
+        Duty::Serving if record.leaves_at.is_some() => "leaving",
+        Duty::Serving if record.reputation < PROBATION_BELOW => "on probation",
+        Duty::Serving => "serving",
     }
 }
 
@@ -153,50 +110,6 @@ pub(crate) async fn snapshot(chain: &Chain, miner: &Account) -> Result<Snapshot,
         minimum_bond: at.constants().entry(constants.miners().minimum_bond())?,
         heartbeat_timeout: at.constants().entry(constants.miners().heartbeat_timeout())?,
     })
-}
-
-/// A registered miner; `None` where the account is none.
-pub(crate) async fn record(at: &AtBlock, miner: &Account) -> Result<Option<Record>, ChainError> {
-    use runtime_types::pallet_miners::types::Duty as Found;
-    let miners = at.storage().entry(runtime::storage().miners().miners())?;
-    let pulses = at.storage().entry(runtime::storage().miners().pulses())?;
-    let account = AccountId32(*miner);
-    let (Some(miner), Some(pulse)) =
-        (miners.try_fetch((account,)).await?, pulses.try_fetch((account,)).await?)
-    else {
-        return Ok(None);
-    };
-    let (miner, pulse) = (miner.decode()?, pulse.decode()?);
-    Ok(Some(Record {
-        key: miner.hpke_key,
-        endpoint: String::from_utf8_lossy(&miner.endpoint.0).into_owned(),
-        location: miner.location.0,
-        capacity: miner.capacity.0,
-        price: miner.price,
-        bond: miner.bond,
-        reputation: miner.reputation,
-        used_mib: miner.used_mib,
-        load: miner.load,
-        leaves_at: miner.leaves_at,
-        seen: pulse.seen,
-        duty: match pulse.duty {
-            Found::Serving => Duty::Serving,
-            Found::Lapsed => Duty::Lapsed,
-            Found::Over => Duty::Over,
-        },
-    }))
-}
-
-/// Money of an account that nothing holds.
-pub(crate) async fn free(at: &AtBlock, account: &Account) -> Result<u128, ChainError> {
-    let entry = at.storage().entry(runtime::storage().system().account())?;
-    match entry.try_fetch((AccountId32(*account),)).await? {
-        Some(found) => {
-            let data = found.decode()?.data;
-            Ok(data.free.saturating_sub(data.frozen))
-        }
-        None => Ok(0),
-    }
 }
 
 /// All that the chain keeps of a miner, as it says it.

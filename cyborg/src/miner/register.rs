@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::Static;
-use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_primitives::miner::{Accelerator, Capacity};
 use cyborg_primitives::place::Location;
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;

@@ -7,11 +7,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use cyborg_chain_client::{Keypair, keys};
-use cyborg_envelope::files::write_private;
-use cyborg_envelope::vault::Unlock;
+use cyborg_account::{Keypair, keys};
+use cyborg_disk::files::write_private;
+use cyborg_disk::vault::Unlock;
 use cyborg_miner::Tls;
-use cyborg_miner_client::places;
+use cyborg_owner::locations;
 use cyborg_primitives::MAX_ENDPOINT_BYTES;
 use cyborg_primitives::place::{Cell, Location, Region};
 use serde::de::DeserializeOwned;
@@ -46,6 +46,9 @@ pub(crate) struct Settings {
     pub(crate) node: String,
     /// Where models are read from.
     pub(crate) storage: Vec<String>,
+    /// Certificates that storage is trusted by, beside the system's: absolute paths of PEM files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) storage_ca: Vec<PathBuf>,
     /// Where the miner listens.
     pub(crate) listen: SocketAddr,
     /// Where clients reach it; `None` where that follows from the address it listens at.
@@ -251,6 +254,10 @@ impl Settings {
             address: fields.take("address")?,
             node: fields.take("node")?,
             storage: fields.take("storage")?,
+            storage_ca: match fields.0.contains_key("storage_ca") {
+                true => fields.take("storage_ca")?,
+                false => Vec::new(),
+            },
             listen: fields.take("listen")?,
             endpoint: fields.take("endpoint")?,
             unlock: fields.take("unlock")?,
@@ -272,6 +279,9 @@ impl Settings {
         folder::account(&self.address).map_err(inside("address"))?;
         node_url(&self.node).map_err(inside("node"))?;
         check_storage(&self.storage).map_err(inside("storage"))?;
+        if !self.storage_ca.iter().all(|path| path.is_absolute()) {
+            return Err("`storage_ca`: not absolute paths".to_owned());
+        }
         if let Some(endpoint) = &self.endpoint {
             check_endpoint(endpoint).map_err(inside("endpoint"))?;
         }
@@ -329,7 +339,7 @@ pub(crate) fn check_storage(names: &[String]) -> Result<(), String> {
     if names.len() > MAX_STORAGE {
         return Err(format!("more than {MAX_STORAGE} places"));
     }
-    places::check(names).map_err(|error| error.to_string())
+    locations::check(names).map_err(|error| error.to_string())
 }
 
 /// Checks the URL of a chain node.
@@ -338,7 +348,7 @@ pub(crate) fn node_url(url: &str) -> Result<(), String> {
 }
 
 fn checked(url: &str, schemes: &[&str], form: &str) -> Result<(), String> {
-    places::url(url, schemes).map(drop).ok_or_else(|| format!("not a URL of the form {form}"))
+    locations::url(url, schemes).map(drop).ok_or_else(|| format!("not a URL of the form {form}"))
 }
 
 /// The fields of an object that were not looked at yet.

@@ -8,9 +8,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use cyborg_chain_client::{Chain, Keypair, keys};
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::Chain;
 use cyborg_miner::{Config, Miner};
-use cyborg_miner_client::places;
+use cyborg_owner::locations;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{Start, urls};
@@ -19,6 +20,7 @@ use super::settings::{self, Settings};
 use super::{QUIET, connect, record, register, runtime};
 use crate::begin;
 use crate::error::Failure;
+use crate::files;
 use crate::report::Report;
 
 /// Runs the command.
@@ -100,7 +102,8 @@ impl Running {
         let unlock = settings.unlock.load()?;
         let key = cyborg_miner::public_key(folder, &unlock);
         let key = key.map_err(|error| Failure::Miner(error.to_string()))?;
-        let storage = places::storage(&settings.storage, &signer, None);
+        let roots = files::certificates(&settings.storage_ca)?;
+        let storage = locations::storage(&settings.storage, &roots, &signer, None);
         let storage = storage.map_err(|error| Failure::Storage(error.to_string()))?;
         let listen = free_address(settings.listen)?;
         let endpoint =
@@ -133,6 +136,10 @@ fn with(settings: Settings, arguments: &Start) -> Result<Settings, Failure> {
     let storage = urls(&arguments.storage);
     if !storage.is_empty() {
         settings.storage = storage;
+    }
+    if !arguments.ca.is_empty() {
+        settings.storage_ca =
+            arguments.ca.iter().map(|path| folder::absolute(path)).collect::<Result<_, _>>()?;
     }
     settings.check().map_err(Failure::Miner)?;
     Ok(settings)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::arguments::Status;
 use super::folder::{self, Held};
 use super::process::{self, Health, Trust};
-use super::record::{self, Record, Snapshot, TASK_COLUMNS, task_rows, tasks_json};
+use super::record::{self, Record, Snapshot, TASK_COLUMNS, standing, task_rows, tasks_json};
 use super::settings::Settings;
 use super::{connect, counted, runtime};
 use crate::chain::table;
@@ -146,7 +146,7 @@ pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
 }
 
 fn show_record(report: &mut Report, record: &Record, now: u64) {
-    report.field("standing", record.standing(), "standing", record.standing());
+    report.field("standing", standing(record), "standing", standing(record));
     report.field("reputation", record.reputation, "reputation", format!("{} of 100", record.reputation));
     report.field("bond", record.bond.to_string(), "bond", Cyb(record.bond));
     report.field("price", record.price.to_string(), "price per hour", Cyb(record.price));

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use cyborg_account::keys;
+use cyborg_chain_client::runtime::transactions;
 use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::subxt::utils::Static;
-use cyborg_chain_client::{keys, runtime::transactions};
 use cyborg_miner::meter::Sources;
 use cyborg_primitives::miner::Capacity;
 use cyborg_primitives::place::Location;

@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: &Up, json: bool) -> Result<Report, Failure> {
                 print_json(&network.json(&layout, &settings));
             } else {
                 describe(&network, &layout, &settings).iter().for_each(|line| print_line(line));
-                print_line("Ctrl-C ends it; started again on this folder it goes on where it was.");
+                print_line("Ctrl-C ends the network; started again on this folder it goes on where it was.");
             }
             tokio::select! {
                 Some(failure) = failures.recv() => Err(failure.into()),
@@ -56,10 +56,10 @@ fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
-    folders::kept("network", "--dir", "where the network is to keep its things")
+    folders::kept("network", "--dir", "where the network is to keep its data")
 }
 
-/// Where everything is, and how to use it.
+/// The addresses and files of a network, and how to use it.
 pub(super) fn describe(network: &Network, layout: &Layout, settings: &Settings) -> Vec<String> {
     let block_ms = settings.block_time_ms;
     let mut lines = Vec::new();

@@ -35,6 +35,9 @@ pub(crate) struct StorageRepair {
     /// Where the model is stored, named as for `cyborg deploy`; may be repeated
     #[arg(long, value_name = "URL", env = "CYBORG_STORAGE", value_delimiter = ',', required = true, value_hint = ValueHint::Url)]
     pub(crate) storage: Vec<String>,
+    /// Certificate to trust beside the system's, as PEM; may be repeated
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Vec<PathBuf>,
     /// The chain's node
     #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
     pub(crate) node: String,

@@ -2,28 +2,32 @@
 
 use std::sync::Arc;
 
-use cyborg_chain_client::{Chain, keys};
-use cyborg_miner_client::{market, places};
+use cyborg_account::keys;
+use cyborg_chain_client::Chain;
+use cyborg_chain_client::view;
+use cyborg_owner::locations;
 use cyborg_storage_client::coded::Event;
 
 use super::arguments::StorageRepair;
 use crate::error::Failure;
+use crate::files;
 use crate::progress::Progress;
 use crate::report::{Report, hex};
 
 /// Looks at every fragment of a model's file, and restores what is not what was stored.
 pub(super) async fn run(arguments: &StorageRepair) -> Result<Report, Failure> {
     let signer = keys::load(&arguments.account)?;
+    let roots = files::certificates(&arguments.ca)?;
     let bar = Progress::new("repair");
     let observer = move |event: &Event<'_>| {
         if let Event::Stripe { stripe, of } = event {
             bar.stage("stripes", stripe + 1, *of);
         }
     };
-    let storage = places::coded(&arguments.storage, &signer, Some(Arc::new(observer)))
+    let storage = locations::coded(&arguments.storage, &roots, &signer, Some(Arc::new(observer)))
         .map_err(|error| Failure::Usage { flag: "--storage", problem: error.to_string() })?;
     let at = Chain::connect(&arguments.node).await?.at_finalised().await?;
-    let model = market::model(&at, arguments.model).await?.ok_or_else(|| Failure::Usage {
+    let model = view::model(&at, arguments.model).await?.ok_or_else(|| Failure::Usage {
         flag: "MODEL",
         problem: format!("there is no model {} on this chain", arguments.model),
     })?;

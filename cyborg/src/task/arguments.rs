@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) owner_dir: Option<PathBuf>,
 }
 
-/// How miners are reached.
+/// How miners and storage nodes are reached.
 #[derive(Debug, Args)]
 pub(crate) struct HttpFlags {
     /// Certificate to trust beside the system's, as PEM; may be repeated
@@ -55,6 +55,8 @@ pub(crate) struct Deploy {
     /// AWS_SECRET_ACCESS_KEY; or alone `cess+https://GATEWAY/?territory=NAME`
     #[arg(long, value_name = "URL", env = "CYBORG_STORAGE", value_delimiter = ',', required = true, value_hint = ValueHint::Url)]
     pub(crate) storage: Vec<String>,
+    #[command(flatten)]
+    pub(crate) http: HttpFlags,
     /// Miners that answer
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) replicas: u8,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_miner_client::deploy::{Offer, Order, Product, Progress};
-use cyborg_miner_client::market::Placement;
-use cyborg_miner_client::{Owner, OwnerError, places};
+use cyborg_chain_client::view::Placement;
+use cyborg_owner::deploy::{Offer, Order, Product, Progress};
+use cyborg_owner::ports::Records as _;
+use cyborg_owner::{Owner, OwnerError, locations};
 use cyborg_primitives::TaskId;
 use cyborg_storage_client::coded::Event;
 use serde_json::{Value, json};
@@ -142,12 +143,14 @@ impl Steps {
 pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
     let begun = Instant::now();
     let owner = owner(&arguments.owner).await?;
+    let roots = files::certificates(&arguments.http.ca)?;
     let files = Files::read(arguments)?;
     let order = order(arguments)?;
     let bar = Arc::new(Bar::new("deploying"));
     let stripes = bar.clone();
-    let storage = places::storage(
+    let storage = locations::storage(
         &arguments.storage,
+        &roots,
         &owner.signer,
         Some(Arc::new(move |event: &Event<'_>| {
             if let Event::Stripe { stripe, of } = event {
@@ -160,7 +163,7 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
     let mut steps = Steps { begun, bar, done: Vec::new() };
     let memory_mib = files.memory_mib();
     let key = files.verifier.digest();
-    let guard = owner.book.guard_model(&key)?;
+    let guard = owner.records.guard_model(&key).await?;
     let graph = files.verifier.graph().clone();
     let weights = files.prover.weights().clone();
     let product = Product { prover: files.prover, verifier: &files.verifier };
@@ -181,7 +184,7 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
     let patience = Duration::from_secs(arguments.timeout);
     let confirmed =
         owner.until_running(task, Some(&outputs), patience, &mut |progress| steps.tell(&progress)).await?;
-    report(&owner, task, model, &offer, &confirmed, steps)
+    report(&owner, task, model, &offer, &confirmed, steps).await
 }
 
 /// Who would be chosen, and what it would cost.
@@ -232,7 +235,7 @@ fn costs(report: &mut Report, price_cap: u128, proof_cap: u128, for_answers: u12
     report.field("for_proofs", for_proofs.to_string(), "held for proofs", Cyb(for_proofs));
 }
 
-fn report(
+async fn report(
     owner: &Owner,
     task: TaskId,
     model: u64,
@@ -243,7 +246,7 @@ fn report(
     let mut report = Report::default();
     report.field("task", task, "task", task);
     report.field("model", model, "model", model);
-    let record = owner.book.task(task)?;
+    let record = owner.records.task(task).await?;
     report.field("key", format!("0x{}", hex(&record.key)), "key", hex(&record.key));
     let miners: Vec<String> = confirmed.iter().map(|miner| AccountId32(*miner).to_string()).collect();
     for miner in &miners {
@@ -251,7 +254,7 @@ fn report(
     }
     report.json("miners", miners);
     costs(&mut report, offer.price_cap, offer.proof_cap, offer.for_answers, offer.for_proofs);
-    let folder = owner.book.folder().display().to_string();
+    let folder = owner.records.folder().display().to_string();
     report.field("records", folder.as_str(), "secrets", &folder);
     let elapsed = steps.begun.elapsed().as_secs_f64();
     report.field("seconds", elapsed, "time", seconds(elapsed));

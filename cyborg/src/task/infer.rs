@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_miner_client::ask::{Answered, Asking, Verdict};
-use cyborg_miner_client::http::Http;
-use cyborg_miner_client::{Owner, OwnerError};
+use cyborg_owner::Http;
+use cyborg_owner::ask::{Answered, Asking, Outcome};
+use cyborg_owner::ports::Records as _;
+use cyborg_owner::{Owner, OwnerError};
 use cyborg_primitives::task::ProofPolicy;
 use serde_json::json;
 use zkml_graph::Graph;
@@ -30,8 +31,8 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
     };
     let http = http(&arguments.http)?;
     let owner = owner(&arguments.owner).await?;
-    let record = owner.book.task(arguments.task)?;
-    let verifier = owner.book.verifier(&record.key)?;
+    let record = owner.records.task(arguments.task).await?;
+    let verifier = owner.records.verifier(&record.key).await?;
     let graph = verifier.graph();
     let samples = model::samples(&arguments.sample.input)?;
     let inputs = Ports::inputs(graph).sample(&samples, arguments.sample.index)?;
@@ -73,7 +74,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
         owner.demand(&answered).await?;
     }
     match owner.verdict(&answered, asking.patience).await? {
-        Some(Verdict::Verified { block, paid }) => {
+        Some(Outcome::Verified { block, paid }) => {
             report.json("proven", true);
             report.field(
                 "proven_in_block",
@@ -85,7 +86,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
             acknowledge(&owner, &http, &answered, &mut report).await?;
             Ok(report)
         }
-        Some(Verdict::OtherAnswer { block }) => {
+        Some(Outcome::OtherAnswer { block }) => {
             let problem = match owner.demand(&answered).await {
                 Ok(()) => "the chain demands what it signed, and takes its bond when that is not proven",
                 Err(error) => {
@@ -101,7 +102,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
                 ),
             })
         }
-        Some(Verdict::Punished { block, fault, slashed }) => Err(Failure::False {
+        Some(Outcome::Punished { block, fault, slashed }) => Err(Failure::False {
             file: format!("miner {who}, request {}", answered.number),
             problem: format!(
                 "found guilty in block {block}: {fault}; its bond lost {}: the answer is not to be trusted",

@@ -1,8 +1,10 @@
 //! `cyborg task list`, `show`, `stop`, `top-up`, `keep` and `events`.
 
+use cyborg_account::keys;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Chain, ChainError, keys, runtime};
-use cyborg_miner_client::keep::Kept;
+use cyborg_chain_client::{AtBlock, Chain, ChainError, runtime};
+use cyborg_owner::keep::Kept;
+use cyborg_owner::ports::Records as _;
 use cyborg_primitives::TaskId;
 use serde_json::json;
 
@@ -83,12 +85,12 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<Report, Failure>
     };
     // The first connection must succeed, so that a mistake is seen at once.
     let mut owner = owner(&arguments.owner).await?;
-    owner.book.task(arguments.task)?;
+    owner.records.task(arguments.task).await?;
     let work = async {
         loop {
             match owner.keep(arguments.task, &mut tell).await {
                 Ok(()) => return Ok(Report::default()),
-                Err(cyborg_miner_client::OwnerError::Chain(error)) => eprintln!("waiting: {error}"),
+                Err(cyborg_owner::OwnerError::Chain(error)) => eprintln!("waiting: {error}"),
                 Err(error) => return Err(Failure::from(error)),
             }
             tokio::time::sleep(PAUSE).await;

@@ -1,11 +1,11 @@
 //! `cyborg task logs` and `cyborg task status`: what miners say of a task, to its owner alone.
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_miner_client::Owner;
-use cyborg_miner_client::http::Http;
-use cyborg_miner_client::market::{self, Contact};
-use cyborg_miner_client::status::Status as TaskStatus;
+use cyborg_chain_client::view::{self, Contact};
+use cyborg_owner::Http;
+use cyborg_owner::Owner;
 use cyborg_primitives::{Account, TaskId};
+use cyborg_protocol::status::Status as TaskStatus;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -25,11 +25,11 @@ async fn contacts(
     let at = owner.chain.at_finalised().await?;
     let view = owner.task(&at, task).await?;
     let mut found = Vec::new();
-    for part in &view.parts {
+    for part in &view.assignments {
         if only.is_some_and(|only| only != part.miner) {
             continue;
         }
-        if let Some(contact) = market::contact(&at, &part.miner).await? {
+        if let Some(contact) = view::contact(&at, &part.miner).await? {
             found.push((part.miner, contact));
         }
     }

@@ -120,10 +120,9 @@ fn describe_proof(
     describe_visibility(report, proof.statement.input, proof.statement.output);
     describe_soundness(report, key.circuit());
     let (inputs, outputs) = proof.statement.public(key.graph());
-    for (name, ports, values) in [
-        ("inputs", Ports::inputs(key.graph()), inputs),
-        ("outputs", Ports::outputs(key.graph()), outputs),
-    ] {
+    for (name, ports, values) in
+        [("inputs", Ports::inputs(key.graph()), inputs), ("outputs", Ports::outputs(key.graph()), outputs)]
+    {
         if let Some(values) = values {
             let (lines, list) = shown(&ports, &values);
             report.json(name, list);

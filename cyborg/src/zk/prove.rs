@@ -8,16 +8,16 @@ use zkml_prover::{ProveError, Proved, ProverKey, Request, prove_live};
 use zkml_samples::Ports;
 use zkml_verifier::{Opening, Visibility};
 
+use super::MAX_KEY_BYTES;
 use super::arguments::Prove;
-use super::{MAX_KEY_BYTES, live};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{self, shown};
 use crate::progress::Progress;
 use crate::report::{Report, bytes, seconds};
 
-/// Where the opening goes: beside the proof, or where the user says. A live proof has no file, so
-/// that its opening is kept only where a file is named.
+/// The file of the opening: the one that the user names, or one beside the proof. A live proof has no file, so
+/// that its opening is kept only if a file is named.
 fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
     if arguments.public_input && arguments.public_output {
         return match arguments.opening_out {
@@ -44,7 +44,7 @@ fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
     Ok(path)
 }
 
-/// Proves, and writes the proof and, where something is committed, its opening.
+/// Proves, and writes the proof and, if something is committed, its opening.
 pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     let opening_path = opening_path(arguments)?;
     let read: [&Path; 2] = [&arguments.key, &arguments.sample.input];
@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Proves to a live verifier and waits for its verdict.
+/// Proves to a live verifier and waits for the outcome.
 fn prove_to(
     address: &str,
     arguments: &Prove,
@@ -131,18 +131,18 @@ fn prove_to(
     request: &Request<'_>,
 ) -> Result<Proved, Failure> {
     let session_failed = |error| Failure::Input { file: address.to_owned(), problem: format!("{error}") };
-    let session = live::Prover::connect(address, &key.digest(), arguments.patience.duration())
+    let session = zkml_live::tcp::connect(address, &key.digest(), arguments.patience.duration())
         .map_err(session_failed)?;
-    let (verdict, proved) = session
+    let (outcome, proved) = session
         .run(|transcript| {
             let proved = prove_live(key, request, transcript)?;
             Ok((proved.proof.clone(), proved))
         })
         .map_err(session_failed)?
         .map_err(|error: ProveError| Failure::input(&arguments.key, error))?;
-    if verdict.valid {
+    if outcome.valid {
         return Ok(proved);
     }
-    let problem = format!("the verifier says: {}", verdict.message);
+    let problem = format!("the verifier says: {}", outcome.message);
     Err(Failure::False { file: address.to_owned(), problem })
 }

@@ -9,7 +9,7 @@ use zkml_verifier::{Statement, VerifierKey, VerifyError, Visibility};
 
 use super::arguments::{CheckKey, Verify};
 use super::claims::Claims;
-use super::{MAX_PROOF_BYTES, live, verifier_key};
+use super::{MAX_PROOF_BYTES, verifier_key};
 use crate::error::Failure;
 use crate::files;
 use crate::model::shown;
@@ -88,16 +88,17 @@ fn listen(
 ) -> Result<Result<Statement, VerifyError>, Failure> {
     let failed = |source| Failure::Io { file: address.to_owned(), action: "cannot listen", source };
     let listener = TcpListener::bind(address).map_err(failed)?;
-    // With port 0 the system chooses; whoever started this must learn what.
+    // With port 0 the system chooses a port, which the caller must learn.
     eprintln!("listening on {}", listener.local_addr().map_err(failed)?);
-    let session = live::serve(&listener, key, &arguments.context.0, arguments.patience.duration(), |error| {
-        eprintln!("note: a session ended without a proof: {error}");
-    })
-    .map_err(failed)?;
+    let session =
+        zkml_live::tcp::serve(&listener, key, &arguments.context.0, arguments.patience.duration(), |error| {
+            eprintln!("note: a session ended without a proof: {error}");
+        })
+        .map_err(failed)?;
     let shown = format!("{} drawn live, {} of proof", session.challenges, bytes(session.proof_bytes as u64));
     report.field("challenges", session.challenges, "challenges", shown);
     report.json("proof_bytes", session.proof_bytes);
-    Ok(session.outcome)
+    Ok(session.verified)
 }
 
 /// A visibility in words.

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::submit::Finalised;
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
-use cyborg_chain_client::{Chain, Keypair, keys};
 use cyborg_localnet::market::{self, HOME, Offer, TaskOrder};
-use cyborg_miner_client::deploy::cost;
+use cyborg_owner::deploy::cost;
 use cyborg_primitives::money::UNIT;
 use cyborg_primitives::place::{Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext};

@@ -73,7 +73,7 @@ fn a_miner_that_lies_about_a_proof_is_slashed_and_honest_work_beside_it_is_paid(
         network.infer_proven(owner, task, 3, &only_honest).await?;
         network.witness.all_proven(task, &honest, 1..=2).await?;
         assert_eq!(money::bond(&network.at().await?, &honest).await?, BOND);
-        // Of the liars' own, the one true proof was paid and nothing else.
+        // Of the liars' own proofs, the true one was paid and nothing else.
         let paid: Vec<usize> = {
             let seen = network.witness.ledger();
             liars.iter().map(|liar| witness::verified(&seen, task, &liar.account).len()).collect()

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cyborg_chain_client::Keypair;
+use cyborg_account::Keypair;
+use cyborg_chain_client::view;
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
-use cyborg_miner_client::Owner;
-use cyborg_miner_client::book::{Book, RequestRecord};
-use cyborg_miner_client::market;
-use cyborg_miner_client::wire::{Answer, Request, exchange};
+use cyborg_owner::ports::Records as _;
+use cyborg_owner::records::RequestRecord;
+use cyborg_owner::{Owner, OwnerRecords};
 use cyborg_primitives::signed::{Authorisation, Payload as _, Receipt};
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
+use cyborg_protocol::wire::{Answer, Request, exchange};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use zkml_prover::system_randomness;
@@ -36,7 +37,7 @@ pub(crate) struct Client {
     price_cap: u128,
     genesis: Digest,
     signer: Keypair,
-    book: Book,
+    records: OwnerRecords,
     result_key: SecretKey,
     model: &'static Model,
     http: reqwest::Client,
@@ -71,8 +72,8 @@ impl Client {
         miner: &Account,
     ) -> TestResult<Self> {
         let at = network.at().await?;
-        let contact = market::contact(&at, miner).await?.ok_or("not registered")?;
-        let terms = market::terms(&at, task, miner).await?.ok_or("no terms")?;
+        let contact = view::contact(&at, miner).await?.ok_or("not registered")?;
+        let terms = view::terms(&at, task, miner).await?.ok_or("no terms")?;
         let owner = Owner::new(network.chain.clone(), owner.key.clone(), &owner.records)?;
         Ok(Self {
             task,
@@ -82,8 +83,8 @@ impl Client {
             price_cap: terms.per_request,
             genesis: network.chain.genesis(),
             signer: owner.signer.clone(),
-            result_key: owner.result_key(task)?,
-            book: owner.book,
+            result_key: owner.result_key(task).await?,
+            records: owner.records,
             model: model::digits()?,
             http: reqwest::Client::builder().build()?,
             answered: AtomicU64::new(0),
@@ -91,12 +92,12 @@ impl Client {
     }
 
     /// Signs and seals the next request, for a sample; it is in the owner's records then.
-    pub(crate) fn prepare(&self, index: usize) -> TestResult<Prepared> {
+    pub(crate) async fn prepare(&self, index: usize) -> TestResult<Prepared> {
         let input = self.model.input(index)?;
-        let record = self.book.next_request(self.task, &self.miner, 0, |number| {
-            self.sign(number, &input)
-                .map_err(|error| cyborg_miner_client::OwnerError::Http(error.to_string()))
-        })?;
+        let make = |number| {
+            self.sign(number, &input).map_err(|error| cyborg_owner::OwnerError::Http(error.to_string()))
+        };
+        let record = self.records.next_request(self.task, &self.miner, 0, make).await?;
         self.seal(&record, index)
     }
 
@@ -220,7 +221,7 @@ impl Client {
 
     /// Asks for the next number.
     pub(crate) async fn ask(&self, index: usize) -> TestResult<Receipt> {
-        self.insist(&self.prepare(index)?).await
+        self.insist(&self.prepare(index).await?).await
     }
 
     /// Asks so many times, several at once.

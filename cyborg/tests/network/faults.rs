@@ -68,8 +68,8 @@ fn a_miner_killed_at_every_step_goes_on_and_each_answer_is_paid_once() -> TestRe
 /// The replica that a task has.
 async fn replica(network: &Network, task: u64) -> TestResult<usize> {
     let view = network.task(task).await?;
-    let serves = |part: &&cyborg_miner_client::market::Part| part.role == Role::Replica && part.serves();
-    let part = view.parts.iter().find(serves).ok_or("nobody serves")?;
+    let serves = |part: &&cyborg_chain_client::view::Assignment| part.role == Role::Replica && part.serves();
+    let part = view.assignments.iter().find(serves).ok_or("nobody serves")?;
     network.index_of(&part.miner)
 }
 

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cyborg_account::keys;
 use cyborg_chain_client::runtime;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Chain, keys};
+use cyborg_chain_client::view::{self, TaskView};
+use cyborg_chain_client::{AtBlock, Chain};
 use cyborg_localnet::fund;
-use cyborg_miner_client::market::{self, TaskView};
 use cyborg_primitives::{Account, TaskId};
 use tokio::runtime::Builder;
 
@@ -29,7 +30,7 @@ const MEANS: u128 = 5_000 * UNIT;
 pub(crate) struct Plan {
     /// Milliseconds from block to block, each of which is six seconds of chain time.
     pub(crate) block_ms: u64,
-    /// So many blocks are made at once before anything else: chain time is ahead of the clock then.
+    /// Blocks that are made at once before anything else, so that chain time is ahead of the clock.
     pub(crate) head_start: u64,
     pub(crate) storage: usize,
     /// The region of each miner.
@@ -47,7 +48,7 @@ impl Default for Plan {
 pub(crate) fn run(plan: Plan, test: impl AsyncFnOnce(&mut Network) -> TestResult) -> TestResult {
     // TLS needs a process-wide provider; one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Of all that is here it goes last.
+    // The folder is removed last.
     let folder = tempfile::tempdir()?;
     let program = Program::new(folder.path())?;
     let logs = Logs(program.clone());
@@ -277,7 +278,7 @@ impl Network {
 
     /// A task that is not vacated.
     pub(crate) async fn task(&self, task: TaskId) -> TestResult<TaskView> {
-        Ok(market::task(&self.at().await?, task).await?.ok_or("the task is vacated")?)
+        Ok(view::task(&self.at().await?, task).await?.ok_or("the task is vacated")?)
     }
 
     /// Which of the miners this is.

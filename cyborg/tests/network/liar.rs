@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use cyborg_account::Keypair;
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
-use cyborg_chain_client::{Chain, Keypair};
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::{Recipient, unwrap};
@@ -18,20 +19,19 @@ use cyborg_envelope::{ContentKey, blob};
 use cyborg_localnet::market::{self, Offer};
 use cyborg_localnet::ports;
 use cyborg_miner::Standing;
-use cyborg_miner::loaded::Registered;
 use cyborg_miner::view::{self, TaskView};
-use cyborg_miner_client::bundle::{CONTEXT, Deployment};
-use cyborg_miner_client::places;
-use cyborg_miner_client::wire::{Answer, Request};
+use cyborg_owner::locations;
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext, Receipt};
 use cyborg_primitives::{Account, TaskId};
+use cyborg_protocol::bundle::{CONTEXT, Deployment};
+use cyborg_protocol::wire::{Answer, Request};
 use cyborg_storage_client::storage::download;
 use runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use zkml_core::transcript::HashTranscript;
-use zkml_prover::{prove_opened, system_randomness};
+use zkml_prover::{ProverKey, prove_opened, system_randomness};
 use zkml_verifier::{Opening, PROTOCOL, Visibility};
 
 use crate::TestResult;
@@ -89,7 +89,7 @@ struct Serving {
     task: TaskId,
     view: TaskView,
     registered: Registered,
-    deployment: Deployment,
+    key: ProverKey,
 }
 
 fn enter<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -127,7 +127,7 @@ pub(crate) async fn fetch(
 ) -> TestResult<Vec<u8>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("blob");
-    download(&*places::storage(storage, signer, None)?, &manifest, &path).await?;
+    download(&*locations::storage(storage, &[], signer, None)?, &manifest, &path).await?;
     Ok(blob::open(content_key, CONTEXT, &fs::read(path)?)?.to_vec())
 }
 
@@ -188,7 +188,7 @@ impl Liar {
 
 impl Shared {
     fn account(&self) -> Account {
-        cyborg_chain_client::keys::account(&self.key)
+        cyborg_account::keys::account(&self.key)
     }
 
     fn recipient(&self, task: TaskId) -> Recipient {
@@ -211,9 +211,10 @@ impl Shared {
             let content_key = unwrap(&wrap, &self.hpke, &self.recipient(task))?;
             let bytes = fetch(&self.storage, &self.key, manifest, &content_key).await?;
             let deployment = Deployment::from_bytes(&bytes)?;
+            let key = ProverKey::from_bytes(deployment.key)?;
             let registered = view::model(&at, found.model).await?.ok_or("no model")?;
             let confirm = market::confirm(task, registered.key, &at)?;
-            let serving = Serving { task, view: found, registered, deployment };
+            let serving = Serving { task, view: found, registered, key };
             *enter(&self.serves) = Some(Arc::new(serving));
             self.chain.submit(&confirm, &self.key).await?;
         }
@@ -261,7 +262,7 @@ impl Shared {
     ) -> TestResult<Vec<u8>> {
         let exchange = Exchange { recipient: self.recipient(serving.task), number };
         let request = Request::open(&exchange, &self.hpke, sealed)?;
-        let (key, graph) = (&serving.deployment.key, serving.deployment.key.graph());
+        let (key, graph) = (&serving.key, serving.key.graph());
         let inputs: Vec<Vec<i64>> =
             request.opening.tensors.iter().flatten().map(|(values, _)| values.clone()).collect();
         let right = zkml_engine::run(graph, key.weights(), &inputs)?;
@@ -309,7 +310,7 @@ impl Shared {
             output: Visibility::Committed,
         };
         let mut transcript = HashTranscript::new(PROTOCOL);
-        let mut proof = prove_opened(&serving.deployment.key, &what, truth, &mut transcript)?.proof;
+        let mut proof = prove_opened(&serving.key, &what, truth, &mut transcript)?.proof;
         match self.lie {
             Lie::WrongAnswerProvenRight => {}
             Lie::WrongAnswer => self.demanded(task, number).await?,

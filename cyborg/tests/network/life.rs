@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use cyborg_chain_client::view;
 use cyborg_miner::view;
-use cyborg_miner_client::market;
 
 use crate::TestResult;
 use crate::harness::{Plan, run};
@@ -26,7 +26,7 @@ fn sampled_answers_are_paid_by_their_period_once_the_drawn_ones_are_proven() -> 
         // A task that is stopped does not wait for its period to be full.
         network.command(owner, &format!("task stop {task}")).await?.json()?;
         let settled = async || {
-            let terms = market::terms(&network.at().await?, task, &miner).await?.ok_or("vacated")?;
+            let terms = view::terms(&network.at().await?, task, &miner).await?.ok_or("vacated")?;
             Ok((terms.settled.through() == ANSWERS).then_some(terms))
         };
         let terms = until("the period is paid", settled).await?;
@@ -60,7 +60,7 @@ fn answers_on_demand_are_paid_by_the_owners_word_and_proven_when_it_asks() -> Te
             network.infer(owner, task, index as usize, "").await?.json()?;
         }
         let settled = async || {
-            let terms = market::terms(&network.at().await?, task, &miner).await?.ok_or("vacated")?;
+            let terms = view::terms(&network.at().await?, task, &miner).await?.ok_or("vacated")?;
             Ok((terms.settled.through() == ANSWERS).then_some(()))
         };
         until("acknowledged answers are paid", settled).await?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cyborg_chain_client::{Keypair, keys};
+use cyborg_account::{Keypair, keys};
 use cyborg_localnet::ports;
 use cyborg_primitives::Account;
 use serde_json::Value;

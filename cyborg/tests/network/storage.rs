@@ -7,8 +7,8 @@ use cyborg_envelope::blob;
 use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_miner::view;
-use cyborg_miner_client::bundle::CONTEXT;
-use cyborg_miner_client::places;
+use cyborg_owner::locations;
+use cyborg_protocol::bundle::CONTEXT;
 use cyborg_storage_client::storage::download;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
@@ -87,7 +87,7 @@ fn a_miner_that_was_not_chosen_gets_ciphertext_and_cannot_open_it() -> TestResul
         let (wrap, (manifest, _)) = (found.wrap.ok_or("no wrap")?, found.files.ok_or("no files")?);
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("blob");
-        let storage = places::storage(&network.storage_urls(), &stranger.key, None)?;
+        let storage = locations::storage(&network.storage_urls(), &[], &stranger.key, None)?;
         download(&*storage, &manifest, &path).await?;
         assert!(digits()?.shown_in(folder.path())?.is_empty());
 
@@ -141,7 +141,7 @@ fn a_miner_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_ro
         let client = Client::new(network, owner, task, &miner).await?;
         let mut answered = Vec::new();
         for index in 0..4 {
-            let request = client.prepare(index)?;
+            let request = client.prepare(index).await?;
             answered.push((client.insist(&request).await?, request));
         }
         limit_files(network.miners[0].id()?, Some(16 << 10))?;

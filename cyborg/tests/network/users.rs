@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use cyborg_miner_client::market;
+use cyborg_chain_client::view;
 use tokio::task::JoinSet;
 
 use crate::TestResult;
@@ -33,7 +33,7 @@ fn an_owner_that_stops_paying_is_told_to_top_up_and_is_served_again_afterwards()
         refused.fails(2, &["402", "top it up"])?;
 
         // The message says what to do; what it says helps.
-        let terms = market::terms(&network.at().await?, task, &miner).await?.ok_or("no terms")?;
+        let terms = view::terms(&network.at().await?, task, &miner).await?.ok_or("no terms")?;
         // What was refused is sent again first: its numbers would keep later ones from being paid.
         let proofs = 20.0 * terms.per_proof as f64 / money::UNIT as f64;
         network.command(owner, &format!("task top-up {task} --proofs {proofs:.12}")).await?.json()?;
@@ -53,7 +53,7 @@ fn a_request_for_what_belongs_to_others_is_refused_each_in_its_own_way() -> Test
         let stranger = network.person("stranger").await?;
         let task = network.deploy(&network.owner, "--proofs 50").await?;
         let client = Client::new(network, &network.owner, task, &miner).await?;
-        let first = client.prepare(0)?;
+        let first = client.prepare(0).await?;
         let receipt = client.insist(&first).await?;
         // An owner that asks again before the request is settled gets the same answer.
         assert_eq!(client.insist(&first).await?, receipt);

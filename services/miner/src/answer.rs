@@ -6,13 +6,13 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use cyborg_chain_client::Keypair;
+use cyborg_account::Keypair;
+use cyborg_account::verify;
 use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::Recipient;
 use cyborg_primitives::signed::{Authorisation, Payload as _, Receipt};
 use cyborg_primitives::{Account, Digest, RequestNumber};
-use cyborg_storage_client::owner::verify;
 use tokio::sync::oneshot;
 use zkml_engine::Engine;
 use zkml_prover::system_randomness;
@@ -22,7 +22,7 @@ use crate::keeper::Kept;
 use crate::metrics::Metrics;
 use crate::served::{Refused, Served};
 use crate::store::{Answered, Store};
-use cyborg_miner_client::wire::{Answer, Request};
+use cyborg_protocol::wire::{Answer, Request};
 
 /// A request that waits for a thread.
 pub(crate) struct Job {

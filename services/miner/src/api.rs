@@ -35,8 +35,8 @@ use crate::challenge::Bad;
 use crate::served::Refused;
 use crate::status::{Denied, Gallery};
 use crate::store::Store;
-use cyborg_miner_client::status::{Leave, Status};
-use cyborg_miner_client::wire::acknowledgement;
+use cyborg_protocol::status::{Status, StatusToken};
+use cyborg_protocol::wire::acknowledgement;
 
 /// Longest acknowledgement; it has one length.
 const MAX_ACKNOWLEDGEMENT_BYTES: usize = 256;
@@ -284,7 +284,7 @@ async fn challenge(State(api): State<Api>, Path(task): Path<TaskId>) -> Response
 async fn status(State(api): State<Api>, Path(task): Path<TaskId>, request: Request) -> Response {
     let begun = Instant::now();
     let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-    let statuses = api.gallery.watch(task, header.and_then(Leave::from_header)).map_err(Refusal::from);
+    let statuses = api.gallery.watch(task, header.and_then(StatusToken::from_header)).map_err(Refusal::from);
     let answer = statuses.map(|statuses| {
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

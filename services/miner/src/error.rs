@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cyborg_chain_client::ChainError;
 use cyborg_chain_client::queue::QueueError;
+use cyborg_disk::DiskError;
 use cyborg_envelope::EnvelopeError;
 use cyborg_serving::ServingError;
 use cyborg_storage_client::error::StorageError;
@@ -29,7 +30,7 @@ pub enum StartError {
         /// Where it is.
         folder: PathBuf,
         /// Why.
-        source: EnvelopeError,
+        source: DiskError,
     },
     /// The folder has no key that owners encrypt to.
     #[error("{0} holds no miner; `cyborg miner init` makes one")]
@@ -86,6 +87,9 @@ pub enum Failure {
     /// Something does not open or cannot be sealed.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// The vault does not open, or cannot be written.
+    #[error(transparent)]
+    Vault(#[from] DiskError),
     /// The model cannot be fetched.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cyborg_chain_client::runtime::{payments, proofs, tasks};
+use cyborg_chain_client::verdict::{self as chain, Ruling};
 use cyborg_chain_client::{AtBlock, ChainError};
 use cyborg_primitives::{Account, RequestNumber, TaskId};
 
@@ -77,28 +78,9 @@ impl Seen {
                     of_task!(payments::events::Paid, payments::events::ToppedUp);
                 }
                 "Proofs" => {
-                    if let Some(verdict) = event.decode_fields_as::<proofs::events::Verified>() {
-                        let verdict = verdict?;
-                        if verdict.miner.0 == *miner {
-                            let paid = verdict.paid.map_or("nothing".to_owned(), |paid| paid.to_string());
-                            self.judged(verdict.task, verdict.number, Verdict::Verified { paid });
-                        }
-                        continue;
-                    }
-                    if let Some(verdict) = event.decode_fields_as::<proofs::events::Refused>() {
-                        let verdict = verdict?;
-                        if verdict.miner.0 == *miner {
-                            let reason = format!("{:?}", verdict.reason);
-                            self.judged(verdict.task, verdict.number, Verdict::Refused { reason });
-                        }
-                        continue;
-                    }
-                    if let Some(verdict) = event.decode_fields_as::<proofs::events::Punished>() {
-                        let verdict = verdict?;
-                        if verdict.miner.0 == *miner {
-                            let fault = format!("{:?}", verdict.evidence.fault);
-                            let (task, number) = (verdict.evidence.task, verdict.evidence.number);
-                            self.judged(task, number, Verdict::Punished { fault });
+                    if let Some(verdict) = chain::Verdict::of(&event)? {
+                        if verdict.miner == *miner {
+                            self.judged(&verdict);
                         }
                         continue;
                     }
@@ -119,8 +101,15 @@ impl Seen {
         Ok(())
     }
 
-    fn judged(&mut self, task: TaskId, number: RequestNumber, verdict: Verdict) {
-        self.touched.insert(task);
-        self.verdicts.push((task, number, verdict));
+    fn judged(&mut self, verdict: &chain::Verdict) {
+        let found = match &verdict.ruling {
+            Ruling::Verified { paid, .. } => {
+                Verdict::Verified { paid: paid.map_or("nothing".to_owned(), |paid| paid.to_string()) }
+            }
+            Ruling::Refused { reason } => Verdict::Refused { reason: format!("{reason:?}") },
+            Ruling::Punished { fault, .. } => Verdict::Punished { fault: format!("{fault:?}") },
+        };
+        self.touched.insert(verdict.task);
+        self.verdicts.push((verdict.task, verdict.number, found));
     }
 }

@@ -49,13 +49,15 @@ use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use cyborg_account::{Keypair, keys};
+use cyborg_chain_client::Chain;
 use cyborg_chain_client::queue::Queue;
-use cyborg_chain_client::{Chain, Keypair, keys};
+use cyborg_disk::vault::{Unlock, Vault};
+use cyborg_envelope::EnvelopeError;
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
-use cyborg_envelope::vault::{Unlock, Vault};
 use cyborg_primitives::{Account, Digest};
 use cyborg_serving::{Service, bind, serve, until};
-use cyborg_storage_client::storage::Storage;
+use cyborg_storage_client::storage::FileStore;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -102,7 +104,7 @@ pub struct Config {
     /// The chain's node.
     pub chain: String,
     /// Where models are stored.
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<dyn FileStore>,
     /// Address to listen at; port 0 takes any that is free.
     pub listen: SocketAddr,
     /// Certificate and key; plain HTTP without.
@@ -126,7 +128,7 @@ pub struct Config {
 impl Config {
     /// The defaults.
     #[must_use]
-    pub fn new(folder: &Path, unlock: Unlock, signer: Keypair, storage: Arc<dyn Storage>) -> Self {
+    pub fn new(folder: &Path, unlock: Unlock, signer: Keypair, storage: Arc<dyn FileStore>) -> Self {
         Self {
             folder: folder.to_owned(),
             unlock,
@@ -157,7 +159,7 @@ pub fn init(folder: &Path, unlock: &Unlock) -> Result<PublicKey, StartError> {
         return Err(StartError::Exists(folder.to_owned()));
     }
     let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|_| failed(cyborg_envelope::EnvelopeError::NoRandomness))?;
+    getrandom::fill(&mut *seed).map_err(|_| failed(EnvelopeError::NoRandomness.into()))?;
     vault.put(HPKE, &*seed).map_err(failed)?;
     Ok(SecretKey::from_seed(&seed).public())
 }
@@ -379,5 +381,5 @@ async fn run_queue(queue: Arc<Queue>, url: String, signer: Keypair, mut stopped:
 
 /// BLAKE3 of the running program.
 fn executable() -> io::Result<Digest> {
-    Ok(cyborg_envelope::blob::digest_of(&fs::File::open("/proc/self/exe")?)?.0)
+    Ok(cyborg_disk::sealed::digest_of(&fs::File::open("/proc/self/exe")?)?.0)
 }

@@ -1,5 +1,6 @@
 //! A model in memory: checked against what the chain has registered, and tried, before it serves.
 
+pub use cyborg_chain_client::view::Registered;
 use cyborg_primitives::Digest;
 use cyborg_primitives::verification::Cost;
 use thiserror::Error;
@@ -10,7 +11,7 @@ use zkml_verifier::{
     FormatError, Opening, OpeningError, PROTOCOL, VerifierKey, VerifyError, Visibility, verify,
 };
 
-use cyborg_miner_client::bundle::{self, BundleError, Deployment, test_digest};
+use cyborg_protocol::bundle::{self, BundleError, Deployment, test_digest};
 
 /// What the test proof is bound to: no request of any chain.
 const TEST_CONTEXT: &[u8] = b"cyborg deployment test v1";
@@ -27,6 +28,9 @@ pub enum LoadError {
     /// The key is not the one that was registered.
     #[error("the deployment's key is not the registered key of the model")]
     OtherKey,
+    /// The deployment's key cannot be read.
+    #[error("the deployment's key: {0}")]
+    ProverKey(Box<ProveError>),
     /// The chain's key is none.
     #[error("the model's registered key: {0}")]
     VerifierKey(#[from] FormatError),
@@ -53,19 +57,6 @@ impl From<ProveError> for LoadError {
     }
 }
 
-/// What the chain says of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// Digest of the verifying key.
-    pub key: Digest,
-    /// Digest of the deployment.
-    pub file: Digest,
-    /// The verifying key.
-    pub key_bytes: Vec<u8>,
-    /// What a verification costs.
-    pub cost: Cost,
-}
-
 /// A model that can serve.
 pub struct Loaded {
     /// The prover's key, with graph and weights.
@@ -88,6 +79,7 @@ impl Loaded {
             return Err(LoadError::OtherFile);
         }
         let Deployment { key, test } = Deployment::from_bytes(bytes)?;
+        let key = ProverKey::from_bytes(key).map_err(|error| LoadError::ProverKey(Box::new(error)))?;
         let verifier = VerifierKey::from_bytes(&registered.key_bytes)?;
         if key.digest() != registered.key || verifier.digest() != registered.key {
             return Err(LoadError::OtherKey);
@@ -147,8 +139,9 @@ mod tests {
     #[test]
     fn only_the_registered_model_is_loaded_and_only_a_provable_one_serves() {
         let ((keys, test), (others, _)) = (made(1), made(2));
-        let deployment = Deployment { key: keys.prover, test };
-        let bytes = deployment.to_bytes().unwrap();
+        let key = keys.prover.to_bytes().unwrap();
+        let deployment = Deployment { key: &key, test };
+        let bytes = deployment.to_bytes();
         let right = registered(&bytes, &keys.verifier);
         let loaded = Loaded::new(&bytes, &right).unwrap();
         let outputs = zkml_engine::run(loaded.key.graph(), loaded.key.weights(), &deployment.test).unwrap();
@@ -161,16 +154,16 @@ mod tests {
         assert!(matches!(Loaded::new(&bytes, &other_key), Err(LoadError::OtherKey)));
 
         // A seed that is not the key's: the model runs, and every proof would be false.
-        let mut lie = deployment.key.to_bytes().unwrap();
+        let mut lie = key.clone();
         lie[8 + 32] ^= 1;
-        let lie = Deployment { key: ProverKey::from_bytes(&lie).unwrap(), test: deployment.test.clone() };
-        let bytes = lie.to_bytes().unwrap();
+        let lie = Deployment { key: &lie, test: deployment.test.clone() };
+        let bytes = lie.to_bytes();
         let loaded = Loaded::new(&bytes, &registered(&bytes, &keys.verifier)).unwrap();
         assert!(matches!(loaded.try_out(), Err(LoadError::False(_))));
 
         // A test that does not fit.
         let odd = Deployment { test: vec![vec![0; 3]], ..lie };
-        let bytes = odd.to_bytes().unwrap();
+        let bytes = odd.to_bytes();
         let loaded = Loaded::new(&bytes, &registered(&bytes, &keys.verifier)).unwrap();
         assert!(matches!(loaded.try_out(), Err(LoadError::Engine(_))));
     }

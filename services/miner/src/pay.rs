@@ -24,7 +24,7 @@ use crate::prover::served;
 use crate::step::Step;
 use crate::store::{Answered, Duty, Proof, ProofStage, Store};
 use crate::view::{self, Owed, Period, TaskView, signature};
-use cyborg_miner_client::wire::SIGNATURE_BYTES;
+use cyborg_protocol::wire::SIGNATURE_BYTES;
 
 /// So often is a proof submitted before it is given up.
 const MAX_ATTEMPTS: u32 = 5;

@@ -7,19 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cyborg_disk::vault::Vault;
 use cyborg_envelope::hpke::SecretKey;
-use cyborg_envelope::vault::Vault;
 use cyborg_envelope::wrap::{Recipient, unwrap};
 use cyborg_envelope::{ContentKey, blob};
 use cyborg_primitives::{Digest, TaskId, WRAPPED_KEY_BYTES};
 use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::storage::{Storage, download};
+use cyborg_storage_client::storage::{FileStore, download};
 use tokio::task::spawn_blocking;
 
 use crate::error::Failure;
 use crate::loaded::{Loaded, Registered};
 use crate::step::Cause;
-use cyborg_miner_client::bundle::CONTEXT;
+use cyborg_protocol::bundle::CONTEXT;
 
 /// A wrapped content key.
 pub(crate) type Wrap = [u8; WRAPPED_KEY_BYTES as usize];
@@ -29,7 +29,7 @@ pub(crate) struct Workshop {
     /// Encrypted files on their way.
     pub(crate) folder: PathBuf,
     pub(crate) vault: Vault,
-    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn FileStore>,
     pub(crate) hpke: SecretKey,
 }
 
@@ -107,7 +107,7 @@ impl Workshop {
             .map_err(|error| Unready::Never(Cause::Key, error.to_string()))?;
         let loaded = Loaded::new(&bytes, registered).map_err(Failure::Load)?;
         let test = loaded.try_out().map_err(Failure::Load)?;
-        self.vault.put(&entry(task), &bytes).map_err(Failure::Envelope)?;
+        self.vault.put(&entry(task), &bytes).map_err(Failure::Vault)?;
         fs::remove_file(path).map_err(Failure::Io)?;
         Ok((test, loaded))
     }

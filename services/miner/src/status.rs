@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use cyborg_miner_client::status::{Challenge, ENDED, Leave, Status};
 use cyborg_primitives::{Account, Digest, TaskId};
+use cyborg_protocol::status::{Challenge, ENDED, Status, StatusToken};
 use cyborg_serving::until;
 use futures::stream::{Stream, unfold};
 use thiserror::Error;
@@ -150,7 +150,7 @@ impl Gallery {
     pub(crate) fn watch(
         self: &Arc<Self>,
         task: TaskId,
-        leave: Option<Leave>,
+        leave: Option<StatusToken>,
     ) -> Result<impl Stream<Item = Status> + use<>, Denied> {
         let shown = self.board.get(task).ok_or(Denied::UnknownTask)?;
         let leave = leave.ok_or(Denied::NoLeave)?;

@@ -20,7 +20,7 @@ use zkml_verifier::Opening;
 
 use crate::error::Failure;
 use crate::step::Step;
-use cyborg_miner_client::wire::SIGNATURE_BYTES;
+use cyborg_protocol::wire::SIGNATURE_BYTES;
 use room::Patient;
 
 const TASKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tasks v1");

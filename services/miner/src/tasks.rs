@@ -67,7 +67,7 @@ impl Agent {
     /// Shows how far a task is to those who watch it.
     pub(crate) fn show(&self, task: TaskId) {
         let Some(record) = self.records.get(&task) else { return self.board.remove(task) };
-        let signers = self.views.get(&task).map(TaskView::signers);
+        let signers = self.views.get(&task).map(|view| view.signers.clone());
         self.board.put(task, signers, record.step.name(), record.trouble.clone());
     }
 
@@ -95,8 +95,7 @@ impl Agent {
             Some(trouble) => format!("{} {step}: {trouble}", self.now),
         };
         let recipient = self.recipient(task);
-        let sealed = match cyborg_miner_client::log::seal(&recipient, &PublicKey(result_key), line.as_bytes())
-        {
+        let sealed = match cyborg_protocol::log::seal(&recipient, &PublicKey(result_key), line.as_bytes()) {
             Ok(sealed) => sealed,
             // An owner whose key hides nothing gets no log.
             Err(error) => {
@@ -313,7 +312,7 @@ impl Agent {
             task,
             record.model,
             view.policy,
-            view.signers(),
+            view.signers.clone(),
             PublicKey(result_key),
             Arc::new(loaded),
             self.settings.limits,

@@ -5,6 +5,7 @@
 //! where FOLDER is on one: every acknowledged fragment was written through.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
+use hex::FromHex as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,15 +13,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
-use cyborg_storage::{Config, Node};
+use cyborg_storage::{Config, StorageNode};
 use cyborg_storage_client::coded::Coded;
-use cyborg_storage_client::error::{from_hex, hex};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use cyborg_storage_client::storage::{download, fetch, upload};
-use cyborg_storage_client::store::Store;
+use cyborg_storage_client::store::FragmentStore;
 
 const NODES: usize = 12;
 // What a process of this program is to be.
@@ -41,7 +41,7 @@ async fn serve(folder: &Path) {
     for index in 0..NODES {
         let mut config = Config::new(&folder.join(format!("node{index}")));
         config.listen.set_port(0);
-        nodes.push(Node::start(config).await.unwrap());
+        nodes.push(StorageNode::start(config).await.unwrap());
     }
     let urls: Vec<String> = nodes.iter().map(|node| format!("http://{}", node.address())).collect();
     println!("nodes {}", urls.join(" "));
@@ -61,21 +61,21 @@ fn make_model(path: &Path, megabytes: u64) {
 
 /// One step, in a process of its own: what it took, and its memory.
 async fn act(step: &str, home: &Path, urls: &str) {
-    let signer: Arc<dyn Signer> = Arc::new(OwnerKey::from_seed(&[1; 32]).unwrap());
+    let signer: Arc<dyn Signing> = Arc::new(keys::from_seed(&[1; 32]).unwrap());
     let places = urls
         .split(' ')
-        .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn Store>)
+        .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn FragmentStore>)
         .collect();
     let storage = Coded::new(places, signer, Code::DEFAULT).unwrap();
     let key = ContentKey::from_bytes([1; 32]);
     let (model, id) = (home.join("model"), home.join("id"));
     let megabytes = fs::metadata(&model).unwrap().len() as f64 / 1e6;
-    let stored = || from_hex(&fs::read_to_string(&id).unwrap()).unwrap();
+    let stored = || Digest::from_hex(&fs::read_to_string(&id).unwrap()).ok().unwrap();
     let began = Instant::now();
     match step {
         "download" => drop(download(&storage, &stored(), &home.join("blob")).await.unwrap()),
         "fetch" => drop(fetch(&storage, &stored(), &key, b"", std::io::sink()).await.unwrap()),
-        _ => fs::write(&id, hex(&upload(&storage, &model, &key, b"").await.unwrap())).unwrap(),
+        _ => fs::write(&id, hex::encode(&upload(&storage, &model, &key, b"").await.unwrap())).unwrap(),
     }
     let seconds = began.elapsed().as_secs_f64();
     let speed = megabytes / seconds;

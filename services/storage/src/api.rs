@@ -7,9 +7,10 @@
 //! | the same with `Content-Range: bytes */TOTAL` and no body | 308, how much is there |
 //! | `GET` | 200, or 206 for one `Range` |
 //! | `HEAD` | 200 or 404; keeps it for the grace period |
-//! | `DELETE /manifests/ID` | 204; only with its owner's leave |
+//! | `DELETE /manifests/ID` | 204; only with its owner's token |
 //! | `GET /health`, `GET /metrics` | the node's state |
 
+use hex::FromHex as _;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -28,17 +29,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use cyborg_primitives::{Digest, Moment};
-use cyborg_storage_client::error::{from_hex, hex};
+use cyborg_storage_client::access::{AccessToken, Action};
 use cyborg_storage_client::manifest::SignedManifest;
 use cyborg_storage_client::node::NodeStatus;
-use cyborg_storage_client::owner::{Access, Action};
 use cyborg_storage_client::store::Kind;
 use futures::stream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::Shared;
-use crate::receive::{self, Busy, Part, Received, Refusal};
+use crate::receive::{self, Busy, ContentRange, Received, Refusal};
 
 /// Read from the disk at a time.
 const CHUNK_BYTES: u64 = 512 * 1024;
@@ -139,7 +139,8 @@ impl From<io::Error> for Refused {
 /// Ids are 64 lower-case hexadecimal digits, so that each has one URL and no other path is reached.
 fn parse_id(text: &str) -> Result<Digest, Refused> {
     let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    from_hex(text)
+    Digest::from_hex(text)
+        .ok()
         .filter(|_| lower)
         .ok_or_else(|| Refused::new(StatusCode::BAD_REQUEST, "an id is 64 lower-case hexadecimal digits"))
 }
@@ -168,7 +169,7 @@ async fn upload(api: &Api, kind: Kind, id: &str, request: Request) -> Result<Res
     let part = match headers.get(CONTENT_RANGE) {
         None => None,
         Some(range) => {
-            let part = range.to_str().ok().and_then(Part::parse);
+            let part = range.to_str().ok().and_then(ContentRange::parse);
             // A part is as long as its range; the question has no body.
             let part = part.filter(|part| part.range.map_or(0, |(first, end)| end - first) == length);
             Some(part.ok_or_else(|| {
@@ -192,8 +193,8 @@ async fn upload(api: &Api, kind: Kind, id: &str, request: Request) -> Result<Res
     Ok(match received? {
         Received::New => StatusCode::CREATED.into_response(),
         Received::Known => StatusCode::OK.into_response(),
-        Received::Part(0) => StatusCode::PERMANENT_REDIRECT.into_response(),
-        Received::Part(bytes) => {
+        Received::Partial(0) => StatusCode::PERMANENT_REDIRECT.into_response(),
+        Received::Partial(bytes) => {
             (StatusCode::PERMANENT_REDIRECT, [(RANGE, format!("bytes=0-{}", bytes - 1))]).into_response()
         }
     })
@@ -232,7 +233,7 @@ async fn download(api: &Api, kind: Kind, id: &str, headers: &HeaderMap) -> Resul
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", hex(&id))) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", hex::encode(&id))) {
         headers.insert(ETAG, tag);
     }
     if status == StatusCode::PARTIAL_CONTENT {
@@ -244,7 +245,7 @@ async fn download(api: &Api, kind: Kind, id: &str, headers: &HeaderMap) -> Resul
     Ok(response)
 }
 
-/// One range of bytes: `Some(None)` where nothing of it is there, `None` where everything is to be
+/// One range of bytes: `Some(None)` where nothing of it is there, `None` if everything is to be
 /// sent.
 fn parse_range(header: &str, total: u64) -> Option<Option<(u64, u64)>> {
     let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
@@ -310,17 +311,17 @@ async fn delete(api: &Api, id: &str, headers: &HeaderMap) -> Result<Response, Re
     }
 }
 
-/// The owner's leave for an action.
-fn access(api: &Api, headers: &HeaderMap, action: Action) -> Result<Access, Refused> {
+/// The owner's token for an action.
+fn access(api: &Api, headers: &HeaderMap, action: Action) -> Result<AccessToken, Refused> {
     let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-    let access = header.and_then(Access::from_header).filter(|access| access.action == action);
+    let access = header.and_then(AccessToken::from_header).filter(|access| access.action == action);
     let access = access.filter(|access| access.is_valid(&api.shared.account, 0)).ok_or_else(|| {
-        Refused::new(StatusCode::UNAUTHORIZED, "an owner's leave for this node and action is needed")
+        Refused::new(StatusCode::UNAUTHORIZED, "an owner's token for this node and action is needed")
     })?;
     if access.is_valid(&api.shared.account, now()) {
         Ok(access)
     } else {
-        let message = "the owner's leave has expired by this node's clock; its /health says the time";
+        let message = "the owner's token has expired by this node's clock; its /health says the time";
         Err(Refused::new(StatusCode::UNAUTHORIZED, message))
     }
 }
@@ -336,7 +337,7 @@ async fn health(State(api): State<Api>) -> Result<Response, Refused> {
     let status = NodeStatus {
         status: if api.shared.disk.is_full() { "full" } else { "ok" }.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        node: hex(&api.shared.account),
+        node: hex::encode(&api.shared.account),
         quota_bytes: api.shared.config.quota_bytes,
         used_bytes: usage.bytes.load(Relaxed),
         fragments: usage.fragments.load(Relaxed),

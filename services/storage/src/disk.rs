@@ -9,6 +9,7 @@
 //! quarantine/abcd…        what had rotted
 //! ```
 
+use hex::FromHex as _;
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io;
@@ -17,9 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use cyborg_envelope::files;
+use cyborg_disk::files;
 use cyborg_primitives::Digest;
-use cyborg_storage_client::error::{from_hex, hex};
 use cyborg_storage_client::manifest::Manifest;
 use cyborg_storage_client::store::Kind;
 
@@ -131,22 +131,22 @@ impl Disk {
 
     /// Where something is kept, or would be.
     pub(crate) fn path(&self, kind: Kind, id: &Digest) -> PathBuf {
-        let name = hex(id);
+        let name = hex::encode(id);
         self.root.join(kind.folder()).join(&name[..2]).join(name)
     }
 
     /// Where an upload in parts is kept.
     pub(crate) fn partial(&self, kind: Kind, id: &Digest) -> PathBuf {
-        self.root.join(INCOMING).join(format!("{}-{}.{PARTIAL}", kind.folder(), hex(id)))
+        self.root.join(INCOMING).join(format!("{}-{}.{PARTIAL}", kind.folder(), hex::encode(id)))
     }
 
     /// A fresh name for a whole upload.
     pub(crate) fn temporary(&self, id: &Digest) -> io::Result<PathBuf> {
         let unique = getrandom::u64().map_err(io::Error::other)?;
-        Ok(self.root.join(INCOMING).join(format!("{}-{unique:016x}.tmp", hex(id))))
+        Ok(self.root.join(INCOMING).join(format!("{}-{unique:016x}.tmp", hex::encode(id))))
     }
 
-    /// Takes bytes of the quota; `None` where it has no more.
+    /// Takes bytes of the quota; `None` if it has no more.
     pub(crate) fn reserve(&self, bytes: u64) -> Option<Reservation> {
         let within = |used: u64| used.checked_add(bytes).filter(|total| *total <= self.quota_bytes);
         self.usage.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
@@ -244,7 +244,7 @@ impl Disk {
         Ok(true)
     }
 
-    /// Removes a manifest; false where there is none.
+    /// Removes a manifest; false if there is none.
     pub(crate) fn remove_manifest(&self, id: &Digest) -> io::Result<bool> {
         let path = self.path(Kind::Manifest, id);
         let bytes = match fs::metadata(&path) {
@@ -260,7 +260,7 @@ impl Disk {
 
     /// Puts aside what has rotted.
     pub(crate) fn quarantine(&self, kind: Kind, entry: &Entry) -> io::Result<()> {
-        let to = self.root.join(QUARANTINE).join(format!("{}-{}", kind.folder(), hex(&entry.id)));
+        let to = self.root.join(QUARANTINE).join(format!("{}-{}", kind.folder(), hex::encode(&entry.id)));
         fs::rename(self.path(kind, &entry.id), to)?;
         self.forget(kind, entry.bytes);
         self.usage.quarantined.fetch_add(1, Ordering::Relaxed);
@@ -271,7 +271,10 @@ impl Disk {
     pub(crate) fn lacks_a_manifest(&self) -> io::Result<bool> {
         for file in fs::read_dir(self.root.join(QUARANTINE))? {
             let name = file?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_prefix("manifests-")).and_then(from_hex);
+            let id = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("manifests-"))
+                .and_then(|digits| Digest::from_hex(digits).ok());
             if id.is_some_and(|id| !self.path(Kind::Manifest, &id).exists()) {
                 return Ok(true);
             }
@@ -322,7 +325,9 @@ impl Disk {
         for file in fs::read_dir(folder)? {
             let file = file?;
             // Whatever else lies there is not ours to touch.
-            let Some(id) = file.file_name().to_str().and_then(from_hex) else { continue };
+            let Some(id) = file.file_name().to_str().and_then(|digits| Digest::from_hex(digits).ok()) else {
+                continue;
+            };
             match file.metadata() {
                 Ok(metadata) => {
                     take(Entry { id, bytes: metadata.len(), asked_for: metadata.modified()? })?;

@@ -27,10 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cyborg_envelope::{ContentKey, files};
+use cyborg_account::{Keypair, Signing, keys};
+use cyborg_disk::files;
+use cyborg_envelope::ContentKey;
 use cyborg_primitives::Account;
 use cyborg_serving::{Connections, Gauge, Service, ServingError, bind, serve};
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -167,18 +168,18 @@ impl Gauge for Shared {
 }
 
 /// A running node.
-pub struct Node {
+pub struct StorageNode {
     address: SocketAddr,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Node {
+impl StorageNode {
     /// Opens the folder and serves it.
     ///
     /// # Errors
-    /// Where the folder, the key or the address cannot be used.
+    /// Returns an error if the folder, the key or the address cannot be used.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let folder = config.folder.clone();
         let (quota, disk_folder) = (config.quota_bytes, folder.clone());
@@ -221,7 +222,7 @@ impl Node {
     /// Removes what no manifest lists, now.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// Returns an error if the folder cannot be read.
     pub async fn collect(&self) -> io::Result<Collected> {
         upkeep::collect(self.shared.clone()).await
     }
@@ -229,7 +230,7 @@ impl Node {
     /// Searches everything for rot, now, as fast as it goes.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// Returns an error if the folder cannot be read.
     pub async fn scrub(&self) -> io::Result<Scrubbed> {
         upkeep::scrub(self.shared.clone(), None).await
     }
@@ -247,8 +248,8 @@ impl Node {
     }
 }
 
-/// The node's key, made at its first start. Owners' leaves to store are for this key.
-fn node_key(folder: &Path) -> Result<OwnerKey, StartError> {
+/// The node's key, made at its first start. Owners' tokens are for this key.
+fn node_key(folder: &Path) -> Result<Keypair, StartError> {
     let path = folder.join("node.key");
     let failed = |reason: String| StartError::Key { path: path.clone(), reason };
     if !path.exists() {
@@ -257,5 +258,5 @@ fn node_key(folder: &Path) -> Result<OwnerKey, StartError> {
     }
     let bytes = Zeroizing::new(std::fs::read(&path).map_err(|error| failed(error.to_string()))?);
     let seed: Option<&[u8; 32]> = bytes.as_slice().try_into().ok();
-    seed.and_then(OwnerKey::from_seed).ok_or_else(|| failed("not a key of 32 bytes".to_owned()))
+    seed.and_then(keys::from_seed).ok_or_else(|| failed("not a key of 32 bytes".to_owned()))
 }

@@ -83,7 +83,7 @@ pub(crate) enum Received {
     /// It was kept before.
     Known,
     /// So many bytes of it are there.
-    Part(u64),
+    Partial(u64),
 }
 
 /// Uploads in parts that somebody is sending right now.
@@ -248,14 +248,14 @@ async fn admit(
 
 /// A part of an upload, or the question how much of it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ContentRange {
     /// Where it begins and ends; `None` for the question.
     pub(crate) range: Option<(u64, u64)>,
     /// Bytes of the whole.
     pub(crate) total: u64,
 }
 
-impl Part {
+impl ContentRange {
     /// From `bytes A-B/TOTAL` or `bytes */TOTAL`.
     pub(crate) fn parse(header: &str) -> Option<Self> {
         let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
@@ -279,7 +279,7 @@ pub(crate) async fn part(
     busy: &Busy,
     kind: Kind,
     id: Digest,
-    part: Part,
+    part: ContentRange,
     body: Body,
 ) -> Result<Received, Refusal> {
     let path = shared.disk.partial(kind, &id);
@@ -297,7 +297,7 @@ pub(crate) async fn part(
     .await?;
     let Some((first, end)) = part.range.filter(|(first, _)| *first == there) else {
         // The question; or a part that does not follow: this is what is there.
-        return Ok(Received::Part(there));
+        return Ok(Received::Partial(there));
     };
     let reservation = shared.disk.reserve(end - first).ok_or(Refusal::Full)?;
     let at = path.clone();
@@ -322,7 +322,7 @@ pub(crate) async fn part(
             Err(refusal)
         }
         Some(refusal) => Err(refusal),
-        None if end < part.total => Ok(Received::Part(end)),
+        None if end < part.total => Ok(Received::Partial(end)),
         None => {
             let sink = rehash(path.clone()).await?;
             let admitted = admit(shared, kind, id, sink, path.clone()).await;
@@ -354,12 +354,15 @@ async fn rehash(path: PathBuf) -> Result<Sink, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::Part;
+    use super::ContentRange;
 
     #[test]
     fn ranges_are_read_strictly() {
-        assert_eq!(Part::parse("bytes 0-9/20"), Some(Part { range: Some((0, 10)), total: 20 }));
-        assert_eq!(Part::parse("bytes */20"), Some(Part { range: None, total: 20 }));
+        assert_eq!(
+            ContentRange::parse("bytes 0-9/20"),
+            Some(ContentRange { range: Some((0, 10)), total: 20 })
+        );
+        assert_eq!(ContentRange::parse("bytes */20"), Some(ContentRange { range: None, total: 20 }));
         for bad in [
             "",
             "bytes",
@@ -372,7 +375,7 @@ mod tests {
             "bytes 0-9/20/30",
             "bytes 0-18446744073709551615/18446744073709551615",
         ] {
-            assert_eq!(Part::parse(bad), None, "{bad}");
+            assert_eq!(ContentRange::parse(bad), None, "{bad}");
         }
     }
 }

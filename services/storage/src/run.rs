@@ -7,7 +7,7 @@ use cyborg_storage_client::node::{NodeClient, NodeStatus};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Config, Node, StartError};
+use crate::{Config, StartError, StorageNode};
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build()
@@ -16,13 +16,13 @@ fn runtime() -> io::Result<Runtime> {
 /// Runs a node until SIGINT or SIGTERM, and ends it in order. `ready` is told when it answers.
 ///
 /// # Errors
-/// Where it does not start.
-pub fn run(config: Config, ready: impl FnOnce(&Node)) -> Result<(), StartError> {
+/// Returns an error if it does not start.
+pub fn run(config: Config, ready: impl FnOnce(&StorageNode)) -> Result<(), StartError> {
     runtime().map_err(StartError::System)?.block_on(async {
         // From here on a signal ends the node in order, even while it starts.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::System)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::System)?;
-        let node = Node::start(config).await?;
+        let node = StorageNode::start(config).await?;
         ready(&node);
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -36,7 +36,7 @@ pub fn run(config: Config, ready: impl FnOnce(&Node)) -> Result<(), StartError> 
 /// Asks a node how it is.
 ///
 /// # Errors
-/// Where it does not answer.
+/// Returns an error if it does not answer.
 pub fn status(url: &str) -> Result<NodeStatus, StorageError> {
     runtime()?.block_on(async { NodeClient::new(url, None)?.status().await })
 }

@@ -59,7 +59,7 @@ pub(crate) async fn scrub_for_ever(shared: Arc<Shared>, mut stopped: watch::Rece
     }
 }
 
-/// Pauses; false where the node stops meanwhile.
+/// Pauses; false if the node stops meanwhile.
 async fn rest(pause: Duration, stopped: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
         () = until(stopped) => false,
@@ -146,7 +146,7 @@ pub(crate) async fn scrub(shared: Arc<Shared>, bytes_per_second: Option<u64>) ->
     Ok(scrubbed)
 }
 
-/// Whether something is what was stored; `None` where it went away meanwhile.
+/// Whether something is what was stored; `None` if it went away meanwhile.
 fn is_good(shared: &Shared, kind: Kind, id: &Digest) -> io::Result<Option<bool>> {
     let Some((mut file, _)) = shared.disk.read(kind, id)? else { return Ok(None) };
     Ok(Some(match kind {

@@ -11,7 +11,7 @@ use cyborg_envelope::{ContentKey, EnvelopeError};
 use cyborg_primitives::Digest;
 use cyborg_storage_client::coded::Coded;
 use cyborg_storage_client::error::StorageError;
-use cyborg_storage_client::storage::{Storage, download, fetch, upload};
+use cyborg_storage_client::storage::{FileStore, download, fetch, upload};
 
 async fn store(net: &Net, storage: &Coded, content: &[u8]) -> Digest {
     let path = net.home.path().join("model");
@@ -126,7 +126,7 @@ async fn a_node_that_is_down_is_passed_over() {
     }
     let path = net.home.path().join("model");
     let few = upload(&net.storage(), &path, &key(), b"model").await.unwrap_err();
-    assert!(matches!(few, StorageError::ManifestPlaced { placed: 8, places: 12, needed: 9, .. }), "{few}");
+    assert!(matches!(few, StorageError::ManifestStored { placed: 8, locations: 12, needed: 9, .. }), "{few}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

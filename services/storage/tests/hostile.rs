@@ -7,7 +7,6 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::{Net, bytes, http};
-use cyborg_storage_client::error::hex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -20,7 +19,7 @@ fn status(answer: &str) -> u16 {
 }
 
 fn name(bytes: &[u8]) -> String {
-    hex(blake3::hash(bytes).as_bytes())
+    hex::encode(blake3::hash(bytes).as_bytes())
 }
 
 async fn used(net: &Net) -> (u64, u64) {

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{Net, bytes, config, key, owner, storage};
-use cyborg_storage::Node;
+use cyborg_storage::StorageNode;
 use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::storage::{fetch, upload};
 
@@ -34,7 +34,7 @@ async fn act_as_node() {
     let (Ok(folder), Ok(listen)) = (std::env::var(FOLDER), std::env::var(LISTEN)) else { return };
     let mut config = config(Path::new(&folder));
     config.listen = listen.parse().unwrap();
-    let node = Node::start(config).await.unwrap();
+    let node = StorageNode::start(config).await.unwrap();
     println!("\nlistening at {}", node.address());
     std::future::pending::<()>().await;
 }
@@ -141,7 +141,7 @@ async fn a_node_killed_while_it_receives_has_what_it_acknowledged() {
     }
     let mut reopened = config(&home.path().join("node1"));
     reopened.quota_bytes = u64::MAX;
-    let node = Node::start(reopened).await.unwrap();
+    let node = StorageNode::start(reopened).await.unwrap();
     assert_eq!(node.scrub().await.unwrap().rotten, 0);
     node.stop().await;
 }

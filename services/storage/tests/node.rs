@@ -1,4 +1,4 @@
-//! One node: rot, collection, restarts, leave to store, many clients.
+//! One node: rot, collection, restarts, tokens, many clients.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Net, bytes, config, key, owner, rot};
 use cyborg_primitives::Digest;
-use cyborg_storage::{Node, StartError, Tls};
+use cyborg_storage::{StartError, StorageNode, Tls};
 use cyborg_storage_client::error::StorageError;
 use cyborg_storage_client::node::{NodeClient, NodeStatus};
 use cyborg_storage_client::storage::upload;
-use cyborg_storage_client::store::{Kind, Store};
+use cyborg_storage_client::store::{FragmentStore, Kind};
 
 fn fragment(count: usize, seed: u8) -> (Digest, Bytes) {
     let bytes = bytes(count, seed);
@@ -46,7 +46,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_folder_has_one_node() {
     let net = Net::start(1).await;
-    let second = Node::start(config(&net.folder(0))).await;
+    let second = StorageNode::start(config(&net.folder(0))).await;
     assert!(matches!(second.map(drop), Err(StartError::InUse(_))));
 }
 
@@ -131,7 +131,7 @@ fn machine_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap()
 }
 
-/// A leave expires by the node's clock, and is made by the node's clock.
+/// A token expires by the node's clock, and is made by the node's clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_off_does_not_matter() {
     const HOUR_MS: u64 = 3_600_000;
@@ -151,14 +151,14 @@ async fn a_clock_that_is_off_does_not_matter() {
         let absent = client.delete(Kind::Manifest, &id).await;
         assert!(absent.is_ok(), "{absent:?}");
     }
-    // Far behind, the node's word would make a leave that lasts for ever: it is not taken.
+    // Far behind, the node's word would make a token that lasts for ever: it is not taken.
     let (id, content) = fragment(1000, 9);
     let client = NodeClient::new(&net.urls[0], Some(owner(1))).unwrap().with_clock(|| 0);
     let refused = client.put(Kind::Fragment, &id, content).await.unwrap_err();
     assert!(refused.to_string().contains("has expired by this node's clock"), "{refused}");
 }
 
-/// A leave that was good is given once more where the node has become another.
+/// A token that was good is signed once more if the node has become another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_a_new_key_gets_a_new_leave() {
     let owners = vec![owner(1).account()];
@@ -172,7 +172,7 @@ async fn a_node_with_a_new_key_gets_a_new_leave() {
     let mut config = config(&net.folder(0));
     set(&mut config);
     config.listen = net.urls[0].strip_prefix("http://").unwrap().parse().unwrap();
-    net.nodes[0] = Some(Node::start(config).await.unwrap());
+    net.nodes[0] = Some(StorageNode::start(config).await.unwrap());
     for (count, seed) in [(1000, 2), (6 << 20, 3)] {
         let (id, content) = fragment(count, seed);
         client.put(Kind::Fragment, &id, content).await.unwrap();
@@ -193,10 +193,21 @@ async fn a_node_with_a_certificate_speaks_https() {
     // Whoever does not trust the certificate is told so.
     let refused = encrypted.status().await.unwrap_err().to_string();
     assert!(refused.contains("certificate"), "{refused}");
+    // Whoever names its authority stores there and reads.
+    let url = net.urls[0].replace("http://127.0.0.1", "https://localhost");
+    let trusting = |pem| NodeClient::new(&url, Some(owner(1))).unwrap().with_roots(&[pem]);
+    let trusted = trusting(fs::read(data("localhost.pem")).unwrap()).unwrap();
+    let (id, content) = fragment(5_000, 3);
+    trusted.put(Kind::Fragment, &id, content.clone()).await.unwrap();
+    assert_eq!(trusted.get(Kind::Fragment, &id).await.unwrap(), content);
+    for wrong in [&b"no certificate"[..], b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"] {
+        let refused = trusting(wrong.to_vec()).err().unwrap();
+        assert!(matches!(refused, StorageError::Certificate { .. }), "{refused}");
+    }
 
     let mut config = config(&net.home.path().join("other"));
     config.tls = Some(Tls { key: data("README.md"), ..tls });
-    assert!(matches!(Node::start(config).await.map(drop), Err(StartError::Serving(_))));
+    assert!(matches!(StorageNode::start(config).await.map(drop), Err(StartError::Serving(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

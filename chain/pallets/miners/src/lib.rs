@@ -1,47 +1,45 @@
-//! The register of miners: who they are, what they can do and ask, what they stand to lose, and who
-//! of them is given a task.
+//! The register of miners: their machines, prices and bonds, and the ranking by which tasks are given
+//! to them.
 //!
 //! | module | content |
 //! |---|---|
 //! | [`types`] | what is stored of a miner |
 //! | [`index`] | pages of compact entries that a ranking reads |
 //! | [`standing`] | bond, reputation and duty: how they are lost and regained |
-//! | [`watch`] | who has stopped its heartbeat |
-//! | [`registry`] | what other pallets ask: [`cyborg_interface::Registry`] |
+//! | [`watch`] | finds miners that have stopped their heartbeat |
+//! | [`registry`] | what other pallets call: [`cyborg_interface::Registry`] |
 //! | `key` | public keys to which nothing can be encrypted |
 //!
 //! # Terms
 //! *Serving*: registered, sending heartbeats, with a reputation of at least 30. *On offer*: serving,
 //! not leaving, with at least the minimum bond and room for one more task; exactly these are in the
-//! index. *Load*: tasks
-//! that have memory of it. *Liabilities*: tasks for which it may still be found guilty; the load is
+//! index. *Load*: tasks that have memory of it. *Liabilities*: tasks for which it may still be found guilty; the load is
 //! part of them.
 //!
 //! # Design
 //! **Leaving.** [`deregister`](Pallet::deregister) takes a miner off the offer at once and starts
-//! the unbonding delay; what it is engaged for it goes on serving, under the same duty to send
-//! heartbeats. The bond can be withdrawn when the delay is over *and* no liability is left, and until
-//! then it can be slashed, so that nobody leaves to escape a penalty.
+//! the unbonding delay; the miner continues with its tasks, under the same duty to send heartbeats. The bond can be withdrawn when the delay is over *and* no liability is left, and until
+//! then it can be slashed, so that no miner can escape a penalty by leaving.
 //!
 //! **Reputation** begins at 100, falls with each offence, and comes back only with time: some points
 //! for each full period of service that neither a missed heartbeat nor an offence interrupts. Proofs
-//! and payments give nothing, since a miner and an owner who are one could make as many as they
-//! like. A suspended miner that goes on sending heartbeats comes back in the same way. A new
+//! and payments give nothing, because a miner that is also an owner could make as many as it likes. A
+//! suspended miner that continues to send heartbeats regains reputation in the same way. A new
 //! registration begins at 100 again: it costs the unbonding delay, as a fresh account costs a bond.
 //!
-//! **Slashing.** What an offence costs is the runtime's table [`Penalties`]. Half of what is slashed
-//! goes to the victim and the rest to the treasury; where there is no victim, or it is the miner
-//! itself, the treasury gets all. A victim in league with the miner saves it half, never all.
+//! **Slashing.** The runtime's table [`Penalties`] says what an offence costs. Half of a slash goes to
+//! the victim and the rest to the treasury; if there is no victim, or it is the miner itself, the
+//! treasury gets all. A victim that colludes with the miner saves it half, never all.
 //!
-//! **Places** are declared by the miner; since when is on record, so that measurements can be held
-//! against them. Place and key change only while no task has memory of it: what an owner relied on
-//! when it chose the miner and wrapped its key stays true. Price and capacity may change at any time;
+//! **Places** are declared by the miner. The record says since when, so that measurements can be
+//! compared with them. Place and key change only while no task has memory of the miner: what an owner
+//! relied on when it chose the miner and wrapped its key stays true. Price and capacity may change at any time;
 //! [terms](cyborg_interface::Terms) of tasks were fixed when they began.
 //!
 //! # Invariants
 //! As `try_state` checks them:
 //! 1. Numbers and miners are one to one, below the next number; each miner has a pulse.
-//! 2. What is held of an account for a bond is exactly the bond on record.
+//! 2. The amount held of an account for a bond is exactly the bond on record.
 //! 3. Memory in use is at most the memory; the load is at most the liabilities; a miner that is
 //!    over its duty has no load; a reputation is at most 100.
 //! 4. Exactly the miners on offer are in the index, each once, in the bucket of its region and free
@@ -96,20 +94,20 @@ pub mod pallet {
     use frame_support::traits::tokens::Precision;
     use frame_system::pallet_prelude::*;
 
-    /// What the pallet needs of the runtime.
+    /// What the pallet requires of the runtime.
     #[pallet::config]
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// The native token.
         type Currency: fungible::hold::Mutate<Self::AccountId, Reason = Self::RuntimeHoldReason, Balance = Balance>;
-        /// Why money is held.
+        /// The type of reasons for holding money.
         type RuntimeHoldReason: From<HoldReason>;
         /// Chain time, in milliseconds.
         type Time: Time<Moment = Moment>;
-        /// Who gives the tasks of a miner that has gone to others.
+        /// The pallet that gives the tasks of a miner that has left to others.
         type Departures: Departures<Self::AccountId>;
-        /// Who gets the network's share of what is slashed.
+        /// The account that gets the network's share of a slash.
         type Treasury: Get<Self::AccountId>;
-        /// What offences cost.
+        /// The table of offences.
         type Penalties: Penalties;
         /// Least bond of a miner on offer.
         #[pallet::constant]
@@ -120,7 +118,7 @@ pub mod pallet {
         /// offence of a task that has ended takes to come to light.
         #[pallet::constant]
         type UnbondingDelay: Get<Moment>;
-        /// After how long without a heartbeat a miner is inactive, in milliseconds.
+        /// Time without a heartbeat after which a miner is inactive, in milliseconds.
         #[pallet::constant]
         type HeartbeatTimeout: Get<Moment>;
         /// How often it is checked that a miner sends heartbeats, in milliseconds: inactivity is
@@ -131,7 +129,7 @@ pub mod pallet {
         /// at least 1.
         #[pallet::constant]
         type ServicePeriod: Get<Moment>;
-        /// How many points.
+        /// Points of reputation for it.
         #[pallet::constant]
         type ServicePoints: Get<u8>;
         /// Checks in a block, at most. With `n` miners, the chain keeps up while this is at least
@@ -148,7 +146,7 @@ pub mod pallet {
         /// Miners that a ranking finds, those to be excluded included, at most.
         #[pallet::constant]
         type MaxRanked: Get<u32>;
-        /// What the calls cost.
+        /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
 
@@ -156,10 +154,10 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// Why this pallet holds money.
+    /// Reasons for which this pallet holds money.
     #[pallet::composite_enum]
     pub enum HoldReason {
-        /// A miner stands to lose it.
+        /// The bond of a miner.
         Bond,
     }
 
@@ -167,11 +165,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type Miners<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Miner>;
 
-    /// When they were last heard of; apart from the rest, because it changes all the time.
+    /// Their last heartbeats; apart from the rest, because they change all the time.
     #[pallet::storage]
     pub type Pulses<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Pulse>;
 
-    /// Whose number it is. Numbers are short, and never used again.
+    /// The miner of a number. Numbers are short, and never used again.
     #[pallet::storage]
     pub type Accounts<T: Config> = StorageMap<_, Twox64Concat, u32, T::AccountId>;
 
@@ -179,7 +177,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type NextNumber<T: Config> = StorageValue<_, u32, ValueQuery>;
 
-    /// By class of free memory: how many entries each region has.
+    /// Number of entries of each region, by class of free memory.
     #[pallet::storage]
     pub type BucketSizes<T: Config> = StorageMap<_, Twox64Concat, u8, Sizes, ValueQuery>;
 
@@ -188,7 +186,7 @@ pub mod pallet {
     pub type Pages<T: Config> =
         StorageDoubleMap<_, Twox64Concat, Bucket, Twox64Concat, u32, Page, ValueQuery>;
 
-    /// Where in the index a miner is.
+    /// The position of a miner in the index.
     #[pallet::storage]
     pub type Places<T: Config> = StorageMap<_, Twox64Concat, u32, Place>;
 
@@ -196,7 +194,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Checks<T: Config> = StorageMap<_, Twox64Concat, u64, types::CheckPage, ValueQuery>;
 
-    /// Which pages the queue of checks has.
+    /// The pages that the queue of checks has.
     #[pallet::storage]
     pub type CheckQueue<T: Config> = StorageValue<_, Queue, ValueQuery>;
 
@@ -204,21 +202,21 @@ pub mod pallet {
     #[pallet::storage]
     pub type Clock<T: Config> = StorageValue<_, BlockTimes, ValueQuery>;
 
-    /// What happened.
+    /// Events of this pallet.
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
         /// A miner is on offer from now on.
         Registered { miner: T::AccountId, number: u32, bond: Balance },
-        /// A miner declared something else of itself.
+        /// A miner changed its declaration.
         Updated { miner: T::AccountId },
-        /// A miner has more to lose.
+        /// A miner raised its bond.
         BondRaised { miner: T::AccountId, bond: Balance },
-        /// A miner stopped its heartbeat, and does not serve.
+        /// A miner stopped its heartbeat, and no longer serves.
         Lapsed { miner: T::AccountId },
         /// Its heartbeat is back.
         Resumed { miner: T::AccountId },
-        /// Time served gave points of reputation back.
+        /// Time of service restored points of reputation.
         ReputationRegained { miner: T::AccountId, reputation: u8 },
         /// An offence was found. Of what was slashed, the victim got its part and the treasury the
         /// rest.
@@ -230,7 +228,7 @@ pub mod pallet {
             to_victim: Balance,
             reputation: u8,
         },
-        /// Its reputation fell so far that a miner does not serve.
+        /// The reputation of a miner fell so far that it no longer serves.
         Suspended { miner: T::AccountId },
         /// A miner takes no more tasks; its bond is bound until then, and while it is liable.
         Deregistered { miner: T::AccountId, until: Moment },
@@ -238,28 +236,28 @@ pub mod pallet {
         Withdrawn { miner: T::AccountId, bond: Balance },
     }
 
-    /// Why a call is refused.
+    /// Reasons why a call is refused.
     #[pallet::error]
     pub enum Error<T> {
-        /// The account is a miner already.
+        /// The account is already a miner.
         AlreadyRegistered,
-        /// The account is no miner.
+        /// The account is not a miner.
         NotRegistered,
         /// Every number is taken.
         NoNumberLeft,
-        /// The region is no code of two capital letters, or the cell is not on Earth.
+        /// The region is not a code of two capital letters, or the cell is not on Earth.
         InvalidLocation,
         /// Memory or speed is zero.
         InvalidCapacity,
         /// The endpoint is empty, is not UTF-8, or has blanks or control characters.
         InvalidEndpoint,
-        /// Nothing can be encrypted to this key.
+        /// It is not possible to encrypt to this key.
         InvalidKey,
         /// The bond is below the minimum.
         BondTooLow,
         /// Place and key cannot change while a task has memory of the miner.
         Engaged,
-        /// Tasks have more memory than that.
+        /// Tasks use more memory than that.
         MemoryInUse,
         /// The miner is leaving.
         Leaving,
@@ -341,7 +339,7 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Declares something else; what is `None` stays. Place and key can change only while no
+        /// Changes the declaration; what is `None` stays. Place and key can change only while no
         /// task has memory of the miner; tasks that have begun keep their terms.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::update())]
@@ -398,7 +396,7 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Says that the caller serves. It is to be heard at least once in every heartbeat timeout;
+        /// Says that the caller serves. It must arrive at least once in every heartbeat timeout;
         /// more often gains nothing.
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::heartbeat_regains().max(T::WeightInfo::heartbeat_resumes()))]
@@ -409,7 +407,7 @@ pub mod pallet {
             Ok(Some(Self::hear(&who, pulse)).into())
         }
 
-        /// Takes the caller off the offer and starts the unbonding delay. It goes on with the tasks
+        /// Takes the caller off the offer and starts the unbonding delay. It continues with the tasks
         /// that it has.
         #[pallet::call_index(4)]
         #[pallet::weight(T::WeightInfo::deregister())]
@@ -428,7 +426,7 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Gives the caller its bond back and forgets it.
+        /// Returns the caller's bond and removes it from the register.
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::withdraw_bond())]
         pub fn withdraw_bond(origin: OriginFor<T>) -> DispatchResult {

@@ -12,7 +12,7 @@ use scale_info::TypeInfo;
 
 /// Amount of the native token, in its smallest unit.
 pub type Balance = u128;
-/// Where a miner answers, as UTF-8.
+/// URL at which a miner answers, as UTF-8.
 pub type Endpoint = BoundedVec<u8, ConstU32<MAX_ENDPOINT_BYTES>>;
 
 /// Entries of a page of the index.
@@ -38,19 +38,19 @@ pub struct Miner {
     pub number: u32,
     /// X25519 public key to which owners encrypt.
     pub hpke_key: Digest,
-    /// Where it answers.
+    /// URL at which it answers.
     pub endpoint: Endpoint,
-    /// Where it says that it is.
+    /// Its declared location.
     pub location: Location,
-    /// Since when it says so.
+    /// Time since which it declares this location.
     pub declared_at: Moment,
     /// What its machine can do.
     pub capacity: Capacity,
-    /// What it asks per compute hour.
+    /// Its price per compute hour.
     pub price: Balance,
-    /// What is held of its money.
+    /// The held part of its money.
     pub bond: Balance,
-    /// At most 100.
+    /// Reputation, at most 100.
     pub reputation: u8,
     /// Memory that tasks have, in mebibytes.
     pub used_mib: u32,
@@ -58,7 +58,7 @@ pub struct Miner {
     pub load: u32,
     /// Tasks for which it may still be found guilty.
     pub liabilities: u32,
-    /// When its bond may be withdrawn, where it is leaving.
+    /// When its bond may be withdrawn, if it is leaving.
     pub leaves_at: Option<Moment>,
 }
 
@@ -75,8 +75,8 @@ impl Miner {
         self.reputation < SUSPENDED_BELOW
     }
 
-    /// Whether it may be given tasks: one that has as many as it may is not ranked, so that it takes
-    /// nobody's place in a ranking.
+    /// Whether it may be given tasks. A miner that has its maximum is not ranked, so that it does not
+    /// take another's place in a ranking.
     #[must_use]
     pub fn is_on_offer(&self, duty: Duty, minimum_bond: Balance, max_load: u32) -> bool {
         duty == Duty::Serving
@@ -86,7 +86,7 @@ impl Miner {
             && self.load < max_load
     }
 
-    /// As the scheduler sees it.
+    /// The miner as the scheduler reads it.
     #[must_use]
     pub fn entry(&self) -> Entry {
         Entry {
@@ -102,25 +102,25 @@ impl Miner {
     }
 }
 
-/// Whether heartbeats are expected of a miner, and come.
+/// Whether heartbeats are expected of a miner, and arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub enum Duty {
-    /// They come.
+    /// They are expected and arrive.
     Serving,
-    /// They do not, and it was punished for that.
+    /// They do not arrive, and it was punished for that.
     Lapsed,
-    /// It has deregistered and has no task left: nothing is expected.
+    /// It has deregistered and has no task left: none is expected.
     Over,
 }
 
 /// The heartbeat of a miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Pulse {
-    /// When it was last heard of.
+    /// Time of its last heartbeat.
     pub seen: Moment,
-    /// Uninterrupted service since then has given no reputation yet.
+    /// Begin of the uninterrupted service that has not raised the reputation yet.
     pub credited: Moment,
-    /// Whether heartbeats are expected, and come.
+    /// Whether heartbeats are expected, and arrive.
     pub duty: Duty,
 }
 
@@ -134,7 +134,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Where an entry belongs.
+    /// The bucket to which an entry belongs.
     #[must_use]
     pub fn of(entry: &Entry) -> Self {
         Self { region: entry.region, class: class(entry.free_mib) }
@@ -148,7 +148,7 @@ pub fn class(memory_mib: u32) -> u8 {
     u8::try_from(bits.div_ceil(2)).unwrap_or(CLASSES - 1)
 }
 
-/// Where in the index an entry is.
+/// The position of an entry in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Place {
     /// The bucket.
@@ -157,12 +157,12 @@ pub struct Place {
     pub position: u32,
 }
 
-/// A check whether a miner sends heartbeats.
+/// A due check that a miner sends heartbeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Check {
-    /// Its number; checks of numbers that are no more are dropped.
+    /// The miner's number; checks of numbers that no longer exist are dropped.
     pub miner: u32,
-    /// When.
+    /// When it is due.
     pub due: Moment,
 }
 
@@ -178,9 +178,9 @@ pub struct Queue {
 /// Times of blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct BlockTimes {
-    /// Of the last block.
+    /// Time of the last block.
     pub last: Moment,
-    /// Of the first block after the chain last stood still.
+    /// Time of the first block after the chain last stood still.
     pub resumed: Moment,
 }
 
@@ -204,12 +204,12 @@ pub trait Penalties {
 pub struct Candidate<AccountId> {
     /// The miner.
     pub miner: AccountId,
-    /// What it asks per compute hour.
+    /// Its price per compute hour.
     pub price: Balance,
-    /// How far it is, in kilometres, where the demand names a place.
+    /// Its distance in kilometres, if the demand names a place.
     pub distance_km: Option<u32>,
     /// Its reputation, at most 100.
     pub reputation: u8,
-    /// Its score, as the scheduler's documentation has it.
+    /// Its score, as the scheduler's documentation defines it.
     pub score: u32,
 }

@@ -1,21 +1,19 @@
-//! The register of models: what can be run, by which verifying key its answers are checked, and who
-//! answers for it.
+//! The register of models: the verifying keys by which their answers are checked, and their owners.
 //!
 //! # Terms
 //! *Key*: the verifying key of the proof system: the public graph of a model, commitments to its
-//! hidden weights, and a proof that those weights are what the graph says. *Claim*: what its owner
-//! says a verification costs. *Listed*: new tasks may use the model.
+//! hidden weights, and a proof that those weights are as the graph says. *Claim*: the cost of a
+//! verification as its owner declares it. *Listed*: new tasks may use the model.
 //!
 //! # Design
-//! **Checked at registration.** Whoever registers a key pays for the check of its proof about
-//! itself, by the claim, before anything is done; the key is decoded, its cost is computed and
-//! compared with the claim, and only then is the proof verified. What was claimed too much is
-//! refunded. So every proof that is verified later is verified by a key whose cost is known, and
-//! whose weights are in range. There is nothing to slash: who registers a false key has paid for
-//! finding out.
+//! **Checked at registration.** An account that registers a key pays for the check of its proof about
+//! itself, by the claim, before anything is done. The key is decoded, its cost is computed and
+//! compared with the claim, and only then is the proof verified. The excess of the claim is refunded.
+//! So every later proof is verified by a key whose cost is known and whose weights are in range.
+//! There is nothing to slash: an account that registers a false key has paid for the check.
 //!
 //! **Versions.** A model never changes. Its owner registers the next version as a model of its own
-//! that names its predecessor, and delists the old one when it likes: tasks that run go on.
+//! that names its predecessor, and delists the old one at any time: running tasks continue.
 //!
 //! **Deposits.** A key takes up to 320 KiB of state. Its owner has a deposit held for each byte until
 //! it removes the model, which it can when no task uses it.
@@ -25,7 +23,7 @@
 //! 1. Models and keys are one to one; a key has the length of its cost on record.
 //! 2. Numbers are below the next number; a predecessor's is below its successor's, and versions
 //!    count from 1.
-//! 3. What is held of an account for deposits is exactly the sum of its models' deposits.
+//! 3. The amount held of an account for deposits is exactly the sum of its models' deposits.
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
@@ -64,14 +62,14 @@ pub type BalanceOf<T> = <<T as Config>::Currency as Inspect<<T as frame_system::
 /// A model of this runtime.
 pub type RecordOf<T> = Record<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 
-/// What is stored of a model beside its key.
+/// The record of a model beside its key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Record<AccountId, Balance> {
-    /// Who registered it.
+    /// The account that registered it.
     pub owner: AccountId,
     /// The version before this one. It may have been removed since.
     pub predecessor: Option<ModelId>,
-    /// Counted from 1.
+    /// Its version, counted from 1.
     pub version: u32,
     /// Whether new tasks may use it.
     pub listed: bool,
@@ -83,15 +81,15 @@ pub struct Record<AccountId, Balance> {
     pub manifest: Digest,
     /// Digest of the model's file, as a miner attests that it has loaded it.
     pub model: Digest,
-    /// Memory to run it, in mebibytes.
+    /// Memory that running it takes, in mebibytes.
     pub memory_mib: u32,
     /// Multiply-accumulates of an inference.
     pub work_macs: u64,
-    /// Work of a proof, in multiply-accumulates that take as long.
+    /// Work of a proof, as the number of multiply-accumulates that take equally long.
     pub proof_macs: u64,
     /// Cost of a verification, computed from the key.
     pub cost: Cost,
-    /// What is held of the owner for it.
+    /// The deposit that is held of its owner.
     pub deposit: Balance,
 }
 
@@ -104,14 +102,14 @@ pub mod pallet {
     use frame_support::traits::fungible;
     use frame_system::pallet_prelude::*;
 
-    /// What the pallet needs of the runtime.
+    /// What the pallet requires of the runtime.
     #[pallet::config]
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// The native token.
         type Currency: fungible::hold::Mutate<Self::AccountId, Reason = Self::RuntimeHoldReason>;
-        /// Why money is held.
+        /// The type of reasons for holding money.
         type RuntimeHoldReason: From<HoldReason>;
-        /// What checks keys.
+        /// The verifier, which checks keys.
         type Verifier: Verifier;
         /// Held for a model, whatever its key.
         #[pallet::constant]
@@ -119,7 +117,7 @@ pub mod pallet {
         /// Held for each byte of its key.
         #[pallet::constant]
         type DepositPerByte: Get<BalanceOf<Self>>;
-        /// What the calls cost.
+        /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
 
@@ -127,7 +125,7 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// Why this pallet holds money.
+    /// Reasons for which this pallet holds money.
     #[pallet::composite_enum]
     pub enum HoldReason {
         /// For the state that a model takes.
@@ -146,11 +144,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type NextModel<T: Config> = StorageValue<_, ModelId, ValueQuery>;
 
-    /// What happened.
+    /// Events of this pallet.
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
-        /// A model was registered; its key holds.
+        /// A model was registered; its key is true.
         Registered {
             model: ModelId,
             owner: T::AccountId,
@@ -161,14 +159,14 @@ pub mod pallet {
         },
         /// New tasks cannot use a model any more.
         Delisted { model: ModelId },
-        /// A model is gone, and its deposit went back to its owner.
+        /// A model was removed, and its deposit was returned to its owner.
         Removed { model: ModelId, deposit: BalanceOf<T> },
     }
 
-    /// Why a call is refused.
+    /// Reasons why a call is refused.
     #[pallet::error]
     pub enum Error<T> {
-        /// The bytes are no key of a graph that can be proven.
+        /// The bytes are not the key of a graph that can be proven.
         UndecodableKey,
         /// A verification costs more than was claimed.
         Underclaimed,
@@ -180,11 +178,11 @@ pub mod pallet {
         MemoryTooLow,
         /// Every number is taken.
         NoNumberLeft,
-        /// No such model.
+        /// The model does not exist.
         UnknownModel,
         /// Only the owner of the model may do this.
         NotOwner,
-        /// The model is delisted already.
+        /// The model is already delisted.
         AlreadyDelisted,
         /// Tasks use the model.
         InUse,
@@ -224,7 +222,7 @@ pub mod pallet {
             Ok(Some(Self::registration_weight(length, &cost)).into())
         }
 
-        /// Takes a model off the list: no new task can use it, those that do go on.
+        /// Takes a model off the list: no new task can use it; tasks that use it continue.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::delist())]
         pub fn delist(origin: OriginFor<T>, model: ModelId) -> DispatchResult {
@@ -237,7 +235,7 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Removes a model that no task uses, and gives its deposit back.
+        /// Removes a model that no task uses, and returns its deposit.
         #[pallet::call_index(2)]
         #[pallet::weight(T::WeightInfo::remove())]
         pub fn remove(origin: OriginFor<T>, model: ModelId) -> DispatchResult {

@@ -1,5 +1,5 @@
-//! The money of tasks: what an owner sets aside, what its miners are paid out of it, and what
-//! comes back.
+//! The money of tasks: an owner sets it aside, its miners are paid from it, and the rest is
+//! returned.
 //!
 //! # Terms
 //! - **Escrow**: money of a task's owner, held on the owner's own account for [`HoldReason::Escrow`].
@@ -14,33 +14,34 @@
 //! acknowledgement settles: [`acknowledge`](Pallet::acknowledge) as a transaction of the owner, or
 //! [`claim`](Pallet::claim) with a signature that owner or delegate gave the miner beside the
 //! chain. An acknowledgement covers all requests up to a number, so that only the last need reach
-//! the chain. Where the purse pays for only some of them, the earliest are settled and the others
+//! the chain. If the purse pays for only some of them, the earliest are settled and the others
 //! stay open for a top-up.
 //!
 //! Under the other policies proofs alone release pay, and acknowledgements are refused: one that
-//! settles a request whose proof is on its way would rob the miner of that proof's price.
+//! settles a request whose proof is about to arrive would take that proof's price from the miner.
 //!
 //! **What either side can lose.** A miner that waits for the acknowledgement of each answer before
 //! it gives the next, and checks that the purse covers it, loses at most one answer; an owner that
 //! acknowledges what it received loses nothing, and pays no request twice or above its tariff.
 //!
 //! Of each payment the treasury gets its share rounded down, the miner the rest: the sum is exact.
-//! What the treasury's account cannot receive (it does not exist and the share would not create
-//! it) goes to the miner; where the miner's cannot, nothing is paid and nothing is settled.
+//! If the treasury's account cannot receive its share (it does not exist and the share would not
+//! create it), the share goes to the miner; if the miner's account cannot receive, nothing is paid or
+//! settled.
 //! Payments are taken out of holds by force: an owner that locks its balance, to vote with it for
 //! instance, still pays. What is refunded at the end and would leave the owner's account below the
 //! existential deposit goes to the treasury.
 //!
 //! # Invariants
 //! Checked by `do_try_state`:
-//! - what is held of each account for escrow is what is left in all its purses;
-//! - what was deposited in a purse is what is left in it and what its meters were paid;
+//! - the amount held of each account for escrow is the sum that is left in its purses;
+//! - the amount deposited in a purse is the sum of what is left in it and what its meters were paid;
 //! - no meter was paid above `requests × per_request`;
 //! - meters exist only for open escrows, as many as the escrow says.
 //!
 //! # Left to others
-//! Who is engaged, and whether a request was authorised or proven. The number of miners of a task
-//! is bounded by who calls [`Escrow::admit`].
+//! This pallet does not know which miners are engaged, or whether a request was authorised or proven.
+//! The callers of [`Escrow::admit`] bound the number of miners of a task.
 #![cfg_attr(not(feature = "std"), no_std)]
 extern crate alloc;
 
@@ -82,17 +83,17 @@ const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 /// Money of one task.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Account {
-    /// Whose it is.
+    /// The owner of the money.
     pub owner: AccountId32,
     /// Pays answers.
     pub compute: Purse,
     /// Pays proofs.
     pub proofs: Purse,
-    /// How many miners are admitted.
+    /// Number of admitted miners.
     pub miners: u32,
 }
 
-/// What one miner was paid on a task.
+/// The pay of one miner on a task.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct BillRow {
     /// The miner.
@@ -101,7 +102,7 @@ pub struct BillRow {
     pub per_request: Balance,
     /// Tariff of a proof.
     pub per_proof: Balance,
-    /// Every request up to this one is settled or given up.
+    /// Every request up to this one is settled or abandoned.
     pub through: RequestNumber,
     /// Requests that were paid.
     pub requests: u64,
@@ -111,20 +112,20 @@ pub struct BillRow {
     pub compute_paid: Balance,
     /// Paid for proofs: `proofs × per_proof`.
     pub proofs_paid: Balance,
-    /// What price caps took off: `requests × per_request − compute_paid`.
+    /// The reduction by price caps: `requests × per_request − compute_paid`.
     pub capped: Balance,
 }
 
 /// The account of a task, recomputed from tariffs and counts.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct Bill {
-    /// Who pays.
+    /// The account that pays.
     pub owner: AccountId32,
     /// Money for answers.
     pub compute: Purse,
     /// Money for proofs.
     pub proofs: Purse,
-    /// One for each miner that was ever admitted.
+    /// One entry for each miner that was ever admitted.
     pub rows: Vec<BillRow>,
 }
 
@@ -137,7 +138,7 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use polkadot_sdk::sp_runtime::Permill;
 
-    /// What the pallet needs of the runtime.
+    /// What the pallet requires of the runtime.
     #[pallet::config]
     pub trait Config:
         polkadot_sdk::frame_system::Config<
@@ -148,15 +149,15 @@ pub mod pallet {
     {
         /// The native token.
         type Currency: fungible::hold::Mutate<AccountId32, Reason = Self::RuntimeHoldReason, Balance = Balance>;
-        /// Why money is held.
+        /// The type of reasons for holding money.
         type RuntimeHoldReason: From<HoldReason>;
-        /// Who is engaged on which task.
+        /// The engagements of miners on tasks.
         type Engagements: Engagements<AccountId32>;
-        /// Who gets the network's share.
+        /// The account that gets the network's share.
         type Treasury: Get<AccountId32>;
         /// Its share of every payment.
         type TreasuryShare: Get<Permill>;
-        /// What the calls cost.
+        /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
 
@@ -164,10 +165,10 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// Why this pallet holds money.
+    /// Reasons for which this pallet holds money.
     #[pallet::composite_enum]
     pub enum HoldReason {
-        /// It pays a task's miners.
+        /// The money that pays a task's miners.
         Escrow,
     }
 
@@ -180,7 +181,7 @@ pub mod pallet {
     pub type Meters<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, AccountId32, Meter>;
 
-    /// What happened.
+    /// Events of this pallet.
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -188,7 +189,7 @@ pub mod pallet {
         Opened { task: TaskId, owner: AccountId32, compute: Balance, proofs: Balance },
         /// The owner added money.
         ToppedUp { task: TaskId, compute: Balance, proofs: Balance },
-        /// A miner was paid. Every request up to `through` is now settled or given up.
+        /// A miner was paid. Every request up to `through` is now settled or abandoned.
         Paid {
             task: TaskId,
             miner: AccountId32,
@@ -199,16 +200,16 @@ pub mod pallet {
             to_treasury: Balance,
         },
         /// The task's money is accounted for: what was paid went to miners and treasury, the rest
-        /// back to the owner.
+        /// is returned to the owner.
         Closed { task: TaskId, paid: Balance, refunded: Balance },
     }
 
-    /// Why a call is refused.
+    /// Reasons why a call is refused.
     #[pallet::error]
     pub enum Error<T> {
-        /// The task has no escrow, or the miner no part in it.
+        /// The task has no escrow, or the miner was not admitted to it.
         Unknown,
-        /// The task has an escrow already.
+        /// The task already has an escrow.
         Exists,
         /// Only the owner of the task may do this.
         NotOwner,
@@ -268,7 +269,7 @@ pub mod pallet {
         }
 
         /// As [`acknowledge`](Self::acknowledge), with the signature of owner or delegate. Anyone
-        /// may bring it; the miner named in it is paid.
+        /// may submit it; the miner named in it is paid.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::claim())]
         pub fn claim(
@@ -368,7 +369,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Settles and pays; changes nothing where it fails. What the miner got.
+    /// Settles and pays; changes nothing if it fails. Returns the miner's pay.
     fn pay(
         mut account: Account,
         mut meter: Meter,
@@ -399,7 +400,7 @@ impl<T: Config> Pallet<T> {
         Ok(to_miner)
     }
 
-    /// Moves a payment out of the owner's hold: what the miner and what the treasury got.
+    /// Moves a payment out of the owner's hold. Returns the miner's and the treasury's amounts.
     fn split(
         owner: &AccountId32,
         miner: &AccountId32,
@@ -535,8 +536,8 @@ impl<T: Config> Escrow<AccountId32, Balance> for Pallet<T> {
         Meters::<T>::get(task, miner).is_some_and(|meter| meter.window.contains(number))
     }
 
-    /// Where the rest can go neither to the owner nor to the treasury, which no balance reaches
-    /// while holds equal escrows, the escrow stays open, so that its money is not forgotten.
+    /// If the rest can go neither to the owner nor to the treasury, which cannot happen while holds
+    /// equal escrows, the escrow stays open, so that its money is not lost.
     fn close(task: TaskId) -> Balance {
         let Some(account) = Escrows::<T>::get(task) else { return 0 };
         // Both are parts of one account's balance, which fits.

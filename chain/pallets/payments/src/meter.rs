@@ -85,8 +85,8 @@ impl Meter {
     /// Settles requests, each at most `cap`, and counts proofs. What is due for it.
     ///
     /// # Errors
-    /// [`SettleError::Settled`] where there is nothing to settle and no proof to pay, and
-    /// [`SettleError::Exhausted`] where the sum fits no escrow. The meter is of no use then.
+    /// Returns [`SettleError::Settled`] if there is nothing to settle and no proof to pay, and
+    /// [`SettleError::Exhausted`] if the sum fits no escrow. The meter must not be used afterwards.
     pub fn settle(&mut self, requests: Settled, cap: Balance, proofs: u32) -> Result<Due, SettleError> {
         let new = match requests {
             Settled::One(number) if self.window.settle(number) => 1,

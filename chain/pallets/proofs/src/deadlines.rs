@@ -1,4 +1,4 @@
-//! Deadlines: a queue for each kind, in order, because each kind has one duration.
+//! Deadlines: a queue for each kind, which stays in order because each kind has one duration.
 
 use crate::weights::WeightInfo;
 use crate::{Config, Deadline, Deadlines, Kind, Owed, Pallet, Queues};
@@ -21,7 +21,7 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    /// Processes what is due; the weight that it took.
+    /// Processes the deadlines that are due. Returns the weight.
     pub(crate) fn process_deadlines() -> Weight {
         let now = Self::now();
         let mut weight = T::WeightInfo::no_deadline();
@@ -41,8 +41,7 @@ impl<T: Config> Pallet<T> {
         weight
     }
 
-    /// Processes the next deadline of a kind, if it is over. It may be of something that has ended
-    /// since.
+    /// Processes the next deadline of a kind, if it is over. Its obligation may have ended since.
     pub(crate) fn process_next(kind: Kind, now: Moment) -> bool {
         let mut queue = Queues::<T>::get(kind);
         let Some(deadline) = Deadlines::<T>::get(kind, queue.first) else { return false };
@@ -55,7 +54,7 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// Whether it is done with; not where a draw has to wait for a block's hash.
+    /// Returns whether the deadline is done; it is not if a draw must wait for a block's hash.
     fn process(kind: Kind, deadline: &Deadline<T::AccountId>) -> bool {
         let (task, miner) = (deadline.task, &deadline.miner);
         let (Some(mut owed), Some(engagement)) = (Owed::<T>::get(task, miner), Self::engaged(task, miner))

@@ -1,20 +1,20 @@
-//! Proofs of answers: which are due, whether they are true, and what a false or missing one costs.
+//! Proofs of answers: which are due, whether they are true, and the cost of false or missing ones.
 //!
 //! A miner answers the requests that the owner of a task, or its delegate, has **authorised**. How
-//! it is held to the truth is the task's policy:
+//! its answers are checked is the task's policy:
 //!
 //! * **Every**: the proof of each request is [submitted](Pallet::submit), verified in the call, and
 //!   pays the request.
-//! * **Sampled**: the miner [commits](Pallet::commit) to the tree of its receipts of a *period*. What
-//!   is drawn of it afterwards is [proven](Pallet::prove_samples), and pays the period. Until
+//! * **Sampled**: the miner [commits](Pallet::commit) to the tree of its receipts of a *period*. The
+//!   requests drawn of it afterwards are [proven](Pallet::prove_samples), and their proofs pay the period. Until
 //!   `RevealTime` after the commitment the owner may [challenge](Pallet::challenge) the miner to show
 //!   in the tree a receipt that the owner holds.
 //! * **OnDemand**: the owner's acknowledgements pay (pallet payments).
 //!
 //! Under each policy the owner may [demand](Pallet::demand) the proof of an answer whose receipt the
 //! miner has signed: under Sampled until the request's period is closed, else until the task is
-//! vacated. So is caught who proves another answer than it signed: the receipt that the owner holds is
-//! one that it cannot prove. A demand pays for the proof at once, so that it costs an honest miner
+//! vacated. This catches a miner that proves another answer than the one it signed: it cannot prove
+//! the receipt that the owner holds. A demand pays for the proof at once, so that it costs an honest miner
 //! nothing, a second proof of the same answer included; the request itself is paid when the proof is
 //! verified, or with its period. Only a signed receipt can be demanded or challenged: an authorisation
 //! alone does not say that the miner ever had the input.
@@ -33,20 +33,20 @@
 //! and root. The preimage is fixed before the commitment by the owner's hash chain
 //! ([`set_anchor`](Pallet::set_anchor)) and unknown to miner and collators; the block hash is not known
 //! to the owner when it fixes the chain. If the owner reveals nothing in time, the seed has no preimage:
-//! then the collator of the block after the commitment can try several blocks and keep the one
-//! whose draw it likes, if it is in league with the miner. An owner that wants more reveals. The
+//! then the collator of the block after the commitment, if it colludes with the miner, can try several
+//! blocks and keep the one whose draw suits it. An owner that wants protection against this reveals. The
 //! owner chooses between two draws (reveal or not); that can catch a liar sooner and cannot harm an
-//! honest miner, which can prove every leaf. Where the hash is no longer known, because deadlines
+//! honest miner, which can prove every leaf. If the hash is no longer known, because deadlines
 //! were processed more than `BlockHashCount` blocks late, the parent's hash takes its place.
 //!
 //! **Costs.** The caller claims the cost of the verification; it is charged before, compared with the
-//! models' true costs before anything is verified, and what was not used is refunded. The miner
+//! models' true costs before anything is verified, and the unused part is refunded. The miner
 //! pays the fee of its submissions: for valid proofs it is part of the tariff.
 //!
 //! **Deadlines** are in chain time. Each kind has one duration, so that a queue per kind has them in
 //! order; at most `MaxDeadlines` of each kind are processed in a block, the rest later. Calls check
-//! deadlines themselves, so that a late queue gives nobody more time. What is open when the task is
-//! vacated is dropped, unpaid and unpunished: a task has to settle for longer than `RevealTime`,
+//! deadlines themselves, so that a late queue gives nobody more time. Obligations that are open when the task is
+//! vacated are dropped, unpaid and unpunished: a task must settle for longer than `RevealTime`,
 //! `ProveTime` and `AnswerTime` together.
 //!
 //! # Invariants
@@ -108,7 +108,7 @@ pub mod pallet {
         type Balance: Balance;
         /// Chain time in milliseconds.
         type Time: Time<Moment = Moment>;
-        /// Who is engaged on which task.
+        /// The engagements of miners on tasks.
         type Engagements: Engagements<Self::AccountId>;
         /// The models and their keys.
         type Models: Models<Self::AccountId>;
@@ -141,7 +141,7 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// What a miner still owes on a task.
+    /// The obligations of a miner on a task.
     #[pallet::storage]
     pub type Owed<T: Config> = StorageDoubleMap<
         _,
@@ -162,16 +162,16 @@ pub mod pallet {
         ValueQuery,
     >;
 
-    /// Which deadlines of a kind are to come.
+    /// The range of the future deadlines of a kind.
     #[pallet::storage]
     pub type Queues<T: Config> = StorageMap<_, Twox64Concat, Kind, Queue, ValueQuery>;
 
-    /// The deadlines that are to come.
+    /// The future deadlines.
     #[pallet::storage]
     pub type Deadlines<T: Config> =
         StorageDoubleMap<_, Twox64Concat, Kind, Twox64Concat, u64, Deadline<T::AccountId>>;
 
-    /// What happened.
+    /// Events of this pallet.
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -179,7 +179,7 @@ pub mod pallet {
         Verified {
             /// The task.
             task: TaskId,
-            /// Who proved.
+            /// The miner.
             miner: T::AccountId,
             /// The request.
             number: RequestNumber,
@@ -187,28 +187,28 @@ pub mod pallet {
             input: Digest,
             /// Digest of the output's part.
             output: Digest,
-            /// What the miner got: 0 for a request that its period pays, or that was paid before;
-            /// `None` where the escrow could not pay.
+            /// The miner's pay: 0 for a request that its period pays, or that was paid before;
+            /// `None` if the escrow could not pay.
             paid: Option<T::Balance>,
         },
         /// A submission was neither verified nor punished.
         Refused {
             /// The task that it names.
             task: TaskId,
-            /// Who submitted it.
+            /// The account that submitted it.
             miner: T::AccountId,
             /// The request that it names.
             number: RequestNumber,
-            /// Why.
+            /// The reason.
             reason: Refusal,
         },
         /// A miner is guilty, and punished.
         Punished {
-            /// Who.
+            /// The miner.
             miner: T::AccountId,
-            /// Of what.
+            /// The evidence.
             evidence: Evidence<BlockNumberFor<T>>,
-            /// What its bond lost.
+            /// The slashed amount of its bond.
             slashed: T::Balance,
         },
         /// An owner fixed its hash chain for a miner.
@@ -230,14 +230,14 @@ pub mod pallet {
             root: Digest,
             /// The first request.
             first: RequestNumber,
-            /// How many.
+            /// Number of requests.
             count: u32,
         },
         /// Requests of a period were drawn.
         Drawn {
             /// The task.
             task: TaskId,
-            /// The miner that has to prove them.
+            /// The miner that must prove them.
             miner: T::AccountId,
             /// The period's first request.
             first: RequestNumber,
@@ -254,7 +254,7 @@ pub mod pallet {
             miner: T::AccountId,
             /// The period's last request: all up to it are settled.
             last: RequestNumber,
-            /// What the miner got.
+            /// The miner's pay.
             paid: T::Balance,
         },
         /// A period is proven, and the escrow cannot pay it. The next one pays it too, or the owner
@@ -278,7 +278,7 @@ pub mod pallet {
             /// The period's last request: none up to it can be paid any more.
             last: RequestNumber,
         },
-        /// A miner has to show a receipt in its tree.
+        /// A miner must show a receipt in its tree.
         Challenged {
             /// The task.
             task: TaskId,
@@ -286,7 +286,7 @@ pub mod pallet {
             miner: T::AccountId,
             /// The request.
             number: RequestNumber,
-            /// Until when.
+            /// The deadline.
             due: Moment,
         },
         /// A challenge was answered: the receipt is in the tree.
@@ -298,7 +298,7 @@ pub mod pallet {
             /// The request.
             number: RequestNumber,
         },
-        /// A miner has to prove a receipt.
+        /// A miner must prove a receipt.
         Demanded {
             /// The task.
             task: TaskId,
@@ -306,17 +306,17 @@ pub mod pallet {
             miner: T::AccountId,
             /// The request.
             number: RequestNumber,
-            /// Until when.
+            /// The deadline.
             due: Moment,
-            /// What it got for the proof.
+            /// The miner's pay for the proof.
             paid: T::Balance,
         },
     }
 
-    /// Why a call is refused.
+    /// Reasons why a call is refused.
     #[pallet::error]
     pub enum Error<T> {
-        /// No submission.
+        /// There is no submission.
         Empty,
         /// The claimed cost is below that of the models.
         Underclaimed,
@@ -360,7 +360,7 @@ pub mod pallet {
         BadSignature,
         /// The request is final.
         Final,
-        /// The request is demanded already.
+        /// The request is already demanded.
         AlreadyDemanded,
         /// Too many demands are open for the miner on this task.
         TooManyDemands,
@@ -368,7 +368,7 @@ pub mod pallet {
         Unpaid,
         /// The receipts do not contradict each other.
         NoContradiction,
-        /// The miner was punished for two receipts on this task already.
+        /// The miner was already punished for two receipts on this task.
         AlreadyPunished,
     }
 

@@ -219,7 +219,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Pays a proven request, and its proof unless a demand has paid it. Under Sampled its period
-    /// pays the request: settling a number far ahead would give up those behind it.
+    /// pays the request: settling a number far ahead would abandon those behind it.
     fn pay_one(miner: &T::AccountId, candidate: &Candidate<'_, T::AccountId>) -> Option<T::Balance> {
         let Authorisation { task, number, price_cap, .. } = *candidate.authorisation;
         let demanded = candidate.output.is_some();

@@ -1,4 +1,4 @@
-//! What is submitted, what a miner still owes on a task, and what is kept of its offences.
+//! Submissions, obligations of a miner on a task, and the record of its offences.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use cyborg_primitives::miner::Offence;
@@ -17,12 +17,12 @@ pub const MAX_EVIDENCE: u32 = 32;
 /// Most proofs of a period.
 pub const MAX_SAMPLES: u32 = u8::MAX as u32;
 
-/// The proof of one request, and the owner's leave to be paid for it.
+/// The proof of one request, and the owner's authorisation to be paid for it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Submission {
     /// Which request, of which miner.
     pub authorisation: Authorisation,
-    /// The owner's or its delegate's, over [`Authorisation`]'s payload.
+    /// Signature of the owner or its delegate over [`Authorisation`]'s payload.
     pub signature: MultiSignature,
     /// The proof's bytes.
     pub proof: BoundedVec<u8, ConstU32<MAX_PROOF_BYTES>>,
@@ -42,9 +42,9 @@ pub struct Sample {
 /// A receipt and the miner's signature over its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct SignedReceipt {
-    /// What the miner says.
+    /// The receipt.
     pub receipt: Receipt,
-    /// By the miner's account.
+    /// Signature of the miner's account.
     pub signature: MultiSignature,
 }
 
@@ -55,18 +55,18 @@ pub type Submissions = BoundedVec<Submission, ConstU32<MAX_BATCH>>;
 /// Drawn proofs of one call.
 pub type Samples = BoundedVec<Sample, ConstU32<MAX_BATCH>>;
 
-/// Why a submission is neither verified nor punished.
+/// Reason why a submission is neither verified nor punished.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum Refusal {
     /// The miner is not engaged on the task, or has not confirmed.
     NotEngaged,
-    /// The request is settled, given up, or earlier in the same call.
+    /// The request is settled, abandoned, or appears earlier in the same call.
     Duplicate,
-    /// The task's policy pays no proof of this request unless it is demanded, and it is not.
+    /// The task's policy pays a proof of this request only if it is demanded, and it is not.
     NotDemanded,
-    /// The request was not drawn, or is proven already.
+    /// The request was not drawn, or is already proven.
     NotDrawn,
     /// The receipt is not in the committed tree at its place.
     NotInTree,
@@ -81,33 +81,33 @@ pub enum Refusal {
 pub enum Falsehood {
     /// It does not verify for this chain, task, miner, model and request.
     Proof,
-    /// It verifies, for another input than the authorised.
+    /// It verifies, but for another input than the authorised one.
     Input,
-    /// It verifies, for another output than the miner's receipt says.
+    /// It verifies, but for another output than the one in the miner's receipt.
     Output,
 }
 
-/// What a miner is guilty of.
+/// A fault of a miner.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum Fault {
     /// A false proof.
     FalseProof(Falsehood),
-    /// Asked to be paid for a request that its owner has not authorised.
+    /// It asked to be paid for a request that the owner has not authorised.
     InventedRequest,
-    /// Left a drawn request of a committed period without proof.
+    /// It left a drawn request of a committed period without proof.
     UnprovenSample,
-    /// Left a demanded request without proof.
+    /// It left a demanded request without proof.
     UnprovenDemand,
-    /// Did not show in the committed tree a receipt that it had signed.
+    /// It did not show a receipt that it had signed in the committed tree.
     UnansweredChallenge,
-    /// Signed two receipts for one request.
+    /// It signed two receipts for one request.
     TwoReceipts,
 }
 
 impl Fault {
-    /// What it is called in the table of slashes.
+    /// The offence as which it is punished.
     #[must_use]
     pub fn offence(self) -> Offence {
         match self {
@@ -119,27 +119,27 @@ impl Fault {
     }
 }
 
-/// What is kept of an offence.
+/// The record of an offence.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Evidence<BlockNumber> {
     /// The task.
     pub task: TaskId,
-    /// The request; of several, the first.
+    /// The request, or the first of several.
     pub number: RequestNumber,
-    /// What was done.
+    /// The fault.
     pub fault: Fault,
-    /// BLAKE2b-256 of what shows it: the proof, the authorisation's payload, the root, or the
+    /// BLAKE2b-256 of the evidence: the proof, the authorisation's payload, the root, or the
     /// receipt's payload.
     pub hash: Digest,
-    /// The block that found it.
+    /// The block in which it was found.
     pub block: BlockNumber,
-    /// When, in chain time.
+    /// Its time, in chain time.
     pub at: Moment,
 }
 
-/// A receipt of a miner that it has to prove.
+/// A receipt that its miner must prove.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -150,11 +150,11 @@ pub struct Demand {
     pub input: Digest,
     /// The receipt's output.
     pub output: Digest,
-    /// Until when.
+    /// The deadline.
     pub due: Moment,
 }
 
-/// A receipt of a miner that it has to show in the committed tree.
+/// A receipt that its miner must show in the committed tree.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -165,18 +165,18 @@ pub struct Challenge {
     pub input: Digest,
     /// The receipt's output.
     pub output: Digest,
-    /// Until when.
+    /// The deadline.
     pub due: Moment,
 }
 
-/// What was drawn of a period.
+/// The draw of a period.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Draw {
-    /// Until when all are to be proven.
+    /// The deadline of all proofs.
     pub due: Moment,
     /// Leaves drawn, each once.
     pub drawn: u8,
-    /// Those that are not proven yet, ascending.
+    /// Leaves that are not proven yet, ascending.
     pub left: BoundedVec<u32, ConstU32<MAX_SAMPLES>>,
 }
 
@@ -189,13 +189,13 @@ pub struct Period<BlockNumber> {
     pub first: RequestNumber,
     /// Its requests; at least 1.
     pub count: u32,
-    /// Most that each of its requests is paid.
+    /// Highest pay of each of its requests.
     pub price_cap: u128,
     /// The block of the commitment.
     pub block: BlockNumber,
-    /// Until when the owner may reveal and challenge.
+    /// The deadline for the owner to reveal and challenge.
     pub reveal_by: Moment,
-    /// What was drawn, once it is.
+    /// The draw, once it is done.
     pub draw: Option<Draw>,
     /// The open challenge.
     pub challenge: Option<Challenge>,
@@ -222,18 +222,18 @@ impl<BlockNumber> Period<BlockNumber> {
     }
 }
 
-/// What a miner still owes on a task.
+/// The obligations of a miner on a task.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Obligations<BlockNumber> {
-    /// End of the owner's hash chain: what hashes to it is revealed next.
+    /// End of the owner's hash chain: its preimage is revealed next.
     pub anchor: Option<Digest>,
     /// The first request of the next period.
     pub next: RequestNumber,
     /// The period that is not closed.
     pub period: Option<Period<BlockNumber>>,
-    /// Receipts to be proven, each request once.
+    /// Receipts that must be proven, each request once.
     pub demands: BoundedVec<Demand, ConstU32<MAX_DEMANDS>>,
-    /// Whether it was punished for two receipts, which happens once.
+    /// Whether it was punished for two receipts; this happens at most once.
     pub equivocated: bool,
 }
 
@@ -257,7 +257,7 @@ impl<BlockNumber> Obligations<BlockNumber> {
     }
 }
 
-/// What ends at a deadline. Every kind has one duration, so that its deadlines come in order.
+/// The kind of a deadline. Every kind has one duration, so that its deadlines come in order.
 #[derive(
     Clone,
     Copy,
@@ -273,13 +273,13 @@ impl<BlockNumber> Obligations<BlockNumber> {
     MaxEncodedLen,
 )]
 pub enum Kind {
-    /// The owner may reveal; afterwards the draw goes on without it.
+    /// The owner may reveal; afterwards the draw continues without it.
     Reveal,
-    /// Drawn requests are to be proven.
+    /// Drawn requests must be proven.
     Prove,
-    /// A challenge is to be answered.
+    /// A challenge must be answered.
     Answer,
-    /// A demand is to be proven.
+    /// A demanded request must be proven.
     Demand,
 }
 
@@ -308,19 +308,19 @@ pub struct Deadline<AccountId> {
     pub due: Moment,
     /// The task.
     pub task: TaskId,
-    /// Who owes.
+    /// The miner with the obligation.
     pub miner: AccountId,
     /// The request, or the first of the period.
     pub number: RequestNumber,
 }
 
-/// The deadlines of a kind that are to come: numbered from `first`, up to before `end`.
+/// The future deadlines of a kind, numbered from `first` to before `end`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Queue {
-    /// The next to come.
+    /// The next deadline.
     pub first: u64,
-    /// One past the last.
+    /// One past the last deadline.
     pub end: u64,
 }

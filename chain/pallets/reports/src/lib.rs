@@ -4,15 +4,15 @@
 //! - **Period**: [`Config::PeriodMs`] of chain time, counted from the Unix epoch: the same for every
 //!   task, so that anyone knows which period a moment is in.
 //! - **Report**: what one miner's run of one task consumed in one period. Memory and processor time
-//!   are always measured; energy is `None` where the machine has no meter for it.
+//!   are always measured; energy is `None` if the machine has no meter for it.
 //!
 //! # How it works
 //! A miner that has confirmed reports each period once, after it is over and at most
 //! [`Config::MaxLate`] periods later. Of each miner on each task the last [`Config::Kept`] reports
 //! and running totals are stored, and every report is an event; all of it is forgotten when the
-//! task is over. A report says what a miner measured on its own machine. It is signed, being a
-//! transaction, but nothing proves it; what can be checked is refused: periods that are not over or
-//! long over, a second report of a period, and amounts that no machine consumes in a period.
+//! task is over. A report says what a miner measured on its own machine. It is signed, because it is a
+//! transaction, but nothing proves it. A report is refused if it can be seen to be wrong: if its period
+//! is not over or long over, was reported before, or no machine can consume its amounts in a period.
 //!
 //! # How a bill is checked
 //! Pay never follows from reports: it follows from acknowledgements and proofs, of requests that
@@ -74,14 +74,14 @@ pub struct Report {
     pub memory_peak_bytes: u64,
     /// Processor time over all cores, in milliseconds.
     pub cpu_ms: u64,
-    /// Energy in millijoules; `None` where it cannot be measured.
+    /// Energy in millijoules; `None` if it cannot be measured.
     pub energy_mj: Option<u64>,
     /// Requests that were answered.
     pub requests: u32,
 }
 
 impl Report {
-    /// Whether a machine can consume this in so many milliseconds.
+    /// Whether a machine can consume this in `ms` milliseconds.
     #[must_use]
     pub fn is_possible(&self, period_ms: u64) -> bool {
         self.memory_peak_bytes <= MAX_MEMORY_BYTES
@@ -90,13 +90,12 @@ impl Report {
     }
 }
 
-/// All reports of a miner on a task together. Sums stay at their greatest value where they would
-/// not fit.
+/// All reports of a miner on a task together. Sums saturate.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Totals {
-    /// How many periods were reported.
+    /// Number of reported periods.
     pub periods: u32,
     /// Greatest resident memory of all, in bytes.
     pub memory_peak_bytes: u64,
@@ -104,7 +103,7 @@ pub struct Totals {
     pub cpu_ms: u64,
     /// Energy of those periods whose energy is known, in millijoules.
     pub energy_mj: u64,
-    /// How many periods' energy is known.
+    /// Number of periods with known energy.
     pub metered: u32,
     /// Requests that were answered: the number of the last one.
     pub requests: u64,
@@ -124,7 +123,7 @@ impl Totals {
     }
 }
 
-/// What is kept of one miner on one task.
+/// The kept reports of one miner on one task.
 #[derive(
     CloneNoBound, DebugNoBound, PartialEqNoBound, EqNoBound, Encode, Decode, TypeInfo, MaxEncodedLen,
 )]
@@ -136,7 +135,7 @@ pub struct Record<Kept: Get<u32>> {
     pub last: BoundedVec<(Period, Report), Kept>,
 }
 
-/// What a miner reported on a task, for clients.
+/// The reports of a miner on a task, for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct Row {
     /// All reports together.
@@ -152,10 +151,10 @@ pub mod pallet {
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
 
-    /// What the pallet needs of the runtime.
+    /// What the pallet requires of the runtime.
     #[pallet::config]
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
-        /// Who is engaged on which task.
+        /// The engagements of miners on tasks.
         type Engagements: Engagements<Self::AccountId>;
         /// Chain time.
         type Time: Time<Moment = Moment>;
@@ -168,7 +167,7 @@ pub mod pallet {
         /// How many reports are kept of each miner on each task; at least 1.
         #[pallet::constant]
         type Kept: Get<u32>;
-        /// What the calls cost.
+        /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
 
@@ -181,7 +180,7 @@ pub mod pallet {
     pub type Records<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, T::AccountId, Record<T::Kept>>;
 
-    /// What happened.
+    /// Events of this pallet.
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -189,7 +188,7 @@ pub mod pallet {
         Reported { task: TaskId, miner: T::AccountId, period: Period, report: Report },
     }
 
-    /// Why a report is refused.
+    /// Reasons why a report is refused.
     #[pallet::error]
     pub enum Error<T> {
         /// The caller is not engaged on the task.
@@ -202,7 +201,7 @@ pub mod pallet {
         Late,
         /// The caller reported this period or a later one before.
         Reported,
-        /// No machine consumes this in a period.
+        /// No machine can consume this in a period.
         Impossible,
     }
 

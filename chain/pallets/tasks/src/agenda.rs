@@ -1,4 +1,4 @@
-//! What is to be done when: an agenda in chain time.
+//! The agenda: the next steps of tasks, in chain time.
 //!
 //! Time is divided into buckets of [`Config::BucketPeriod`]. A bucket is a stack of pages, so that it
 //! holds any number of entries and an entry costs one page to add or to remove. A bucket is
@@ -6,7 +6,7 @@
 //! allows and the next one goes on where it stopped. Nothing is ever dropped.
 //!
 //! Every task has exactly one entry, at its next deadline or before: a deadline that moves away
-//! costs nothing, and the entry, when it comes up and finds nothing due, moves on.
+//! costs nothing; when its entry comes up and nothing is due, the entry moves to the new deadline.
 
 use crate::types::{Place, Task, Wake};
 use crate::{
@@ -61,7 +61,7 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Sees to it that a task comes up by its next deadline.
+    /// Makes sure that a task comes up by its next deadline.
     pub(crate) fn reschedule(id: TaskId, task: &mut Task<T>) {
         let at = task.next_deadline();
         if task.wake.is_some_and(|place| place.bucket <= Self::bucket_of(at)) {
@@ -89,7 +89,7 @@ impl<T: Config> Pallet<T> {
         popped.map_or(Popped::Nothing, Popped::Entry)
     }
 
-    /// The most that handling one entry costs.
+    /// The highest weight of handling one entry.
     pub(crate) fn most_of_an_entry() -> Weight {
         let parts = T::MaxMiners::get();
         T::WeightInfo::task_due(parts)
@@ -98,7 +98,7 @@ impl<T: Config> Pallet<T> {
             .saturating_add(Self::search_weight())
     }
 
-    /// Handles what is due, as far as the weight allows. What it cost.
+    /// Handles the entries that are due, as far as the weight allows. Returns the weight.
     pub(crate) fn run_agenda(now: Moment) -> Weight {
         let current = Self::bucket_of(now);
         let mut meter = WeightMeter::with_limit(T::AgendaWeight::get());
@@ -140,8 +140,8 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Takes a miner that has gone from one of its tasks, and comes back for the others. One that
-    /// serves again by now keeps what it still has.
+    /// Removes a miner that has left from one of its tasks, and schedules the others. A miner that
+    /// serves again by now keeps its remaining tasks.
     fn depart(miner: T::AccountId, now: Moment) -> Weight {
         let first = MinerTasks::<T>::get(&miner).first().copied();
         let Some(id) = first.filter(|_| !T::Registry::is_serving(&miner)) else {
@@ -159,7 +159,7 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// What is found at the end of a bucket.
+/// The result of taking an entry from a bucket.
 pub(crate) enum Popped<AccountId> {
     /// An entry.
     Entry(Wake<AccountId>),

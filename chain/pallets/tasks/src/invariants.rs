@@ -16,7 +16,7 @@ impl<T: Config> Pallet<T> {
     /// Checks what is said under "Invariants".
     ///
     /// # Errors
-    /// Names the first that does not hold.
+    /// Returns the first invariant that does not hold.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let mut live = BTreeSet::new();
         let mut wrapped = BTreeSet::new();

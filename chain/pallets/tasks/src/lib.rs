@@ -11,26 +11,26 @@
 //!   ([`provide_keys`](Pallet::provide_keys)), or the task is vacated. Each that has the key loads
 //!   the model, tries it, and by a deadline either [`confirm`](Pallet::confirm)s with an attestation
 //!   or [`decline`](Pallet::decline)s with a reason.
-//! - **Running.** At least one miner has confirmed. Who leaves is replaced: first by a standby,
-//!   then by the next of the ranking; if there is nobody, another search follows a bounded number
-//!   of times.
-//! - **Stopped.** Nothing new is answered. Until the settlement period is over, what was answered
+//! - **Running.** At least one miner has confirmed. A miner that leaves is replaced: first by a
+//!   standby, then by the next of the ranking; if there is none, another search follows a bounded
+//!   number of times.
+//! - **Stopped.** No new request is answered. Until the settlement period is over, earlier answers
 //!   can be proven, challenged and paid.
-//! - **Vacated.** The rest of the escrow went back; the miners are not liable any more. A small
-//!   record stays for a while, so that a client that looks late sees how it ended.
+//! - **Vacated.** The rest of the escrow was returned; the miners are no longer liable. A small
+//!   record stays for a while, so that a client that asks late sees how the task ended.
 //!
 //! # Time
 //! A task lives at most [`Config::IdleFactor`] times the compute time that was bought, within
-//! [`Config::MinDuration`] and [`Config::MaxDuration`]: memory of miners cannot be held for long by
-//! who buys little. All deadlines are in chain time and kept by the `agenda` module. What comes
-//! after its deadline is refused even where the agenda has not got to it yet.
+//! [`Config::MinDuration`] and [`Config::MaxDuration`]: an owner that buys little
+//! cannot hold the memory of miners for long. All deadlines are in chain time and kept by the `agenda`
+//! module. A call after its deadline is refused even if the agenda has not handled the deadline yet.
 //!
 //! # Who is at fault
 //! | what happens | miner | owner |
 //! |---|---|---|
 //! | no keys at all in time | free | refunded, task vacated |
 //! | no key in time for one that came later | free | loses the place |
-//! | declined | free, so often per time | replacement |
+//! | declined | free, a limited number of times per time | replacement |
 //! | not confirmed in time | [`Offence::Unconfirmed`], all to the treasury | replacement |
 //! | left while running | [`Offence::Abandoned`] | compensated, replacement |
 //! | left as the escrow cannot pay one answer more | free | loses the place |
@@ -41,7 +41,7 @@
 //!
 //! # Invariants
 //! Checked by `do_try_state`:
-//! - a task is in the list of a miner exactly if the miner has a part in it and has not left;
+//! - a task is in the list of a miner exactly if the miner is engaged on it and has not left;
 //! - no miner has two parts in a task; live parts are no more than wanted;
 //! - no part of an Assigned task was ever confirmed; some part of a Running one was; a stopped one
 //!   has only parts that were confirmed or have left; no vacated one is stored;
@@ -107,10 +107,10 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
     use polkadot_sdk::sp_runtime::traits::Convert;
 
-    /// What the pallet needs of the runtime.
+    /// What the pallet requires of the runtime.
     #[pallet::config]
     pub trait Config: polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>> {
-        /// What calls cost.
+        /// Weights of the calls.
         type WeightInfo: WeightInfo;
         /// Chain time.
         type Time: Time<Moment = Moment>;
@@ -120,7 +120,7 @@ pub mod pallet {
         type Models: Models<Self::AccountId>;
         /// The money of tasks.
         type Escrow: Escrow<Self::AccountId, Balance>;
-        /// Who wants to know that a task is over.
+        /// The pallets that hear that a task is over.
         type Vacated: Vacated<Self::AccountId>;
         /// The chain's fee for submitting a proof of this cost: part of what a proof is paid.
         type VerificationFee: Convert<cyborg_primitives::verification::Cost, Balance>;
@@ -149,10 +149,10 @@ pub mod pallet {
         /// Searches in vain before an open place stays open.
         #[pallet::constant]
         type MaxRetries: Get<u8>;
-        /// Least that a task may live, in ms.
+        /// Shortest life of a task, in ms.
         #[pallet::constant]
         type MinDuration: Get<Moment>;
-        /// Most that a task may live, in ms.
+        /// Longest life of a task, in ms.
         #[pallet::constant]
         type MaxDuration: Get<Moment>;
         /// How many times the compute time that was bought a task may live.
@@ -195,11 +195,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type Tasks<T: Config> = StorageMap<_, Twox64Concat, TaskId, Task<T>>;
 
-    /// How tasks ended, for a while.
+    /// Records of ended tasks, kept for a while.
     #[pallet::storage]
     pub type Ended<T: Config> = StorageMap<_, Twox64Concat, TaskId, EndedTask<T::AccountId>>;
 
-    /// Tasks of a miner that it has not left.
+    /// Tasks that a miner has not left.
     #[pallet::storage]
     pub type MinerTasks<T: Config> =
         StorageMap<_, Blake2_128Concat, T::AccountId, BoundedVec<TaskId, T::MaxTasksPerMiner>, ValueQuery>;
@@ -214,11 +214,11 @@ pub mod pallet {
     pub type Attestations<T: Config> =
         StorageDoubleMap<_, Twox64Concat, TaskId, Blake2_128Concat, T::AccountId, AttestationOf<T>>;
 
-    /// When all that a miner declined is worked off, at one per [`Config::DeclinePeriod`].
+    /// Time at which the declines of a miner are worked off, at one per [`Config::DeclinePeriod`].
     #[pallet::storage]
     pub type Declines<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Moment, ValueQuery>;
 
-    /// Miners that have gone and still have tasks.
+    /// Miners that have left and still have tasks.
     #[pallet::storage]
     pub type Departing<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ()>;
 
@@ -242,7 +242,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type AgendaCursor<T> = StorageValue<_, u64>;
 
-    /// What happened.
+    /// Events of this pallet.
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -250,75 +250,75 @@ pub mod pallet {
         Submitted {
             /// The task.
             task: TaskId,
-            /// Who pays.
+            /// The account that pays.
             owner: T::AccountId,
-            /// What is run.
+            /// The model.
             model: ModelId,
-            /// When it ends at the latest.
+            /// The latest time at which it ends.
             ends: Moment,
         },
-        /// A miner was chosen.
+        /// A miner was engaged.
         Engaged {
             /// The task.
             task: TaskId,
-            /// Who.
+            /// The miner.
             miner: T::AccountId,
-            /// As what.
+            /// Its role.
             role: Role,
         },
         /// A standby takes over as replica.
         Promoted {
             /// The task.
             task: TaskId,
-            /// Who.
+            /// The miner.
             miner: T::AccountId,
         },
-        /// The content key was wrapped for a miner, which is to confirm.
+        /// The content key was wrapped for a miner, which must confirm.
         KeyWrapped {
             /// The task.
             task: TaskId,
-            /// Who.
+            /// The miner.
             miner: T::AccountId,
-            /// Until when.
+            /// The deadline.
             confirm_by: Moment,
         },
-        /// A miner attested, and serves.
+        /// A miner attested, and now serves.
         Confirmed {
             /// The task.
             task: TaskId,
-            /// Who.
+            /// The miner.
             miner: T::AccountId,
         },
         /// A miner left.
         Left {
             /// The task.
             task: TaskId,
-            /// Who.
+            /// The miner.
             miner: T::AccountId,
-            /// Why.
+            /// The reason.
             departure: Departure,
         },
         /// A task takes no new requests.
         Stopped {
             /// The task.
             task: TaskId,
-            /// Why.
+            /// The reason.
             cause: Cause,
-            /// When the rest goes back to the owner.
+            /// Time at which the rest is returned to the owner.
             settles_by: Moment,
         },
         /// A task is over.
         Vacated {
             /// The task.
             task: TaskId,
-            /// Why.
+            /// The reason.
             cause: Cause,
-            /// What the owner got back.
+            /// The amount that was returned to the owner.
             refunded: Balance,
         },
     }
 
-    /// Why a call is refused.
+    /// Reasons why a call is refused.
     #[pallet::error]
     pub enum Error<T> {
         /// There is no such model.
@@ -331,9 +331,9 @@ pub mod pallet {
         TooManyMiners,
         /// A region is not two upper-case letters.
         InvalidRegion,
-        /// The cell that distance is counted from is not on Earth.
+        /// The cell from which distances are measured is not on Earth.
         InvalidCell,
-        /// The reputation asked for is above 100, which nobody has.
+        /// The required reputation is above 100, which no miner has.
         InvalidReputation,
         /// A sampled task needs at least one sample per period.
         NoSamples,
@@ -349,7 +349,7 @@ pub mod pallet {
         UnknownTask,
         /// Only the task's owner may do this.
         NotOwner,
-        /// The miner has no part in the task, or has left it.
+        /// The miner is not engaged on the task, or has left it.
         NotAssigned,
         /// The task is stopped.
         TaskStopped,
@@ -359,9 +359,9 @@ pub mod pallet {
         NoKeysDue,
         /// A miner that waits for a key gets none.
         MissingWrap,
-        /// The standby is not to read the model before it takes over.
+        /// The standby must not read the model before it takes over.
         StandbyMayNotRead,
-        /// The miner has the key already.
+        /// The miner already has the key.
         AlreadyKeyed,
         /// Manifest or result key are not those given first.
         KeysDiffer,
@@ -377,7 +377,7 @@ pub mod pallet {
         StaleAttestation,
         /// The attestation names a block that is not of this chain.
         ForeignAttestation,
-        /// The miner has declined too often of late.
+        /// The miner has declined too often recently.
         DeclinedTooOften,
     }
 
@@ -428,7 +428,7 @@ pub mod pallet {
         }
 
         /// The owner wraps the content key for every miner that waits for it, and with the first
-        /// keys names the model's files and the key that answers are encrypted to.
+        /// keys names the model's files and the key to which answers are encrypted.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::provide_keys(wraps.len() as u32))]
         pub fn provide_keys(
@@ -540,7 +540,7 @@ pub mod pallet {
             Ok(Some(T::WeightInfo::vacate(parts).saturating_add(search)).into())
         }
 
-        /// The owner stops a task. Where nobody has confirmed yet, it is vacated at once.
+        /// The owner stops a task. If no miner has confirmed yet, it is vacated at once.
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::stop(T::MaxMiners::get()))]
         pub fn stop(origin: OriginFor<T>, task: TaskId) -> DispatchResultWithPostInfo {

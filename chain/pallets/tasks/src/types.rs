@@ -1,4 +1,4 @@
-//! What the chain keeps of a task, and how it is submitted.
+//! The record of a task, and the form in which a task is submitted.
 
 use crate::Config;
 use alloc::vec::Vec;
@@ -26,63 +26,63 @@ pub type Device = BoundedVec<u8, ConstU32<64>>;
 /// The evidence of one miner.
 pub type AttestationOf<T> = Attestation<BlockNumberFor<T>, <T as polkadot_sdk::frame_system::Config>::Hash>;
 
-/// What an owner asks for, and pays at most.
+/// What an owner requires, and the highest price.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct TaskSpec<AccountId> {
-    /// What is run.
+    /// The model.
     pub model: ModelId,
-    /// By how many, and where.
+    /// Number of miners, and where they may be.
     pub placement: Placement<Regions>,
-    /// Most per compute hour.
+    /// Highest price per compute hour.
     pub price_cap: Balance,
     /// Compute time bought for answers, in milliseconds, all miners together.
     pub compute_ms: u64,
-    /// Most per proof: a miner whose machine makes it dearer is not taken.
+    /// Highest price per proof: a miner whose machine makes it dearer is not engaged.
     pub proof_cap: Balance,
     /// Proofs bought.
     pub max_proofs: u32,
     /// Which answers are proven.
     pub policy: ProofPolicy,
-    /// Who may authorise requests beside the owner.
+    /// The account that may authorise requests beside the owner.
     pub delegate: Option<AccountId>,
-    /// Whether standbys get the content key at once. Whoever has it can read the model.
+    /// Whether standbys get the content key at once. An account with the key can read the model.
     pub standbys_read_now: bool,
 }
 
-/// How far a miner has come on a task.
+/// The state of a miner on a task.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum Status {
-    /// Stands by, and gets no key before it takes over.
+    /// It stands by, and gets no key before it takes over.
     Waiting,
-    /// The owner is to wrap the content key for it.
+    /// The owner must wrap the content key for it.
     Keyless {
-        /// Until when.
+        /// The deadline.
         due: Moment,
     },
-    /// Has the key, and is to confirm.
+    /// It has the key and must confirm.
     Keyed {
-        /// Until when.
+        /// The deadline.
         due: Moment,
     },
-    /// Serves.
+    /// It serves.
     Confirmed,
-    /// Serves no more.
+    /// It no longer serves.
     Left {
-        /// Whether it had confirmed: then it may still be paid, and found guilty.
+        /// Whether it had confirmed. If so, it may still be paid, and found guilty.
         confirmed: bool,
     },
 }
 
-/// One miner's part in a task.
+/// The engagement of one miner on a task.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Part<AccountId> {
-    /// Who.
+    /// The miner.
     pub miner: AccountId,
-    /// As what.
+    /// Its role.
     pub role: Role,
-    /// How far.
+    /// Its state.
     pub status: Status,
 }
 
@@ -99,7 +99,7 @@ impl<AccountId> Part<AccountId> {
         matches!(self.status, Status::Confirmed | Status::Left { confirmed: true })
     }
 
-    /// Until when something must happen.
+    /// The deadline of the next step.
     #[must_use]
     pub fn due(&self) -> Option<Moment> {
         match self.status {
@@ -109,7 +109,7 @@ impl<AccountId> Part<AccountId> {
     }
 }
 
-/// What a miner needs beside its wrapped key to begin.
+/// What a miner needs to begin, beside its wrapped key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Keys {
     /// The model's file id: digest of its storage manifest.
@@ -127,7 +127,7 @@ pub enum Cause {
     Owner,
     /// The owner wrapped no keys in time.
     KeysLate,
-    /// Nobody was left, and nobody was found.
+    /// No miner was left, and none was found.
     NoMiners,
     /// Its time was over.
     Expired,
@@ -146,11 +146,11 @@ pub enum Reason {
     Model,
     /// The machine has no room for it now.
     Busy,
-    /// Any other.
+    /// Any other reason.
     Other,
 }
 
-/// Why a miner's part ends before the task does.
+/// Why a miner's engagement ends before the task does.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -161,7 +161,7 @@ pub enum Departure {
     Unconfirmed,
     /// The owner did not wrap the key for it in time.
     Keyless,
-    /// It does not serve any more.
+    /// It no longer serves.
     Gone,
     /// It left a running task.
     Abandoned,
@@ -171,7 +171,7 @@ pub enum Departure {
     Over,
 }
 
-/// Where an entry of the agenda lies.
+/// The position of an entry in the agenda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Place {
     /// Span of time, counted from the epoch.
@@ -180,14 +180,14 @@ pub struct Place {
     pub page: u32,
 }
 
-/// What the agenda brings up.
+/// An entry of the agenda.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub enum Wake<AccountId> {
     /// A deadline of a task.
     Task(cyborg_primitives::TaskId),
-    /// A miner has gone; its tasks are given to others, one at a time.
+    /// A miner has left; its tasks are given to others, one at a time.
     Departure(AccountId),
-    /// The record of an ended task has served its time.
+    /// The record of an ended task expires.
     Forget(cyborg_primitives::TaskId),
 }
 
@@ -198,20 +198,20 @@ pub enum Wake<AccountId> {
 #[scale_info(skip_type_params(T))]
 #[codec(mel_bound())]
 pub struct Task<T: Config> {
-    /// Who pays.
+    /// The account that pays.
     pub owner: T::AccountId,
-    /// Who may authorise requests beside the owner.
+    /// The account that may authorise requests beside the owner.
     pub delegate: Option<T::AccountId>,
-    /// What is run.
+    /// The model.
     pub model: ModelId,
-    /// Where; and how many replicas and standbys are still wanted: a place that its owner leaves
-    /// unpaid or without key is not filled again.
+    /// Required regions, and the numbers of replicas and standbys that are still wanted: if the owner
+    /// leaves one unpaid or without key, it is not replaced.
     pub placement: Placement<Regions>,
-    /// Most per compute hour.
+    /// Highest price per compute hour.
     pub price_cap: Balance,
-    /// Most per proof.
+    /// Highest price per proof.
     pub proof_cap: Balance,
-    /// Memory that each miner gives, in mebibytes.
+    /// Memory that each miner reserves, in mebibytes.
     pub memory_mib: u32,
     /// Which answers are proven.
     pub policy: ProofPolicy,
@@ -219,15 +219,15 @@ pub struct Task<T: Config> {
     pub standbys_read_now: bool,
     /// Assigned, Running or Stopped.
     pub state: TaskState,
-    /// Given with the first wrapped keys.
+    /// Set with the first wrapped keys.
     pub keys: Option<Keys>,
-    /// Everyone ever engaged, in order.
+    /// All miners ever engaged, in order.
     pub parts: BoundedVec<Part<T::AccountId>, T::MaxMiners>,
     /// End of its life, or of settlement once it is stopped.
     pub ends: Moment,
-    /// When miners are looked for again.
+    /// Time of the next search for miners.
     pub retry: Option<Moment>,
-    /// How often they were, in vain.
+    /// Number of searches in vain.
     pub retries: u8,
     /// Why it was stopped.
     pub cause: Option<Cause>,
@@ -236,32 +236,32 @@ pub struct Task<T: Config> {
 }
 
 impl<T: Config> Task<T> {
-    /// The part of a miner that has not left.
+    /// The engagement of a miner that has not left.
     #[must_use]
     pub fn live_part(&mut self, miner: &T::AccountId) -> Option<&mut Part<T::AccountId>> {
         self.parts.iter_mut().find(|part| part.is_live() && part.miner == *miner)
     }
 
-    /// How many have not left.
+    /// Number of miners that have not left.
     #[must_use]
     pub fn live(&self, role: Role) -> u8 {
         let count = self.parts.iter().filter(|part| part.is_live() && part.role == role).count();
         u8::try_from(count).unwrap_or(u8::MAX)
     }
 
-    /// Whether it needs miners and has none, nor is about to look for any.
+    /// Whether it needs miners, has none, and will not search for any.
     #[must_use]
     pub fn is_deserted(&self) -> bool {
         self.state != TaskState::Stopped && self.live(Role::Replica) == 0 && self.retry.is_none()
     }
 
-    /// When something is to happen next.
+    /// Time of its next step.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
         self.parts.iter().filter_map(Part::due).chain(self.retry).fold(self.ends, Moment::min)
     }
 
-    /// What is asked of the register.
+    /// The demand to the register.
     #[must_use]
     pub fn demand(&self) -> Demand<Balance> {
         let Placement { replicas, standbys, ref regions, near, min_reputation } = self.placement;
@@ -269,13 +269,13 @@ impl<T: Config> Task<T> {
         Demand { placement, memory_mib: self.memory_mib, price_cap: self.price_cap }
     }
 
-    /// Everyone ever engaged.
+    /// All miners ever engaged.
     #[must_use]
     pub fn miners(&self) -> Vec<T::AccountId> {
         self.parts.iter().map(|part| part.miner.clone()).collect()
     }
 
-    /// What a miner is paid by its terms, where the task's limits admit them.
+    /// A miner's tariff by its terms, if the task's limits admit them.
     #[must_use]
     pub fn tariff(&self, model: &Model<T::AccountId>, terms: &Terms<Balance>) -> Option<Tariff<Balance>> {
         let regions = &self.placement.regions;
@@ -301,7 +301,7 @@ impl<T: Config> Task<T> {
         }
     }
 
-    /// How many more may be engaged.
+    /// Number of miners that may still be engaged.
     #[must_use]
     pub fn room(&self) -> usize {
         (T::MaxMiners::get() as usize).saturating_sub(self.parts.len())
@@ -316,7 +316,7 @@ pub fn price_of(price: Balance, time: u64, unit: u64) -> Option<Balance> {
     multiply_by_rational_with_rounding(price, time.into(), unit.into(), Rounding::Up)
 }
 
-/// How an attestation is vouched for.
+/// The kind of evidence of an attestation.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
@@ -325,18 +325,18 @@ pub enum AttestationKind {
     SelfSigned,
 }
 
-/// A miner's word on what it runs. Bound to task and miner by the signed call that carries it.
+/// A miner's statement about what it runs. The signed call that carries it binds it to task and miner.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Attestation<BlockNumber, Hash> {
-    /// How it is vouched for.
+    /// The kind of its evidence.
     pub kind: AttestationKind,
     /// Digest of the running executable.
     pub executable: Digest,
     /// Digest of the loaded model's verifying key.
     pub model: Digest,
-    /// The device, as it names itself.
+    /// The device by its own name.
     pub device: Device,
-    /// A recent block, so that no old attestation serves.
+    /// A recent block, so that an old attestation is not accepted.
     pub block: BlockNumber,
     /// Its hash.
     pub block_hash: Hash,
@@ -344,17 +344,17 @@ pub struct Attestation<BlockNumber, Hash> {
     pub test: Digest,
 }
 
-/// What is remembered of a vacated task for a while.
+/// The record of a vacated task, kept for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, MaxEncodedLen)]
 pub struct Ended<AccountId> {
-    /// Who paid.
+    /// The account that paid.
     pub owner: AccountId,
-    /// What was run.
+    /// The model.
     pub model: ModelId,
     /// Why it ended.
     pub cause: Cause,
     /// When it was vacated.
     pub at: Moment,
-    /// What the owner got back.
+    /// The amount that was returned to the owner.
     pub refunded: Balance,
 }

@@ -24,7 +24,7 @@ use polkadot_sdk::sp_runtime::traits::Convert;
 use polkadot_sdk::sp_runtime::{FixedPointNumber, Perbill, Permill};
 
 parameter_types! {
-    /// Who gets the network's share.
+    /// The account that gets the network's share.
     pub Treasury: AccountId = TreasuryAccount::get();
     /// Of every payment.
     pub const TreasuryShare: Permill = TREASURY_SHARE;
@@ -50,8 +50,8 @@ impl pallet_miners::Penalties for Penalties {
     }
 }
 
-/// What a miner pays to have one proof of a shape verified, at today's fees: that fee comes back
-/// to it with the pay for a valid proof.
+/// What a miner pays to have one proof of a shape verified, at today's fees. A valid proof's pay
+/// includes this fee.
 pub struct VerificationFee;
 impl Convert<Cost, Balance> for VerificationFee {
     fn convert(cost: Cost) -> Balance {

@@ -25,7 +25,7 @@ use polkadot_sdk::sp_io::TestExternalities;
 
 const MINERS: u32 = 10_000;
 const TASKS: u64 = 100_000;
-/// Regions that the miners are strewn over.
+/// Regions over which the miners are distributed.
 const REGIONS: u32 = 100;
 /// Submissions between two resets of the events, which a block of this many would not hold.
 const BATCH: u64 = 100;

@@ -81,7 +81,7 @@ fn a_claim_above_the_block_is_refused() {
     });
 }
 
-/// Of the weight that was charged for the worst, a true proof gives back what it did not take.
+/// A true proof refunds the part of the worst-case weight that it did not take.
 #[test]
 fn what_was_not_needed_is_given_back() {
     town(4).execute_with(|| {

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::runtime;
+
 /// Why the chain could not be asked or told.
 #[derive(Debug, Error)]
 pub enum ChainError {
@@ -40,13 +42,18 @@ pub enum ChainError {
     /// The transaction was refused before it came into a block.
     #[error("the chain refused the transaction: {0}")]
     Refused(String),
+    /// The node took the transaction and does not say any more what becomes of it: a block may hold it.
+    #[error("the chain's node lost sight of the transaction: {0}")]
+    Unwatched(String),
     /// The transaction is in a block, and did nothing: the pallet's error and its description.
-    #[error("{pallet}: {error}: {description}")]
+    #[error("{pallet}: {name}: {description}")]
     Dispatch {
+        /// The pallet's error.
+        error: Box<runtime::Error>,
         /// The pallet.
         pallet: String,
         /// Name of its error.
-        error: String,
+        name: String,
         /// What the pallet says of it.
         description: String,
     },
@@ -65,5 +72,16 @@ pub enum ChainError {
 impl<E: Into<subxt::Error>> From<E> for ChainError {
     fn from(error: E) -> Self {
         Self::Node(Box::new(error.into()))
+    }
+}
+
+impl ChainError {
+    /// The error with which a pallet refused a call; `None` if no pallet did.
+    #[must_use]
+    pub fn by_pallet(&self) -> Option<&runtime::Error> {
+        match self {
+            Self::Dispatch { error, .. } => Some(error),
+            _ => None,
+        }
     }
 }

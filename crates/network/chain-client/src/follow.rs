@@ -22,7 +22,7 @@ impl Chain {
     /// next one.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// Returns an error if the node does not answer.
     pub async fn follow(&self, from: Option<u64>) -> Result<Follow, ChainError> {
         let live = self.client.stream_blocks().await?;
         let final_block = self.at_finalised().await?.block_number();
@@ -47,7 +47,7 @@ impl Follow {
     /// begins with the one after it next time.
     ///
     /// # Errors
-    /// Where the node breaks off: connect and follow again.
+    /// Returns an error if the node breaks off: connect and follow again.
     pub async fn next(&mut self) -> Result<AtBlock, ChainError> {
         while self.next > self.final_block {
             let block = self.live.next().await.ok_or_else(|| ChainError::Unreachable {

@@ -26,17 +26,17 @@ use crate::{AtBlock, ChainError, Config};
 /// A stored value as JSON, from its bytes and its type's number in the metadata.
 ///
 /// # Errors
-/// Where the bytes are not of this type.
+/// Returns an error if the bytes are not of this type.
 pub fn stored(bytes: &[u8], type_id: u32, metadata: &Metadata) -> Result<Json, ChainError> {
     let types = metadata.types();
     let value = scale::decode_as_type(&mut &*bytes, type_id, types).map_err(undecodable)?;
     Ok(json(&value, types))
 }
 
-/// One stored value as JSON; `None` where nothing is stored and the type has no default.
+/// One stored value as JSON; `None` if nothing is stored and the type has no default.
 ///
 /// # Errors
-/// Where the node does not answer, or answers with something else.
+/// Returns an error if the node does not answer, or answers with something else.
 pub async fn entry<A: Address>(
     at: &AtBlock,
     address: A,
@@ -49,7 +49,7 @@ pub async fn entry<A: Address>(
 /// All stored values whose keys begin with a prefix, with their keys.
 ///
 /// # Errors
-/// Where the node does not answer, or answers with something else.
+/// Returns an error if the node does not answer, or answers with something else.
 pub async fn entries<A: Address, P: PrefixOf<A::KeyParts>>(
     at: &AtBlock,
     address: A,
@@ -68,7 +68,7 @@ pub async fn entries<A: Address, P: PrefixOf<A::KeyParts>>(
 /// The fields of an event as JSON.
 ///
 /// # Errors
-/// Where they are not what the metadata says.
+/// Returns an error if they are not what the metadata says.
 pub fn fields(event: &Event<'_, Config>, metadata: &Metadata) -> Result<Json, ChainError> {
     let types = metadata.types();
     let variant = metadata
@@ -178,11 +178,7 @@ fn number(primitive: &Primitive, of: Option<&TypeDef<PortableForm>>) -> Json {
 /// `0x` and hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("0x".to_owned(), |mut text, byte| {
-        let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
-        text.extend([digit(byte >> 4), digit(byte & 15)]);
-        text
-    })
+    format!("0x{}", hex::encode(bytes))
 }
 
 #[cfg(test)]
@@ -190,6 +186,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use codec::Encode;
+    use cyborg_account::keys;
     use cyborg_primitives::place::{Cell, Location, Region};
     use cyborg_primitives::task::ProofPolicy;
     use scale_info::{Registry, TypeInfo, meta_type};
@@ -230,7 +227,7 @@ mod tests {
     fn accounts_are_addresses() {
         #[derive(Encode, TypeInfo)]
         struct AccountId32([u8; 32]);
-        let alice = subxt_signer::sr25519::dev::alice().public_key().0;
+        let alice = keys::account(&keys::load("//Alice").unwrap());
         assert_eq!(shown(&AccountId32(alice)), json!("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"));
     }
 }

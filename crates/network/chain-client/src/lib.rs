@@ -3,10 +3,11 @@
 //! | module | content |
 //! |---|---|
 //! | [`runtime`] | calls, storage and events, generated from the runtime's metadata |
-//! | [`keys`] | accounts' keys, from files |
 //! | [`submit`] | a transaction, to its finalised outcome |
 //! | [`queue`] | the transactions of a service: each done once, whatever dies on the way |
 //! | [`follow`] | finalised blocks, without a gap, from where one stopped |
+//! | [`view`] | tasks, miners, models, money and debts, as of one block |
+//! | [`verdict`] | the chain's rulings on proofs |
 //! | [`json`] | what the chain stores and says, as JSON |
 //!
 //! `metadata.scale` is the runtime's description of itself; `cargo xtask metadata` writes it, and
@@ -15,10 +16,11 @@
 pub mod error;
 pub mod follow;
 pub mod json;
-pub mod keys;
 pub mod queue;
 pub mod runtime;
 pub mod submit;
+pub mod verdict;
+pub mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,6 @@ use tokio::sync::Mutex;
 
 pub use error::ChainError;
 pub use subxt;
-pub use subxt_signer::sr25519::Keypair;
 
 /// How the chain hashes and addresses: as Substrate does by default.
 pub type Config = SubstrateConfig;
@@ -75,7 +76,7 @@ impl Chain {
     /// Connects, and checks that it is this chain and this version of its runtime.
     ///
     /// # Errors
-    /// Where nobody answers, or something else does.
+    /// Returns an error if nobody answers, or something else does.
     pub async fn connect(url: &str) -> Result<Self, ChainError> {
         let unreachable = |reason: String| ChainError::Unreachable { url: url.to_owned(), reason };
         let rpc = RpcClient::new(open(url).await.map_err(|error| unreachable(error.to_string()))?);
@@ -117,7 +118,7 @@ impl Chain {
     /// The chain as of its latest finalised block.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// Returns an error if the node does not answer.
     pub async fn at_finalised(&self) -> Result<AtBlock, ChainError> {
         Ok(self.client.at_current_block().await?)
     }
@@ -125,7 +126,7 @@ impl Chain {
     /// The chain as of a finalised block.
     ///
     /// # Errors
-    /// Where there is no such block, or the node has forgotten its state.
+    /// Returns an error if there is no such block, or the node has forgotten its state.
     pub async fn at(&self, block: u64) -> Result<AtBlock, ChainError> {
         Ok(self.client.at_block(block).await?)
     }

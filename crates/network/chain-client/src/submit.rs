@@ -5,14 +5,16 @@
 
 use std::time::Duration;
 
+use cyborg_account::Signing;
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::{DispatchError, TransactionEventsError};
 use subxt::events::DecodeAsEvent;
 use subxt::extrinsics::ExtrinsicEvents;
 use subxt::tx::{Payload, TransactionStatus};
+use subxt::utils::{AccountId32, MultiSignature};
 use tokio::time::timeout;
 
-use crate::{Chain, ChainError, Config, Keypair};
+use crate::{Chain, ChainError, Config};
 
 /// How many blocks a transaction stays valid.
 pub const LIFETIME_BLOCKS: u64 = 64;
@@ -34,7 +36,7 @@ impl Finalised {
     /// The transaction's events of one kind, in their order.
     ///
     /// # Errors
-    /// Where an event cannot be decoded.
+    /// Returns an error if an event cannot be decoded.
     pub fn events<E: DecodeAsEvent>(&self) -> Result<Vec<E>, ChainError> {
         self.events.find::<E>().map(|event| event.map_err(ChainError::from)).collect()
     }
@@ -45,16 +47,19 @@ impl Chain {
     /// to do.
     ///
     /// # Errors
-    /// Where it is refused, fails in its pallet, or its outcome stays unknown.
-    pub async fn submit<C: Payload>(&self, call: &C, signer: &Keypair) -> Result<Finalised, ChainError> {
+    /// Returns an error if it is refused, fails in its pallet, or its outcome stays unknown.
+    pub async fn submit<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
         let progress = {
             let _one_at_a_time = self.nonces.lock().await;
             let at = self.client.at_current_block().await?;
-            let account = signer.public_key().to_account_id();
+            let account = AccountId32(signer.account());
             let nonce = self.next_nonce(&account).await?;
             let params =
                 DefaultExtrinsicParamsBuilder::<Config>::new().mortal(LIFETIME_BLOCKS).nonce(nonce).build();
-            at.transactions().sign_and_submit_then_watch(call, signer, params).await.map_err(refusal)?
+            at.transactions()
+                .sign_and_submit_then_watch(call, &Signer(signer), params)
+                .await
+                .map_err(refusal)?
         };
         let hash = progress.extrinsic_hash().0;
         let mut progress = progress;
@@ -62,13 +67,14 @@ impl Chain {
             while let Some(status) = progress.next().await {
                 match status? {
                     TransactionStatus::InFinalizedBlock(block) => return Ok(block),
-                    TransactionStatus::Error { message }
-                    | TransactionStatus::Invalid { message }
-                    | TransactionStatus::Dropped { message } => return Err(ChainError::Refused(message)),
+                    TransactionStatus::Invalid { message } => return Err(ChainError::Refused(message)),
+                    TransactionStatus::Error { message } | TransactionStatus::Dropped { message } => {
+                        return Err(ChainError::Unwatched(message));
+                    }
                     _ => {}
                 }
             }
-            Err(ChainError::Refused("the node stopped watching it".into()))
+            Err(ChainError::Unwatched("it stopped watching it".into()))
         };
         let block = match timeout(PATIENCE, waiting).await {
             Ok(outcome) => outcome?,
@@ -80,6 +86,19 @@ impl Chain {
         let at = block.at().await?;
         let events = block.wait_for_success().await.map_err(dispatch)?;
         Ok(Finalised { block: at.block_number(), block_hash: block.block_hash().0, hash, events })
+    }
+}
+
+/// An account's signatures in the chain's types.
+pub struct Signer<'a>(pub &'a dyn Signing);
+
+impl subxt::tx::Signer<Config> for Signer<'_> {
+    fn account_id(&self) -> AccountId32 {
+        AccountId32(self.0.account())
+    }
+
+    fn sign(&self, payload: &[u8]) -> MultiSignature {
+        MultiSignature::Sr25519(self.0.sign(payload))
     }
 }
 
@@ -97,13 +116,14 @@ fn dispatch(error: TransactionEventsError) -> ChainError {
     module_error(&failure).unwrap_or_else(|| ChainError::Refused(failure.to_string()))
 }
 
-/// A pallet's error with what it says of it; `None` where no pallet refused.
+/// A pallet's error with what it says of it; `None` if no pallet refused.
 pub(crate) fn module_error(failure: &DispatchError) -> Option<ChainError> {
     let DispatchError::Module(module) = failure else { return None };
     let details = module.details().ok()?;
     Some(ChainError::Dispatch {
+        error: Box::new(module.as_root_error().ok()?),
         pallet: details.pallet.name().to_owned(),
-        error: details.variant.name.clone(),
+        name: details.variant.name.clone(),
         description: details.variant.docs.join(" ").trim().to_owned(),
     })
 }

@@ -20,11 +20,9 @@
 //! twice. What this gives away is whether two blobs under one key are equal.
 
 mod read;
-mod seal;
 mod write;
 
 pub use read::BlobReader;
-pub use seal::{Sealed, digest_of};
 pub use write::BlobWriter;
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
@@ -58,7 +56,7 @@ impl Cipher {
     /// For a new blob. `context` is what it is bound to; opening needs the same.
     ///
     /// # Errors
-    /// Where the segment size is out of range.
+    /// Returns an error if the segment size is out of range.
     pub fn new(
         key: &ContentKey,
         context: &[u8],
@@ -78,7 +76,7 @@ impl Cipher {
     /// For a blob that begins with this header.
     ///
     /// # Errors
-    /// Where it is no header, or key or context are not those of the blob.
+    /// Returns an error if it is no header, or key or context are not those of the blob.
     pub fn open(
         key: &ContentKey,
         context: &[u8],
@@ -131,7 +129,7 @@ impl Cipher {
     /// Encrypts a segment in place and returns its tag. `last` is true for exactly the last.
     ///
     /// # Errors
-    /// Where the segment is longer than AES-GCM allows, which no segment size in range is.
+    /// Returns an error if the segment is longer than AES-GCM allows, which no segment size in range is.
     pub fn seal_segment(
         &self,
         segment: u64,
@@ -147,7 +145,7 @@ impl Cipher {
     /// Decrypts a segment (ciphertext and tag) in place; the plaintext is what is returned.
     ///
     /// # Errors
-    /// Where it was altered, or is not this segment, or is the last and should not be, or the other
+    /// Returns an error if it was altered, or is not this segment, or is the last and should not be, or the other
     /// way round.
     pub fn open_segment<'a>(
         &self,
@@ -166,7 +164,7 @@ impl Cipher {
     /// Where the segments of a blob with so many bytes of plaintext lie.
     ///
     /// # Errors
-    /// Where the blob would be longer than a 64-bit length.
+    /// Returns an error if the blob would be longer than a 64-bit length.
     pub fn layout(&self, plaintext_bytes: u64) -> Result<Layout, EnvelopeError> {
         Layout::of_plaintext(plaintext_bytes, self.segment_log)
     }
@@ -204,7 +202,7 @@ impl Layout {
     /// The layout of a blob of this length.
     ///
     /// # Errors
-    /// Where no plaintext gives this length.
+    /// Returns an error if no plaintext gives this length.
     fn of_blob(blob_bytes: u64, segment_log: u8) -> Result<Self, EnvelopeError> {
         let bad = || EnvelopeError::BlobLength { got: blob_bytes };
         let body = blob_bytes.checked_sub(HEADER_BYTES as u64).ok_or_else(bad)?;
@@ -215,18 +213,22 @@ impl Layout {
         if layout.segments == segments && layout.blob_bytes == blob_bytes { Ok(layout) } else { Err(bad()) }
     }
 
-    fn is_last(&self, segment: u64) -> bool {
+    /// Whether a segment is the last.
+    #[must_use]
+    pub fn is_last(&self, segment: u64) -> bool {
         segment + 1 == self.segments
     }
 
     /// Plaintext bytes of a segment.
-    fn segment_bytes(&self, segment: u64) -> usize {
+    #[must_use]
+    pub fn segment_bytes(&self, segment: u64) -> usize {
         let start = segment << self.segment_log;
         (self.plaintext_bytes - start).min(1 << self.segment_log) as usize
     }
 
     /// Where a segment's ciphertext begins in the blob.
-    fn segment_offset(&self, segment: u64) -> u64 {
+    #[must_use]
+    pub fn segment_offset(&self, segment: u64) -> u64 {
         HEADER_BYTES as u64 + segment * ((1 << self.segment_log) + TAG_BYTES as u64)
     }
 }
@@ -246,7 +248,7 @@ pub fn synthetic_salt(
 /// Seals what is in memory.
 ///
 /// # Errors
-/// Where it is too long.
+/// Returns an error if it is too long.
 pub fn seal(key: &ContentKey, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
     let salt = synthetic_salt(key, context, blake3::hash(plaintext).as_bytes(), plaintext.len() as u64);
     let cipher = Cipher::new(key, context, &salt, SEGMENT_LOG)?;
@@ -266,7 +268,7 @@ pub fn seal(key: &ContentKey, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8
 /// Opens a blob that is in memory.
 ///
 /// # Errors
-/// Where it is no blob, key or context are wrong, or it was altered.
+/// Returns an error if it is no blob, key or context are wrong, or it was altered.
 pub fn open(
     key: &ContentKey,
     context: &[u8],

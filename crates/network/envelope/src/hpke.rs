@@ -31,7 +31,7 @@ impl SecretKey {
     /// A fresh one.
     ///
     /// # Errors
-    /// Where the operating system gives no randomness.
+    /// Returns an error if the operating system gives no randomness.
     pub fn generate() -> Result<Self, EnvelopeError> {
         let mut seed = Zeroizing::new([0; 32]);
         fill_random(&mut seed[..])?;
@@ -53,7 +53,7 @@ impl SecretKey {
     /// Opens what [`seal`] made for this key, with the same `info` and `aad`.
     ///
     /// # Errors
-    /// Where it was altered, or sealed for another key, purpose or context.
+    /// Returns an error if it was altered, or sealed for another key, purpose or context.
     pub fn open(&self, sealed: &[u8], info: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         let short = || EnvelopeError::ShortMessage { expected: OVERHEAD_BYTES, got: sealed.len() };
         let (encapsulated, ciphertext) = sealed.split_at_checked(PUBLIC_KEY_BYTES).ok_or_else(short)?;
@@ -84,7 +84,7 @@ impl fmt::Debug for SecretKey {
 /// Seals to a public key: the encapsulated key (32 bytes), then ciphertext and tag.
 ///
 /// # Errors
-/// Where the public key is of small order, so that the shared secret would be known to all.
+/// Returns an error if the public key is of small order, so that the shared secret would be known to all.
 pub fn seal(to: &PublicKey, plaintext: &[u8], info: &[u8], aad: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
     let to =
         <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&to.0).map_err(|_| EnvelopeError::BadPublicKey)?;

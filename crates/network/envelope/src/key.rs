@@ -14,7 +14,7 @@ impl ContentKey {
     /// A fresh one from the operating system's randomness.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Returns an error if the system gives none.
     pub fn generate() -> Result<Self, EnvelopeError> {
         let mut key = Self([0; 32]);
         fill_random(&mut key.0)?;
@@ -34,7 +34,8 @@ impl ContentKey {
     }
 
     /// A key for one purpose: BLAKE3's key derivation over this key and what it is bound to.
-    pub(crate) fn derive(&self, purpose: &str, bound_to: &[&[u8]]) -> Self {
+    #[must_use]
+    pub fn derive(&self, purpose: &str, bound_to: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(purpose);
         hasher.update(&self.0);
         for part in bound_to {

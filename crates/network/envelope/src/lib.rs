@@ -1,4 +1,5 @@
-//! Encryption outside of proofs. Standard constructions, none of our own.
+//! Encryption outside of proofs. Standard constructions, none of our own. Builds for a browser: nothing
+//! here needs an operating system but for random bytes.
 //!
 //! | module | content | construction |
 //! |---|---|---|
@@ -6,8 +7,6 @@
 //! | [`wrap`] | a content key for one miner of one task | HPKE |
 //! | [`message`] | bodies of requests and answers | HPKE |
 //! | [`blob`] | models and other files of any size, seekable | STREAM (Hoang et al. 2015) with AES-256-GCM |
-//! | [`vault`] | what a service keeps on its disk | Argon2id or a key file, AES-256-GCM, [`blob`] |
-//! | [`files`] | reading through; writing that survives a crash | |
 //!
 //! Whatever is sealed is bound to its purpose, and what belongs to a task to the chain's genesis
 //! hash, the task and the miner: opened for anything else it fails. Keys are erased from memory
@@ -15,11 +14,9 @@
 
 pub mod blob;
 mod error;
-pub mod files;
 pub mod hpke;
 mod key;
 pub mod message;
-pub mod vault;
 pub mod wrap;
 
 pub use error::EnvelopeError;

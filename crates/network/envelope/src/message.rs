@@ -42,7 +42,7 @@ impl Exchange {
     /// Seals a body. `aad` is what goes with it in the clear and must arrive unaltered.
     ///
     /// # Errors
-    /// Where the key is of small order.
+    /// Returns an error if the key is of small order.
     pub fn seal(
         &self,
         direction: Direction,
@@ -56,7 +56,7 @@ impl Exchange {
     /// Opens a body.
     ///
     /// # Errors
-    /// Where it was altered, or belongs to another key, exchange or direction, or came with other
+    /// Returns an error if it was altered, or belongs to another key, exchange or direction, or came with other
     /// `aad`.
     pub fn open(
         &self,

@@ -30,7 +30,7 @@ impl Recipient {
 /// Wraps a content key to a miner's registered key: 80 bytes.
 ///
 /// # Errors
-/// Where the miner's key is of small order.
+/// Returns an error if the miner's key is of small order.
 pub fn wrap(
     key: &ContentKey,
     to: &PublicKey,
@@ -44,7 +44,7 @@ pub fn wrap(
 /// Unwraps what [`wrap`] made for the same recipient.
 ///
 /// # Errors
-/// Where the length is another, or it was altered or made for another key, chain, task or miner.
+/// Returns an error if the length is another, or it was altered or made for another key, chain, task or miner.
 pub fn unwrap(wrapped: &[u8], with: &SecretKey, recipient: &Recipient) -> Result<ContentKey, EnvelopeError> {
     if wrapped.len() != WRAPPED_BYTES {
         return Err(EnvelopeError::WrappedKeyLength { expected: WRAPPED_BYTES, got: wrapped.len() });

@@ -5,8 +5,9 @@
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
+use cyborg_disk::sealed::Sealed;
 use cyborg_envelope::blob::{
-    BlobReader, BlobWriter, Cipher, HEADER_BYTES, SEGMENT_LOG, Sealed, TAG_BYTES, open, seal,
+    BlobReader, BlobWriter, Cipher, HEADER_BYTES, SEGMENT_LOG, TAG_BYTES, open, seal,
 };
 use cyborg_envelope::{ContentKey, EnvelopeError};
 use proptest::prelude::*;

@@ -45,7 +45,7 @@ pub enum LocalnetError {
     Chain(#[from] cyborg_chain_client::ChainError),
     /// There is no such key, or it is not kept secret.
     #[error(transparent)]
-    Key(#[from] cyborg_chain_client::keys::KeyError),
+    Key(#[from] cyborg_account::keys::KeyError),
     /// A process or the network does not do what it has to.
     #[error("{0}")]
     Failed(String),

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use cyborg_account::{Keypair, keys};
 use cyborg_chain_client::runtime::runtime_types;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Chain, ChainError, Keypair, keys, runtime};
+use cyborg_chain_client::{AtBlock, Chain, ChainError, runtime};
 
 use crate::error::LocalnetError;
 use cyborg_primitives::money::{Cyb, UNIT};

@@ -17,7 +17,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use cyborg_envelope::files as durable;
+use cyborg_disk::files as durable;
 
 use crate::error::LocalnetError;
 

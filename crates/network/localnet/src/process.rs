@@ -146,7 +146,7 @@ impl Process {
     /// Returns an error if the process ends, says something else, or takes longer than `patience`.
     pub fn ready(&mut self, patience: Duration) -> Result<Value, LocalnetError> {
         let failed = |problem: String| LocalnetError::Failed(format!("a process is not ready: {problem}"));
-        let stdout = self.stdout().ok_or_else(|| failed("its output is no pipe".to_owned()))?;
+        let stdout = self.stdout().ok_or_else(|| failed("its output is not a pipe".to_owned()))?;
         let mut line = first_line(stdout, io::sink());
         let begun = Instant::now();
         loop {

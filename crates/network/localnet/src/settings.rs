@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use cyborg_envelope::files as durable;
+use cyborg_disk::files as durable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

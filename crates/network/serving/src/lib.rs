@@ -105,7 +105,7 @@ pub struct Service {
 /// Listens at an address; port 0 takes any that is free. The address that it became.
 ///
 /// # Errors
-/// Where nobody can listen there.
+/// Returns an error if nobody can listen there.
 pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServingError> {
     let failed = |source| ServingError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;

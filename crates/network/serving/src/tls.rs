@@ -24,7 +24,7 @@ impl Tls {
     /// Reads both.
     ///
     /// # Errors
-    /// Where one cannot be read, or the key is not the certificate's.
+    /// Returns an error if one cannot be read, or the key is not the certificate's.
     pub fn acceptor(&self) -> Result<TlsAcceptor, ServingError> {
         fn failed<E: Display>(path: &Path) -> impl Fn(E) -> ServingError + '_ {
             move |error| ServingError::Tls { path: path.to_owned(), reason: error.to_string() }

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use blake2::Blake2b512;
 use bytes::{Bytes, BytesMut};
-use cyborg_envelope::blob::Sealed;
-use cyborg_envelope::files::read_through;
-use cyborg_primitives::{Account, Digest};
+use cyborg_account::{Signing, address};
+use cyborg_disk::files::read_through;
+use cyborg_disk::sealed::Sealed;
+use cyborg_primitives::Digest;
 use futures::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -27,14 +27,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{StorageError, hex};
+use crate::error::StorageError;
 use crate::http::{base, body, client, printable, refusal, unreachable};
 use crate::node::now;
-use crate::owner::Signer;
-use crate::storage::{Download, Storage, blocking};
+use crate::storage::{Download, FileStore, blocking};
 
 /// CESS's prefix of addresses.
-const SS58_PREFIX: u16 = 11330;
+pub const SS58_PREFIX: u16 = 11330;
 /// CESS's segments.
 const SEGMENT_BYTES: usize = 32 << 20;
 /// Bytes of a part.
@@ -57,7 +56,7 @@ const ILLEGAL_RANGE: &str = "Illegal Content-Range content";
 pub struct CessGateway {
     url: String,
     http: Client,
-    signer: Arc<dyn Signer>,
+    signer: Arc<dyn Signing>,
     account: String,
     territory: HeaderValue,
     part_bytes: u64,
@@ -75,7 +74,7 @@ struct Answer {
 }
 
 /// What became of a part.
-enum Part {
+enum PartReply {
     /// More is expected.
     Continue,
     /// It was the last: the file's id.
@@ -86,19 +85,27 @@ impl CessGateway {
     /// A gateway that the account has authorised, and a territory that it owns.
     ///
     /// # Errors
-    /// Where the URL or the territory's name cannot be used.
-    pub fn new(url: &str, territory: &str, signer: Arc<dyn Signer>) -> Result<Self, StorageError> {
+    /// Returns an error if the URL or the territory's name cannot be used.
+    pub fn new(url: &str, territory: &str, signer: Arc<dyn Signing>) -> Result<Self, StorageError> {
         let url = base(url)?;
         let bad = |_| StorageError::BadSetting { what: "territory", got: territory.to_owned() };
         Ok(Self {
-            http: client(&url)?,
+            http: client(&url, &[])?,
             url,
-            account: address(&signer.account()),
+            account: address::encode(SS58_PREFIX, &signer.account()),
             signer,
             territory: HeaderValue::from_str(territory).map_err(bad)?,
             part_bytes: PART_BYTES,
             pause: Duration::from_secs(6),
         })
+    }
+
+    /// Trusts these certificates (PEM) beside the system's.
+    ///
+    /// # Errors
+    /// Returns an error if one of them is invalid.
+    pub fn with_roots(self, roots: &[Vec<u8>]) -> Result<Self, StorageError> {
+        Ok(Self { http: client(&self.url, roots)?, ..self })
     }
 
     /// With parts of another size, and another pause before something is tried again.
@@ -146,7 +153,7 @@ impl CessGateway {
         range: Range<u64>,
         total: u64,
         bytes: Bytes,
-    ) -> Result<Part, StorageError> {
+    ) -> Result<PartReply, StorageError> {
         let request = self
             .identified(Method::PUT, &format!("/resume/{name}"))
             .header("Territory", self.territory.clone())
@@ -155,11 +162,11 @@ impl CessGateway {
             .body(bytes);
         let response = self.send(request).await?;
         if response.status() == StatusCode::PERMANENT_REDIRECT {
-            return Ok(Part::Continue);
+            return Ok(PartReply::Continue);
         }
         let answer = self.answer(response).await?;
         match answer.data.get("fid").and_then(Value::as_str) {
-            Some(fid) if answer.code == 200 => Ok(Part::Stored(fid.to_owned())),
+            Some(fid) if answer.code == 200 => Ok(PartReply::Stored(fid.to_owned())),
             _ if answer.code == 200 => Err(self.protocol("no file id")),
             _ => Err(self.refused(answer)),
         }
@@ -175,7 +182,7 @@ impl CessGateway {
         }
     }
 
-    /// How many bytes of an upload the gateway has; `None` where that is no beginning of the file,
+    /// How many bytes of an upload the gateway has; `None` if that is no beginning of the file,
     /// or cannot be found out.
     async fn received(&self, name: &str, total: u64) -> Result<Option<u64>, StorageError> {
         let has = async |bytes| match self.has_received(name, bytes, total).await {
@@ -206,7 +213,7 @@ impl CessGateway {
         Ok(Some(least))
     }
 
-    /// Uploads under one name; `None` where another name must be tried.
+    /// Uploads under one name; `None` if another name must be tried.
     async fn put_as(
         &self,
         name: &str,
@@ -226,9 +233,9 @@ impl CessGateway {
             })
             .await?;
             match self.put_part(name, range.clone(), total, bytes).await {
-                Ok(Part::Stored(fid)) => return Ok(Some(fid)),
-                Ok(Part::Continue) if range.end < total => received = range.end,
-                Ok(Part::Continue) => return Err(self.protocol("308 to the last part")),
+                Ok(PartReply::Stored(fid)) => return Ok(Some(fid)),
+                Ok(PartReply::Continue) if range.end < total => received = range.end,
+                Ok(PartReply::Continue) => return Err(self.protocol("308 to the last part")),
                 Err(error) if error.is_passing() => {
                     if range.end == total && self.appears(expected).await? {
                         return Ok(Some(expected.to_owned()));
@@ -273,7 +280,7 @@ impl CessGateway {
 
     /// The bytes of a file from an offset on, and the length of all.
     async fn open(&self, id: &Digest, from: u64) -> Result<Download, StorageError> {
-        let fid = hex(id);
+        let fid = hex::encode(id);
         let response = if from == 0 {
             self.send(self.http.get(format!("{}/file/download/{fid}", self.url))).await?
         } else {
@@ -324,7 +331,7 @@ impl CessGateway {
 }
 
 #[async_trait]
-impl Storage for CessGateway {
+impl FileStore for CessGateway {
     async fn put(&self, blob: Arc<Sealed>) -> Result<Digest, StorageError> {
         let source = blob.clone();
         let id = blocking(move || {
@@ -341,7 +348,7 @@ impl Storage for CessGateway {
             Ok(hasher.finish())
         })
         .await?;
-        let expected = hex(&id);
+        let expected = hex::encode(&id);
         if self.metadata(&expected).await? {
             return Ok(id);
         }
@@ -388,11 +395,11 @@ impl Storage for CessGateway {
     }
 
     async fn has(&self, id: &Digest) -> Result<bool, StorageError> {
-        self.metadata(&hex(id)).await
+        self.metadata(&hex::encode(id)).await
     }
 
     async fn delete(&self, id: &Digest) -> Result<(), StorageError> {
-        let request = self.identified(Method::DELETE, &format!("/file/{}", hex(id)));
+        let request = self.identified(Method::DELETE, &format!("/file/{}", hex::encode(id)));
         let answer = self.answer(self.send(request).await?).await?;
         match answer.code {
             200 | 404 => Ok(()),
@@ -469,44 +476,10 @@ impl FileId {
     }
 }
 
-/// An account as CESS writes it: SS58 with its prefix.
-fn address(account: &Account) -> String {
-    let mut bytes = vec![
-        ((SS58_PREFIX & 0xfc) >> 2) as u8 | 0x40,
-        (SS58_PREFIX >> 8) as u8 | ((SS58_PREFIX & 3) << 6) as u8,
-    ];
-    bytes.extend(account);
-    let checksum = Blake2b512::new().chain_update(b"SS58PRE").chain_update(&bytes).finalize();
-    bytes.extend(&checksum[..2]);
-    bs58::encode(bytes).into_string()
-}
-
-/// The account of an address; `None` where it is not one of CESS's.
-#[must_use]
-pub fn account_of(text: &str) -> Option<Account> {
-    let bytes = bs58::decode(text).into_vec().ok()?;
-    let account = bytes.get(2..34)?.try_into().ok()?;
-    (address(&account) == text).then_some(account)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    /// The public gateways' accounts, as CESS's documentation lists them.
-    #[test]
-    fn addresses_are_cess_s() {
-        for text in [
-            "cXf3X3ugTnivQA9iDRYmLNzxSqybgDtpStBjFcBZEoH33UVaz",
-            "cXjy16zpi3kFU6ThDHeTifpwHop4YjaF3EvYipTeJSbTjmayP",
-            "cXhkf7fFTToo8476oeRqxyWVnxF8ESsd8b7Yh258v6n26RTkL",
-        ] {
-            assert_eq!(address(&account_of(text).unwrap()), text);
-        }
-        assert!(account_of("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY").is_none());
-        assert!(account_of("cX").is_none());
-    }
 
     fn sha(parts: &[&[u8]]) -> [u8; 32] {
         Sha256::digest(parts.concat()).into()

@@ -51,7 +51,7 @@ impl Drop for Buffer {
 /// the stripe, which is `data × fragment_bytes` long, over whatever was there. Fragments are even.
 ///
 /// # Errors
-/// Where `fill` fails, or the code's parameters are out of the library's range.
+/// Returns an error if `fill` fails, or the code's parameters are out of the library's range.
 pub(crate) fn encode(
     buffers: &Buffers,
     code: Code,
@@ -89,7 +89,7 @@ fn encode_columns(stripe: &[u8], recovery: &mut [u8], fragment_bytes: usize) -> 
 /// The data fragments of a stripe from any `data` of its fragments, given with their indexes.
 ///
 /// # Errors
-/// Where there are too few, or their sizes differ.
+/// Returns an error if there are too few, or their sizes differ.
 pub(crate) fn decode(
     code: Code,
     found: Vec<(usize, Bytes)>,

@@ -1,8 +1,8 @@
-//! Files cut into fragments over several places, so that some may be lost.
+//! Files cut into fragments over several locations, so that some may be lost.
 
 mod fetch;
-mod place;
 mod repair;
+mod upload;
 
 use std::fs::File;
 use std::ops::Range;
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use cyborg_envelope::blob::{Sealed, digest_of};
+use cyborg_account::Signing;
+use cyborg_disk::sealed::{Sealed, digest_of};
 use cyborg_primitives::Digest;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::StorageError;
 use crate::manifest::{Code, SignedManifest};
-use crate::owner::Signer;
-use crate::storage::{Download, Storage, blocking};
-use crate::store::{Kind, Store};
+use crate::storage::{Download, FileStore, blocking};
+use crate::store::{FragmentStore, Kind};
 
 pub use repair::RepairReport;
 
@@ -27,7 +27,7 @@ pub use repair::RepairReport;
 pub const FRAGMENT_BYTES: u32 = 1 << 20;
 /// Stripes on their way at once. Each is 4 MiB of the file, and 12 MiB when it is coded.
 const STRIPES_AT_ONCE: usize = 4;
-/// A place that failed this often in a row is asked last.
+/// A location that failed this often in a row is asked last.
 const FAILING: u32 = 2;
 
 /// Something worth telling while files move.
@@ -54,18 +54,18 @@ pub enum Event<'a> {
 /// Hears events.
 pub type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
-struct Place {
-    store: Arc<dyn Store>,
+struct Location {
+    store: Arc<dyn FragmentStore>,
     /// Failures in a row.
     failures: AtomicU32,
 }
 
-impl Place {
+impl Location {
     fn is_failing(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILING
     }
 
-    /// Remembers how a request went. That something is missing is no failure of the place.
+    /// Remembers how a request went. That something is missing is no failure of the location.
     fn note<T>(&self, outcome: &Result<T, StorageError>) {
         match outcome {
             Ok(_) => self.failures.store(0, Ordering::Relaxed),
@@ -78,33 +78,34 @@ impl Place {
 }
 
 struct Inner {
-    places: Vec<Place>,
-    signer: Arc<dyn Signer>,
+    locations: Vec<Location>,
+    signer: Arc<dyn Signing>,
     code: Code,
     fragment_bytes: u32,
     observer: Option<Observer>,
 }
 
-/// Files cut into fragments over several places. Every fragment is checked against the signed
+/// Files cut into fragments over several locations. Every fragment is checked against the signed
 /// manifest, whoever sent it.
 #[derive(Clone)]
 pub struct Coded(Arc<Inner>);
 
 impl Coded {
-    /// Stores with a code over these places; the signer owns what is stored.
+    /// Stores with a code over these locations; the signer owns what is stored.
     ///
     /// # Errors
-    /// Where there are no places.
+    /// Returns an error if there are no locations.
     pub fn new(
-        places: Vec<Arc<dyn Store>>,
-        signer: Arc<dyn Signer>,
+        locations: Vec<Arc<dyn FragmentStore>>,
+        signer: Arc<dyn Signing>,
         code: Code,
     ) -> Result<Self, StorageError> {
-        if places.is_empty() {
-            return Err(StorageError::NoPlaces);
+        if locations.is_empty() {
+            return Err(StorageError::NoLocations);
         }
-        let places = places.into_iter().map(|store| Place { store, failures: AtomicU32::new(0) }).collect();
-        Ok(Self(Arc::new(Inner { places, signer, code, fragment_bytes: FRAGMENT_BYTES, observer: None })))
+        let locations =
+            locations.into_iter().map(|store| Location { store, failures: AtomicU32::new(0) }).collect();
+        Ok(Self(Arc::new(Inner { locations, signer, code, fragment_bytes: FRAGMENT_BYTES, observer: None })))
     }
 
     /// With fragments of another size, a multiple of 64.
@@ -123,10 +124,10 @@ impl Coded {
 
     fn into_inner(self) -> Inner {
         Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
-            places: shared
-                .places
+            locations: shared
+                .locations
                 .iter()
-                .map(|place| Place { store: place.store.clone(), failures: AtomicU32::new(0) })
+                .map(|location| Location { store: location.store.clone(), failures: AtomicU32::new(0) })
                 .collect(),
             signer: shared.signer.clone(),
             code: shared.code,
@@ -135,19 +136,19 @@ impl Coded {
         })
     }
 
-    /// A file's manifest, from the first place that has a valid one.
+    /// A file's manifest, from the first location that has a valid one.
     ///
     /// # Errors
-    /// Where none has.
+    /// Returns an error if none has.
     pub async fn manifest(&self, id: &Digest) -> Result<SignedManifest, StorageError> {
         self.0.manifest(id).await
     }
 
-    /// Checks every fragment of a file at its place and, if asked to, restores those that are lost
+    /// Checks every fragment of a file at its location and, if asked to, restores those that are lost
     /// or altered, and the manifest wherever it is missing.
     ///
     /// # Errors
-    /// Where too few fragments of a stripe are left, or nobody takes a restored one.
+    /// Returns an error if too few fragments of a stripe are left, or nobody takes a restored one.
     pub async fn repair(&self, id: &Digest, rebuild: bool) -> Result<RepairReport, StorageError> {
         self.0.repair(id, rebuild).await
     }
@@ -175,7 +176,7 @@ fn stripes_of(manifest: &SignedManifest, range: &Range<u64>) -> Result<Range<u64
 }
 
 #[async_trait]
-impl Storage for Coded {
+impl FileStore for Coded {
     async fn put(&self, blob: Arc<Sealed>) -> Result<Digest, StorageError> {
         self.0.clone().put(blob).await
     }
@@ -225,14 +226,14 @@ impl Storage for Coded {
     async fn delete(&self, id: &Digest) -> Result<(), StorageError> {
         let Ok(manifest) = self.0.manifest(id).await else { return Ok(()) };
         // Manifests first: where a node keeps what manifests list, the fragments follow.
-        for place in &self.0.places {
-            place.store.delete(Kind::Manifest, id).await?;
+        for location in &self.0.locations {
+            location.store.delete(Kind::Manifest, id).await?;
         }
         let manifest = &manifest.manifest;
         for fragment in &manifest.fragments {
-            let name = &manifest.places[usize::from(fragment.place)];
-            for place in self.0.places.iter().filter(|place| place.store.location() == name) {
-                place.store.delete(Kind::Fragment, &fragment.id).await?;
+            let name = &manifest.locations[usize::from(fragment.location)];
+            for location in self.0.locations.iter().filter(|location| location.store.location() == name) {
+                location.store.delete(Kind::Fragment, &fragment.id).await?;
             }
         }
         Ok(())

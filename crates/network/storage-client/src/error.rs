@@ -2,8 +2,6 @@
 
 use std::io;
 
-use cyborg_primitives::Digest;
-
 /// Why a manifest is refused. One variant per check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -48,18 +46,18 @@ pub enum ManifestError {
         /// Bytes found.
         got: u64,
     },
-    /// A place's name is too long, or no text.
-    #[error("place {index} has no valid name")]
-    Place {
+    /// A location's name is too long, or no text.
+    #[error("location {index} has no valid name")]
+    Location {
         /// Which, from 0.
         index: usize,
     },
-    /// A fragment lies at a place that is not listed.
-    #[error("a fragment at place {got}; there are {places}")]
-    UnknownPlace {
-        /// Places listed.
-        places: usize,
-        /// Place found.
+    /// A fragment lies at a location that is not listed.
+    #[error("a fragment at location {got}; there are {locations}")]
+    UnknownLocation {
+        /// Locations listed.
+        locations: usize,
+        /// Location found.
         got: usize,
     },
     /// The signature is not the owner's.
@@ -76,7 +74,7 @@ pub enum StorageError {
     /// Nobody answers, or the answer breaks off.
     #[error("{location}: {reason}")]
     Unreachable {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// What went wrong.
         reason: String,
@@ -84,7 +82,7 @@ pub enum StorageError {
     /// The answer is a refusal.
     #[error("{location} refused: {status} {message}")]
     Refused {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// HTTP status, or the gateway's code.
         status: u16,
@@ -94,21 +92,21 @@ pub enum StorageError {
     /// There is no space left.
     #[error("{location} is full")]
     Full {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
     },
     /// It has no such file or fragment.
     #[error("{location} has no {id}")]
     NotFound {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
-        /// What for, in hexadecimal.
+        /// The id that was asked for, in hexadecimal.
         id: String,
     },
     /// An answer is longer than what was asked for.
     #[error("{location} answered with more than {limit} bytes")]
     TooMuch {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// Most bytes expected.
         limit: u64,
@@ -116,15 +114,15 @@ pub enum StorageError {
     /// What came is not what was stored.
     #[error("{location} altered {id}")]
     Altered {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
-        /// What for, in hexadecimal.
+        /// The id that was asked for, in hexadecimal.
         id: String,
     },
     /// The answer is not one of the protocol.
     #[error("{location} answered {found}")]
     Protocol {
-        /// Who was asked.
+        /// The side that was asked.
         location: String,
         /// What was found.
         found: String,
@@ -132,12 +130,12 @@ pub enum StorageError {
     /// A manifest is refused.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// No place has a valid manifest of this file.
-    #[error("no place has the manifest of {id}: {tried}")]
+    /// No location has a valid manifest of this file.
+    #[error("no location has the manifest of {id}: {tried}")]
     NoManifest {
         /// The file.
         id: String,
-        /// What each place said.
+        /// What each location said.
         tried: String,
     },
     /// Too few fragments of a stripe are left.
@@ -152,31 +150,31 @@ pub enum StorageError {
         /// What is wrong with the others.
         lost: String,
     },
-    /// No place takes a fragment.
-    #[error("no place takes fragment {index} of stripe {stripe}: {tried}")]
+    /// No location takes a fragment.
+    #[error("no location takes fragment {index} of stripe {stripe}: {tried}")]
     Nowhere {
         /// Which stripe, from 0.
         stripe: u64,
         /// Which fragment, from 0.
         index: usize,
-        /// What each place said.
+        /// What each location said.
         tried: String,
     },
-    /// Too few places took the manifest.
-    #[error("{placed} of {places} places took the manifest; {needed} are needed: {tried}")]
-    ManifestPlaced {
-        /// Places that took it.
+    /// Too few locations took the manifest.
+    #[error("{placed} of {locations} locations took the manifest; {needed} are needed: {tried}")]
+    ManifestStored {
+        /// Locations that took it.
         placed: usize,
-        /// Places asked.
-        places: usize,
-        /// Places needed.
+        /// Locations asked.
+        locations: usize,
+        /// Locations needed.
         needed: usize,
         /// What the others said.
         tried: String,
     },
-    /// There are no places.
-    #[error("no place to store at")]
-    NoPlaces,
+    /// There are no locations.
+    #[error("no location to store at")]
+    NoLocations,
     /// A part of a file that is not there.
     #[error("bytes {start} to {end} of a file of {length}")]
     Range {
@@ -197,6 +195,12 @@ pub enum StorageError {
         expected: String,
         /// Id it answered with.
         found: String,
+    },
+    /// A certificate that is to be trusted cannot be read.
+    #[error("a certificate to be trusted is invalid: {reason}")]
+    Certificate {
+        /// Why.
+        reason: String,
     },
     /// A name or value that a request cannot carry.
     #[error("{what} cannot be used: {got}")]
@@ -234,16 +238,4 @@ pub fn cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
-}
-
-/// An id as people read it.
-#[must_use]
-pub fn hex(id: &Digest) -> String {
-    blake3::Hash::from_bytes(*id).to_hex().to_string()
-}
-
-/// An id from 64 hexadecimal digits.
-#[must_use]
-pub fn from_hex(text: &str) -> Option<Digest> {
-    blake3::Hash::from_hex(text).ok().map(Into::into)
 }

@@ -1,9 +1,9 @@
-//! What every HTTP back end shares: one client, bounded answers, errors with a place.
+//! What every HTTP back end shares: one client, bounded answers, errors with a location.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Certificate, Client, Response, StatusCode, redirect};
 
 use crate::error::{StorageError, cause};
 
@@ -13,19 +13,30 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Most of a refusal's text that is shown.
 const MAX_MESSAGE_BYTES: u64 = 4096;
 
-/// A client that follows no redirects: a place cannot send its clients elsewhere, and 308 is part
-/// of two upload protocols.
-pub(crate) fn client(location: &str) -> Result<Client, StorageError> {
+/// A client that trusts the system's certificates, and these (PEM). It follows no redirects: a location
+/// cannot send its clients elsewhere, and 308 is part of two upload protocols.
+pub(crate) fn client(location: &str, roots: &[Vec<u8>]) -> Result<Client, StorageError> {
     // TLS needs a process-wide provider; one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let mut builder = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(SILENCE)
         .redirect(redirect::Policy::none())
         .tcp_nodelay(true)
-        .user_agent(concat!("cyborg/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| unreachable(location, &error))
+        .user_agent(concat!("cyborg/", env!("CARGO_PKG_VERSION")));
+    for pem in roots {
+        let invalid = |reason: String| StorageError::Certificate { reason };
+        let roots = Certificate::from_pem_bundle(pem).map_err(|error| invalid(cause(&error)))?;
+        if roots.is_empty() {
+            return Err(invalid("there is none in the file".to_owned()));
+        }
+        builder = builder.tls_certs_merge(roots);
+    }
+    // A certificate that is not one is found here.
+    builder.build().map_err(|error| match roots.is_empty() {
+        true => unreachable(location, &error),
+        false => StorageError::Certificate { reason: cause(&error) },
+    })
 }
 
 /// The base of a URL without its last slash.

@@ -1,9 +1,9 @@
 //! The manifest: what a stored file is made of. Its BLAKE3 is the file's id, which goes on chain.
 //!
 //! ```text
-//! magic 8 | data 1 | total 1 | places 2 | fragment bytes 4 | file bytes 8 | file digest 32 | owner 32
-//! places     each: length 2, name in UTF-8
-//! fragments  stripe by stripe, `total` of each: place 2, BLAKE3 of the fragment 32
+//! magic 8 | data 1 | total 1 | locations 2 | fragment bytes 4 | file bytes 8 | file digest 32 | owner 32
+//! locations     each: length 2, name in UTF-8
+//! fragments  stripe by stripe, `total` of each: location 2, BLAKE3 of the fragment 32
 //! signature  64, sr25519 by the owner over a name and the id
 //! ```
 //!
@@ -13,17 +13,17 @@
 //! Reed–Solomon recovery fragments, `total` in all. The last stripe's fragments are as short as its
 //! bytes allow, a multiple of 64, filled with zeros.
 
+use cyborg_account::{Signing, verify};
 use cyborg_primitives::{Account, Digest};
 
 use crate::error::ManifestError;
-use crate::owner::{Signer, verify};
 
 /// Longest manifest: that of a file of 215 GB in fragments of 1 MiB, 4 of 12.
 pub const MAX_MANIFEST_BYTES: usize = 20 << 20;
 /// Longest fragment.
 pub const MAX_FRAGMENT_BYTES: u32 = 16 << 20;
-/// Longest name of a place.
-pub const MAX_PLACE_BYTES: usize = 256;
+/// Longest name of a location.
+pub const MAX_LOCATION_BYTES: usize = 256;
 
 const MAGIC: [u8; 8] = *b"cybmanf\x01";
 const HEAD_BYTES: usize = 88;
@@ -44,7 +44,7 @@ pub struct Code {
 impl Code {
     /// 4 of 12: any 8 may be lost.
     pub const DEFAULT: Self = Self { data: 4, total: 12 };
-    /// The bytes as they are, for places that are redundant themselves.
+    /// The bytes as they are, for locations that are redundant themselves.
     pub const PLAIN: Self = Self { data: 1, total: 1 };
 }
 
@@ -63,7 +63,7 @@ impl Shape {
     /// Checks code, sizes, and that the file can be listed.
     ///
     /// # Errors
-    /// Where one is out of range.
+    /// Returns an error if one is out of range.
     pub fn check(self) -> Result<Self, ManifestError> {
         let Self { code: Code { data, total }, fragment_bytes, file_bytes } = self;
         if data == 0 || data > total {
@@ -113,8 +113,8 @@ impl Shape {
 pub struct Fragment {
     /// BLAKE3 of its bytes.
     pub id: Digest,
-    /// Index into the manifest's places. A hint: it may have moved since.
-    pub place: u16,
+    /// Index into the manifest's locations. A hint: it may have moved since.
+    pub location: u16,
 }
 
 /// What a stored file is made of.
@@ -126,8 +126,8 @@ pub struct Manifest {
     pub file_digest: Digest,
     /// Who may delete it.
     pub owner: Account,
-    /// Names of places, such as URLs of nodes.
-    pub places: Vec<String>,
+    /// Names of locations, such as URLs of nodes.
+    pub locations: Vec<String>,
     /// `total` of each stripe, in order.
     pub fragments: Vec<Fragment>,
 }
@@ -158,17 +158,17 @@ impl Manifest {
             Vec::with_capacity(HEAD_BYTES + self.fragments.len() * FRAGMENT_ENTRY_BYTES + SIGNATURE_BYTES);
         bytes.extend(MAGIC);
         bytes.extend([code.data, code.total]);
-        bytes.extend((self.places.len() as u16).to_le_bytes());
+        bytes.extend((self.locations.len() as u16).to_le_bytes());
         bytes.extend(fragment_bytes.to_le_bytes());
         bytes.extend(file_bytes.to_le_bytes());
         bytes.extend(self.file_digest);
         bytes.extend(self.owner);
-        for place in &self.places {
-            bytes.extend((place.len() as u16).to_le_bytes());
-            bytes.extend(place.as_bytes());
+        for location in &self.locations {
+            bytes.extend((location.len() as u16).to_le_bytes());
+            bytes.extend(location.as_bytes());
         }
         for fragment in &self.fragments {
-            bytes.extend(fragment.place.to_le_bytes());
+            bytes.extend(fragment.location.to_le_bytes());
             bytes.extend(fragment.id);
         }
         bytes
@@ -177,8 +177,8 @@ impl Manifest {
     /// Signs it as its owner.
     ///
     /// # Errors
-    /// Where it would be refused when read.
-    pub fn sign(mut self, signer: &dyn Signer) -> Result<SignedManifest, ManifestError> {
+    /// Returns an error if it would be refused when read.
+    pub fn sign(mut self, signer: &dyn Signing) -> Result<SignedManifest, ManifestError> {
         self.owner = signer.account();
         let mut bytes = self.body();
         let id = *blake3::hash(&bytes).as_bytes();
@@ -195,7 +195,8 @@ impl SignedManifest {
     /// Reads a manifest and checks its owner's signature.
     ///
     /// # Errors
-    /// Where it is none, its counts contradict its length, or it is not signed by its owner.
+    /// Returns an error if the bytes are not a manifest, the counts contradict the length, or the owner did not
+    /// sign it.
     pub fn decode(bytes: Vec<u8>) -> Result<Self, ManifestError> {
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLong { max: MAX_MANIFEST_BYTES, got: bytes.len() });
@@ -213,7 +214,7 @@ impl SignedManifest {
     /// The same, for one file.
     ///
     /// # Errors
-    /// Also where it is another file's.
+    /// Returns an error as there, and if it is another file's manifest.
     pub fn decode_as(bytes: Vec<u8>, id: &Digest) -> Result<Self, ManifestError> {
         let signed = Self::decode(bytes)?;
         if signed.id == *id { Ok(signed) } else { Err(ManifestError::OtherFile) }
@@ -225,7 +226,7 @@ fn decode_body(body: &[u8]) -> Result<Manifest, ManifestError> {
     if head[..8] != MAGIC {
         return Err(ManifestError::NotAManifest);
     }
-    let places_count = u16::from_le_bytes([head[10], head[11]]);
+    let location_count = u16::from_le_bytes([head[10], head[11]]);
     let shape = Shape {
         code: Code { data: head[8], total: head[9] },
         fragment_bytes: u32::from_le_bytes([head[12], head[13], head[14], head[15]]),
@@ -236,14 +237,14 @@ fn decode_body(body: &[u8]) -> Result<Manifest, ManifestError> {
     file_digest.copy_from_slice(&head[24..56]);
     owner.copy_from_slice(&head[56..]);
 
-    let mut places = Vec::with_capacity(usize::from(places_count).min(rest.len() / 2));
-    for index in 0..usize::from(places_count) {
-        let bad = ManifestError::Place { index };
+    let mut locations = Vec::with_capacity(usize::from(location_count).min(rest.len() / 2));
+    for index in 0..usize::from(location_count) {
+        let bad = ManifestError::Location { index };
         let Some((length, tail)) = rest.split_first_chunk::<2>() else { return Err(bad) };
         let length = usize::from(u16::from_le_bytes(*length));
         let Some((name, tail)) = tail.split_at_checked(length) else { return Err(bad) };
         match str::from_utf8(name) {
-            Ok(name) if name.len() <= MAX_PLACE_BYTES => places.push(name.to_owned()),
+            Ok(name) if name.len() <= MAX_LOCATION_BYTES => locations.push(name.to_owned()),
             _ => return Err(bad),
         }
         rest = tail;
@@ -256,13 +257,13 @@ fn decode_body(body: &[u8]) -> Result<Manifest, ManifestError> {
     }
     let mut fragments = Vec::with_capacity(rest.len() / FRAGMENT_ENTRY_BYTES);
     for entry in rest.chunks_exact(FRAGMENT_ENTRY_BYTES) {
-        let place = u16::from_le_bytes([entry[0], entry[1]]);
-        if usize::from(place) >= places.len() {
-            return Err(ManifestError::UnknownPlace { places: places.len(), got: place.into() });
+        let location = u16::from_le_bytes([entry[0], entry[1]]);
+        if usize::from(location) >= locations.len() {
+            return Err(ManifestError::UnknownLocation { locations: locations.len(), got: location.into() });
         }
         let mut id = [0; 32];
         id.copy_from_slice(&entry[2..]);
-        fragments.push(Fragment { id, place });
+        fragments.push(Fragment { id, location });
     }
-    Ok(Manifest { shape, file_digest, owner, places, fragments })
+    Ok(Manifest { shape, file_digest, owner, locations, fragments })
 }

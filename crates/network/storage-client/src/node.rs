@@ -1,29 +1,31 @@
 //! A storage node over HTTP.
 
+use hex::FromHex as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cyborg_account::Signing;
 use cyborg_primitives::{Account, Digest, Moment};
 use reqwest::header::{AUTHORIZATION, CONTENT_RANGE, RANGE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::error::{StorageError, from_hex, hex};
+use crate::access::{AccessToken, Action};
+use crate::error::StorageError;
 use crate::http::{base, body, client, refusal, unreachable};
-use crate::owner::{Access, Action, Signer};
-use crate::store::{Kind, Store};
+use crate::store::{FragmentStore, Kind};
 
 /// Longer uploads go in parts, so that a broken connection costs one part.
 const PART_BYTES: usize = 4 << 20;
-/// How long a leave to store is good for, by the node's clock.
+/// How long a token to store is valid, by the node's clock.
 const ACCESS_LASTS: Duration = Duration::from_secs(3600);
-/// A node's clock that is further off than this is not believed: a leave that hardly ever expires
-/// would be worth having.
+/// A node's clock that is further off than this is not believed: a token that hardly ever expires
+/// would be worth stealing.
 const MAX_SKEW: Duration = Duration::from_secs(24 * 3600);
-/// A leave this close to its end is replaced.
+/// A token this close to its end is replaced.
 const ACCESS_MARGIN: Duration = Duration::from_secs(120);
 /// Longest answer about a node's state.
 const MAX_STATUS_BYTES: u64 = 64 * 1024;
@@ -52,19 +54,19 @@ pub struct NodeStatus {
     pub quarantined: u64,
     /// Whether only some owners may store here.
     pub restricted: bool,
-    /// The node's clock, in milliseconds since the Unix epoch: leaves expire by it.
+    /// The node's clock, in milliseconds since the Unix epoch: tokens expire by it.
     #[serde(default)]
     pub now_ms: Option<Moment>,
 }
 
-/// What a node has said of itself, and the leave to store there.
+/// What a node has said of itself, and the token to store there.
 #[derive(Clone, Copy)]
 struct Identity {
     node: Account,
     /// The node's clock when it was asked, and when that was.
     said: Moment,
     asked: Instant,
-    access: Option<Access>,
+    access: Option<AccessToken>,
 }
 
 impl Identity {
@@ -78,7 +80,7 @@ impl Identity {
 pub struct NodeClient {
     url: String,
     http: Client,
-    signer: Option<Arc<dyn Signer>>,
+    signer: Option<Arc<dyn Signing>>,
     clock: fn() -> Moment,
     identity: Mutex<Option<Identity>>,
 }
@@ -88,10 +90,18 @@ impl NodeClient {
     /// can be deleted.
     ///
     /// # Errors
-    /// Where the URL is none.
-    pub fn new(url: &str, signer: Option<Arc<dyn Signer>>) -> Result<Self, StorageError> {
+    /// Returns an error if the URL is not an http or https URL.
+    pub fn new(url: &str, signer: Option<Arc<dyn Signing>>) -> Result<Self, StorageError> {
         let url = base(url)?;
-        Ok(Self { http: client(&url)?, url, signer, clock: now, identity: Mutex::default() })
+        Ok(Self { http: client(&url, &[])?, url, signer, clock: now, identity: Mutex::default() })
+    }
+
+    /// Trusts these certificates (PEM) beside the system's.
+    ///
+    /// # Errors
+    /// Returns an error if one of them is invalid.
+    pub fn with_roots(self, roots: &[Vec<u8>]) -> Result<Self, StorageError> {
+        Ok(Self { http: client(&self.url, roots)?, ..self })
     }
 
     /// Another clock than the machine's, in milliseconds since the Unix epoch.
@@ -103,7 +113,7 @@ impl NodeClient {
     /// What the node says of itself.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// Returns an error if it does not answer.
     pub async fn status(&self) -> Result<NodeStatus, StorageError> {
         let answer = self.send(self.http.get(format!("{}/health", self.url))).await?;
         if !answer.status().is_success() {
@@ -116,7 +126,7 @@ impl NodeClient {
     /// Part of a fragment or manifest, as the node has it: not checked against the id.
     ///
     /// # Errors
-    /// Where it does not have it, or the range ends beyond it.
+    /// Returns an error if it does not have it, or the range ends beyond it.
     pub async fn range(
         &self,
         kind: Kind,
@@ -130,7 +140,7 @@ impl NodeClient {
             self.request(Method::GET, kind, id).header(RANGE, format!("bytes={}-{last}", range.start));
         let answer = self.send(request).await?;
         if answer.status() != StatusCode::PARTIAL_CONTENT {
-            return Err(refusal(&self.url, &hex(id), answer).await);
+            return Err(refusal(&self.url, &hex::encode(id), answer).await);
         }
         let bytes = body(&self.url, answer, range.end - range.start).await?;
         if bytes.len() as u64 == range.end - range.start {
@@ -141,7 +151,7 @@ impl NodeClient {
     }
 
     fn request(&self, method: Method, kind: Kind, id: &Digest) -> RequestBuilder {
-        self.http.request(method, format!("{}/{}/{}", self.url, kind.folder(), hex(id)))
+        self.http.request(method, format!("{}/{}/{}", self.url, kind.folder(), hex::encode(id)))
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, StorageError> {
@@ -156,8 +166,9 @@ impl NodeClient {
     async fn identify(&self) -> Result<Identity, StorageError> {
         let status = self.status().await?;
         let asked = Instant::now();
-        let node =
-            from_hex(&status.node).ok_or_else(|| self.protocol(format!("the key `{}`", status.node)))?;
+        let node = Digest::from_hex(&status.node)
+            .ok()
+            .ok_or_else(|| self.protocol(format!("the key `{}`", status.node)))?;
         let (own, skew) = ((self.clock)(), millis(MAX_SKEW));
         let said = status.now_ms.unwrap_or(own).clamp(own.saturating_sub(skew), own.saturating_add(skew));
         Ok(Identity { node, said, asked, access: None })
@@ -165,7 +176,7 @@ impl NodeClient {
 
     /// The `Authorization` of an action, good for a while by the node's own clock: whether this
     /// machine's is right does not matter.
-    async fn access(&self, signer: &dyn Signer, action: Action) -> Result<String, StorageError> {
+    async fn access(&self, signer: &dyn Signing, action: Action) -> Result<String, StorageError> {
         let mut identity = self.identity.lock().await;
         let known = match &mut *identity {
             Some(known) => known,
@@ -176,14 +187,14 @@ impl NodeClient {
         if let (Action::Store, Some(access)) = (action, good) {
             return Ok(access.to_header());
         }
-        let access = Access::sign(signer, &known.node, action, now.saturating_add(millis(ACCESS_LASTS)));
+        let access = AccessToken::sign(signer, &known.node, action, now.saturating_add(millis(ACCESS_LASTS)));
         if action == Action::Store {
             known.access = Some(access);
         }
         Ok(access.to_header())
     }
 
-    /// Sends a request that changes something. A leave that is refused is given once more, by what
+    /// Sends a request that changes something. A token that is refused is signed once more, by what
     /// the node says of itself now: its clock may have been set, or its key made anew.
     async fn change(&self, request: RequestBuilder, action: Action) -> Result<Response, StorageError> {
         let Some(signer) = &self.signer else { return self.send(request).await };
@@ -207,7 +218,11 @@ impl NodeClient {
     /// Uploads all at once.
     async fn put_whole(&self, kind: Kind, id: &Digest, bytes: Bytes) -> Result<(), StorageError> {
         let answer = self.change(self.request(Method::PUT, kind, id).body(bytes), Action::Store).await?;
-        if answer.status().is_success() { Ok(()) } else { Err(refusal(&self.url, &hex(id), answer).await) }
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(refusal(&self.url, &hex::encode(id), answer).await)
+        }
     }
 
     /// Uploads in parts, from where an earlier attempt broke off.
@@ -221,7 +236,7 @@ impl NodeClient {
             match answer.status() {
                 status if status.is_success() => return Ok(()),
                 StatusCode::PERMANENT_REDIRECT => {}
-                _ => return Err(refusal(&self.url, &hex(id), answer).await),
+                _ => return Err(refusal(&self.url, &hex::encode(id), answer).await),
             }
             // `bytes=0-N`, or no header where it has nothing.
             let received = match answer.headers().get(RANGE).map(|value| value.to_str()) {
@@ -240,7 +255,7 @@ impl NodeClient {
 }
 
 #[async_trait]
-impl Store for NodeClient {
+impl FragmentStore for NodeClient {
     fn location(&self) -> &str {
         &self.url
     }
@@ -270,7 +285,7 @@ impl Store for NodeClient {
         if answer.status() == StatusCode::OK {
             body(&self.url, answer, kind.max_bytes()).await
         } else {
-            Err(refusal(&self.url, &hex(id), answer).await)
+            Err(refusal(&self.url, &hex::encode(id), answer).await)
         }
     }
 
@@ -279,7 +294,7 @@ impl Store for NodeClient {
         match answer.status() {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            _ => Err(refusal(&self.url, &hex(id), answer).await),
+            _ => Err(refusal(&self.url, &hex::encode(id), answer).await),
         }
     }
 
@@ -293,7 +308,7 @@ impl Store for NodeClient {
         match answer.status() {
             status if status.is_success() => Ok(()),
             StatusCode::NOT_FOUND => Ok(()),
-            _ => Err(refusal(&self.url, &hex(id), answer).await),
+            _ => Err(refusal(&self.url, &hex::encode(id), answer).await),
         }
     }
 }

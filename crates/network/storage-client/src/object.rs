@@ -1,4 +1,4 @@
-//! A folder or an S3-compatible bucket as a place.
+//! A folder or an S3-compatible bucket as a location.
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
-use crate::error::{StorageError, cause, hex};
+use crate::error::{StorageError, cause};
 use crate::http::printable;
-use crate::store::{Kind, Store};
+use crate::store::{FragmentStore, Kind};
 
 /// Objects under `fragments/` and `manifests/` of a bucket or folder.
-pub struct ObjectPlace {
+pub struct ObjectLocation {
     location: String,
     store: Arc<dyn ObjectStore>,
 }
@@ -36,7 +36,7 @@ pub struct S3Settings {
     pub secret_access_key: zeroize::Zeroizing<String>,
 }
 
-impl ObjectPlace {
+impl ObjectLocation {
     /// Any store of the `object_store` crate, under a name for manifests and messages.
     #[must_use]
     pub fn new(location: &str, store: Arc<dyn ObjectStore>) -> Self {
@@ -46,7 +46,7 @@ impl ObjectPlace {
     /// A folder of this machine, made where it is missing. Written to the disk before it counts.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// Returns an error if it cannot be made.
     pub fn folder(folder: &FilePath) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder)?;
         let location = format!("file://{}", folder.display());
@@ -59,7 +59,7 @@ impl ObjectPlace {
     /// A bucket.
     ///
     /// # Errors
-    /// Where the settings make no sense.
+    /// Returns an error if the settings make no sense.
     pub fn s3(settings: &S3Settings) -> Result<Self, StorageError> {
         let S3Settings { bucket, region, endpoint, access_key_id, secret_access_key } = settings;
         // TLS needs a process-wide provider; one that is installed already stays.
@@ -83,7 +83,7 @@ impl ObjectPlace {
     /// Asks whether it is there and can be read: it lists the folders that manifests lie in.
     ///
     /// # Errors
-    /// Where it does not answer, or refuses.
+    /// Returns an error if it does not answer, or refuses.
     pub async fn check(&self) -> Result<(), StorageError> {
         let listed = self.store.list_with_delimiter(Some(&Path::from(Kind::Manifest.folder()))).await;
         listed.map(drop).map_err(|error| failed(&self.location, "", error))
@@ -91,7 +91,7 @@ impl ObjectPlace {
 }
 
 fn path(kind: Kind, id: &Digest) -> Path {
-    let name = hex(id);
+    let name = hex::encode(id);
     Path::from_iter([kind.folder(), &name[..2], &name])
 }
 
@@ -120,18 +120,18 @@ fn said(error: &dyn std::error::Error) -> String {
 }
 
 #[async_trait]
-impl Store for ObjectPlace {
+impl FragmentStore for ObjectLocation {
     fn location(&self) -> &str {
         &self.location
     }
 
     async fn put(&self, kind: Kind, id: &Digest, bytes: Bytes) -> Result<(), StorageError> {
         let put = self.store.put(&path(kind, id), PutPayload::from(bytes)).await;
-        put.map(drop).map_err(|error| failed(&self.location, &hex(id), error))
+        put.map(drop).map_err(|error| failed(&self.location, &hex::encode(id), error))
     }
 
     async fn get(&self, kind: Kind, id: &Digest) -> Result<Bytes, StorageError> {
-        let failed = |error| failed(&self.location, &hex(id), error);
+        let failed = |error| failed(&self.location, &hex::encode(id), error);
         let found = self.store.get(&path(kind, id)).await.map_err(failed)?;
         if found.meta.size > kind.max_bytes() {
             return Err(StorageError::TooMuch { location: self.location.clone(), limit: kind.max_bytes() });
@@ -143,14 +143,14 @@ impl Store for ObjectPlace {
         match self.store.head(&path(kind, id)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(failed(&self.location, &hex(id), error)),
+            Err(error) => Err(failed(&self.location, &hex::encode(id), error)),
         }
     }
 
     async fn delete(&self, kind: Kind, id: &Digest) -> Result<(), StorageError> {
         match self.store.delete(&path(kind, id)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(failed(&self.location, &hex(id), error)),
+            Err(error) => Err(failed(&self.location, &hex::encode(id), error)),
         }
     }
 }

@@ -9,15 +9,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cyborg_envelope::blob::{BlobWriter, Sealed};
-use cyborg_envelope::{ContentKey, files};
+use cyborg_disk::files;
+use cyborg_disk::sealed::Sealed;
+use cyborg_envelope::ContentKey;
+use cyborg_envelope::blob::BlobWriter;
 use cyborg_primitives::Digest;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::error::{StorageError, hex};
+use crate::error::StorageError;
 
 /// A stored file, from some offset on, in order.
 pub struct Download {
@@ -29,7 +31,7 @@ pub struct Download {
 
 /// Where encrypted files are stored. The type of what is put in says that nothing else can be.
 #[async_trait]
-pub trait Storage: Send + Sync {
+pub trait FileStore: Send + Sync {
     /// Stores a file and returns its id. Interrupted and called again, it goes on where it was.
     async fn put(&self, blob: Arc<Sealed>) -> Result<Digest, StorageError>;
 
@@ -42,7 +44,7 @@ pub trait Storage: Send + Sync {
     /// Whether the file can be fetched, as far as can be told without fetching it.
     async fn has(&self, id: &Digest) -> Result<bool, StorageError>;
 
-    /// Forgets a file of this owner; no error where there is none.
+    /// Forgets a file of this owner; no error if there is none.
     async fn delete(&self, id: &Digest) -> Result<(), StorageError>;
 
     /// Whether bytes that were fetched before are the file's, all of them.
@@ -52,9 +54,9 @@ pub trait Storage: Send + Sync {
 /// Seals a file under a key and stores it. `context` is what the blob is bound to.
 ///
 /// # Errors
-/// Where it cannot be read or stored.
+/// Returns an error if it cannot be read or stored.
 pub async fn upload(
-    storage: &dyn Storage,
+    storage: &dyn FileStore,
     path: &Path,
     key: &ContentKey,
     context: &[u8],
@@ -68,8 +70,8 @@ pub async fn upload(
 /// `PATH.part` is kept and completed. The file appears whole and on the disk, or not at all.
 ///
 /// # Errors
-/// Where it cannot be fetched or written, or what came is not the file.
-pub async fn download(storage: &dyn Storage, id: &Digest, path: &Path) -> Result<u64, StorageError> {
+/// Returns an error if it cannot be fetched or written, or what came is not the file.
+pub async fn download(storage: &dyn FileStore, id: &Digest, path: &Path) -> Result<u64, StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
@@ -104,16 +106,16 @@ pub async fn download(storage: &dyn Storage, id: &Digest, path: &Path) -> Result
         }
     }
     std::fs::remove_file(&part)?;
-    Err(StorageError::Altered { location: "storage".to_owned(), id: hex(id) })
+    Err(StorageError::Altered { location: "storage".to_owned(), id: hex::encode(id) })
 }
 
 /// Fetches a file and decrypts it as it comes; nothing encrypted is kept. What was written counts
 /// only if this returns without an error.
 ///
 /// # Errors
-/// Where it cannot be fetched, the key or the context are not its own, or it was altered.
+/// Returns an error if it cannot be fetched, the key or the context are not its own, or it was altered.
 pub async fn fetch<W: Write + Send + 'static>(
-    storage: &dyn Storage,
+    storage: &dyn FileStore,
     id: &Digest,
     key: &ContentKey,
     context: &[u8],

@@ -1,4 +1,4 @@
-//! A place that keeps fragments and manifests by their ids.
+//! A location that keeps fragments and manifests by their ids.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use cyborg_primitives::Digest;
 use crate::error::StorageError;
 use crate::manifest::{MAX_FRAGMENT_BYTES, MAX_MANIFEST_BYTES};
 
-/// What a place keeps.
+/// What a location keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A fragment, by its BLAKE3.
@@ -36,10 +36,10 @@ impl Kind {
     }
 }
 
-/// A place that keeps fragments and manifests. What it answers is not trusted: the caller checks
+/// A location that keeps fragments and manifests. What it answers is not trusted: the caller checks
 /// it against the id.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait FragmentStore: Send + Sync {
     /// Its name in manifests and messages, such as a URL.
     fn location(&self) -> &str;
 
@@ -52,7 +52,7 @@ pub trait Store: Send + Sync {
     /// Whether it keeps this id.
     async fn has(&self, kind: Kind, id: &Digest) -> Result<bool, StorageError>;
 
-    /// Forgets an id; no error where it has none. A place that collects the fragments that no
+    /// Forgets an id; no error if it has none. A location that collects the fragments that no
     /// manifest lists may leave them to that.
     async fn delete(&self, kind: Kind, id: &Digest) -> Result<(), StorageError>;
 }

@@ -1,29 +1,29 @@
 //! Manifests: what is decoded is what was signed; whatever is altered, cut or invented is refused.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use cyborg_account::{Keypair, Signing, keys};
 use cyborg_storage_client::error::ManifestError;
 use cyborg_storage_client::manifest::{
     Code, Fragment, MAX_FRAGMENT_BYTES, MAX_MANIFEST_BYTES, Manifest, Shape, SignedManifest,
 };
-use cyborg_storage_client::owner::{OwnerKey, Signer};
 use proptest::prelude::*;
 
-fn owner() -> OwnerKey {
-    OwnerKey::from_seed(&[3; 32]).unwrap()
+fn owner() -> Keypair {
+    keys::from_seed(&[3; 32]).unwrap()
 }
 
-fn manifest(file_bytes: u64, fragment_bytes: u32, places: usize) -> Manifest {
+fn manifest(file_bytes: u64, fragment_bytes: u32, locations: usize) -> Manifest {
     let shape = Shape { code: Code::DEFAULT, fragment_bytes, file_bytes };
     let count = shape.stripes() as usize * 12;
     Manifest {
         shape,
         file_digest: [1; 32],
         owner: owner().account(),
-        places: (0..places).map(|index| format!("https://node{index}.example:9700")).collect(),
+        locations: (0..locations).map(|index| format!("https://node{index}.example:9700")).collect(),
         fragments: (0..count)
             .map(|index| Fragment {
                 id: *blake3::hash(&index.to_le_bytes()).as_bytes(),
-                place: (index % places) as u16,
+                location: (index % locations) as u16,
             })
             .collect(),
     }
@@ -79,13 +79,13 @@ fn each_check_refuses() {
     assert!(matches!(decode(&|bytes| bytes[12] = 1), ManifestError::FragmentSize { .. }));
     assert!(matches!(decode(&|bytes| bytes[16..24].fill(0)), ManifestError::FileLength { got: 0 }));
     assert!(matches!(decode(&|bytes| bytes[16..24].fill(0xff)), ManifestError::FileLength { .. }));
-    // More places than fit, a name longer than allowed, a name that is no text.
-    assert!(matches!(decode(&|bytes| bytes[10..12].fill(0xff)), ManifestError::Place { .. }));
-    assert!(matches!(decode(&|bytes| bytes[89] = 2), ManifestError::Place { index: 0 }));
-    assert!(matches!(decode(&|bytes| bytes[90] = 0xff), ManifestError::Place { index: 0 }));
+    // More locations than fit, a name longer than allowed, a name that is no text.
+    assert!(matches!(decode(&|bytes| bytes[10..12].fill(0xff)), ManifestError::Location { .. }));
+    assert!(matches!(decode(&|bytes| bytes[89] = 2), ManifestError::Location { index: 0 }));
+    assert!(matches!(decode(&|bytes| bytes[90] = 0xff), ManifestError::Location { index: 0 }));
     assert!(matches!(decode(&|bytes| bytes.extend([0; 34])), ManifestError::Length { .. }));
     let entries = signed.bytes.len() - 64 - signed.manifest.fragments.len() * 34;
-    assert_eq!(decode(&|bytes| bytes[entries] = 3), ManifestError::UnknownPlace { places: 3, got: 3 });
+    assert_eq!(decode(&|bytes| bytes[entries] = 3), ManifestError::UnknownLocation { locations: 3, got: 3 });
     assert_eq!(decode(&|bytes| bytes[entries + 2] ^= 1), ManifestError::Signature);
     assert_eq!(decode(&|bytes| bytes[56] ^= 1), ManifestError::Signature);
 
@@ -93,7 +93,7 @@ fn each_check_refuses() {
     assert!(SignedManifest::decode_as(signed.bytes.clone(), &id).is_ok());
     let other = SignedManifest::decode_as(signed.bytes.clone(), &[0; 32]);
     assert_eq!(other.unwrap_err(), ManifestError::OtherFile);
-    let stranger = OwnerKey::from_seed(&[4; 32]).unwrap();
+    let stranger = keys::from_seed(&[4; 32]).unwrap();
     let mut forged = signed.bytes.clone();
     let at = forged.len() - 64;
     forged[at..].copy_from_slice(&stranger.sign(&[&b"cyborg manifest v1"[..], &id].concat()));
@@ -104,10 +104,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_is_signed_comes_back(file_bytes in 1_u64..200_000, steps in 1_u32..40, places in 1_usize..30) {
-        let signed = manifest(file_bytes, 64 * steps, places).sign(&owner()).unwrap();
+    fn what_is_signed_comes_back(file_bytes in 1_u64..200_000, steps in 1_u32..40, locations in 1_usize..30) {
+        let signed = manifest(file_bytes, 64 * steps, locations).sign(&owner()).unwrap();
         prop_assert_eq!(&SignedManifest::decode(signed.bytes.clone()).unwrap(), &signed);
-        prop_assert_eq!(signed.manifest, manifest(file_bytes, 64 * steps, places));
+        prop_assert_eq!(signed.manifest, manifest(file_bytes, 64 * steps, locations));
     }
 
     /// Nothing altered, cut or extended passes, and nothing panics or allocates beyond its input.

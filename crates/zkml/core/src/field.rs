@@ -19,7 +19,7 @@ pub fn encode(value: &F) -> [u8; SCALAR_BYTES] {
     out
 }
 
-/// Reads canonical bytes; `None` where the integer is not below the modulus.
+/// Reads canonical bytes; `None` if the integer is not below the modulus.
 #[must_use]
 pub fn decode(bytes: &[u8; SCALAR_BYTES]) -> Option<F> {
     F::from_bigint(BigInt::new(limbs(bytes)))

@@ -83,7 +83,7 @@ impl Generators {
     /// The first `columns` column generators and `pads` pad generators, from the embedded list.
     ///
     /// # Panics
-    /// Never for `columns <= MAX_COLUMNS` and `pads <= MAX_PADS`; more are not delivered.
+    /// Does not panic for `columns <= MAX_COLUMNS` and `pads <= MAX_PADS`; more are not delivered.
     #[must_use]
     pub fn new(columns: usize, pads: usize) -> Self {
         Self {

@@ -80,7 +80,7 @@ pub struct Bases<'a> {
 /// Proves `<a, b> = v` for the opening `(a, blind)`; `a` and `b` are as long as the generators.
 ///
 /// # Errors
-/// [`Aborted`] where a live verifier has gone.
+/// Returns [`Aborted`] if a live verifier has gone.
 pub fn prove<T: Transcript + ?Sized>(
     transcript: &mut T,
     bases: &Bases<'_>,
@@ -131,7 +131,7 @@ pub fn prove<T: Transcript + ?Sized>(
 /// length of `b`; the caller has decoded it so.
 ///
 /// # Errors
-/// [`Aborted`] where a live verifier has gone.
+/// Returns [`Aborted`] if a live verifier has gone.
 pub fn verify<T: Transcript + ?Sized>(
     transcript: &mut T,
     b: &[F],

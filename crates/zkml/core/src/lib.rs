@@ -20,6 +20,7 @@
 //! | [`ipa`] | the zero-knowledge inner-product argument |
 //! | [`opening`] | Algorithm 1 of the whitepaper: opening of a dot product, linear size |
 //! | [`random`] | hedged randomness |
+//! | [`zip`] | pairs of lists that must be equally long |
 //!
 //! What the caller must still do: bind the statement to the transcript before the first
 //! challenge, and never use one generator range for two vectors of one argument.
@@ -39,6 +40,7 @@ pub mod parallel;
 pub mod poly;
 pub mod random;
 pub mod transcript;
+pub mod zip;
 
 pub use field::F;
 pub use group::{Affine, Projective};

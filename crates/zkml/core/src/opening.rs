@@ -73,7 +73,7 @@ impl OpeningStatement {
     /// Steps 3 to 6.
     ///
     /// # Errors
-    /// [`Aborted`] where a live verifier has gone.
+    /// Returns [`Aborted`] if a live verifier has gone.
     pub fn prove<T: Transcript>(
         &self,
         transcript: &mut T,
@@ -101,7 +101,7 @@ impl OpeningStatement {
     /// Steps 7 and 8: whether both equations hold.
     ///
     /// # Errors
-    /// [`Aborted`] where a live verifier has gone.
+    /// Returns [`Aborted`] if a live verifier has gone.
     pub fn verify<T: Transcript>(
         &self,
         transcript: &mut T,

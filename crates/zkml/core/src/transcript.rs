@@ -25,13 +25,13 @@ pub trait Transcript {
     /// Squeezes 64 bytes.
     ///
     /// # Errors
-    /// [`Aborted`] where a live verifier has gone.
+    /// Returns [`Aborted`] if a live verifier has gone.
     fn squeeze(&mut self, label: &'static str) -> Result<[u8; 64], Aborted>;
 
     /// A uniform challenge.
     ///
     /// # Errors
-    /// [`Aborted`] where a live verifier has gone.
+    /// Returns [`Aborted`] if a live verifier has gone.
     fn challenge(&mut self, label: &'static str) -> Result<F, Aborted> {
         self.squeeze(label).map(|bytes| from_uniform(&bytes))
     }

@@ -5,7 +5,7 @@ use zkml_graph::{Graph, Source, Tensor, Term, Weight, Weights};
 use crate::error::cells;
 use crate::gemm::{self, Geometry};
 use crate::reference::{Evaluator, indices};
-use crate::window::{Window, positions, rows, strides};
+use crate::window::{Window, row_steps, rows, strides};
 
 /// Below this many multiplications the plain loop is faster than preparing a matrix product.
 const GEMM_OPERATIONS: usize = 1 << 8;
@@ -37,41 +37,56 @@ fn add_slowly(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i6
     }
 }
 
+/// The region that a term is added to: a box of accumulators with at least one axis.
+struct Region {
+    lengths: Vec<u32>,
+    /// Position of the first accumulator.
+    start: usize,
+    /// Steps of the accumulator's position.
+    steps: Vec<usize>,
+    /// Length of a row, along the last axis.
+    row: usize,
+}
+
+/// The step of a form along a row.
+fn along(steps: &[usize]) -> usize {
+    steps.last().copied().unwrap_or(0)
+}
+
 /// Adds a term to its region; whether it could.
 fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]) -> bool {
     let lengths: Vec<u32> = term.region.iter().map(|&(_, length)| length).collect();
-    let acc_steps = strides(&output.shape);
-    let start = term.region.iter().zip(&acc_steps).map(|(&(start, _), &step)| start as usize * step).sum();
+    let steps = strides(&output.shape);
+    let start = term.region.iter().zip(&steps).map(|(&(start, _), &step)| start as usize * step).sum();
     let row = lengths.last().map_or(1, |&length| length as usize);
-    // The step of a form along a row; boxes have at least one axis.
-    let along = |steps: &[usize]| steps.last().copied().unwrap_or(0);
+    let region = Region { lengths, start, steps, row };
     match &term.source {
-        Source::Constant(value) => rows(&lengths, [start], [&acc_steps], &mut |[a]| {
+        Source::Constant(value) => rows(&region.lengths, [start], [&region.steps], &mut |[a]| {
             for acc in &mut acc[a..a + row] {
                 *acc += value;
             }
         }),
         Source::Index { axis, multiplier } => {
-            let mut steps = vec![0; lengths.len()];
+            let mut steps = vec![0; region.lengths.len()];
             steps[*axis as usize] = 1;
-            rows(&lengths, [start, 0], [&acc_steps, &steps], &mut |[a, b]| {
+            rows(&region.lengths, [start, 0], [&region.steps, &steps], &mut |[a, b]| {
                 for (j, acc) in acc[a..a + row].iter_mut().enumerate() {
                     *acc += multiplier * (b + j * along(&steps)) as i64;
                 }
             });
         }
         Source::Bias { param, outer_axes } => {
-            let steps = row_steps(&lengths, outer_axes, 1);
+            let steps = row_steps(&region.lengths, outer_axes, 1);
             let bias = biases(sources, *param);
-            rows(&lengths, [start, 0], [&acc_steps, &steps], &mut |[a, b]| {
+            rows(&region.lengths, [start, 0], [&region.steps, &steps], &mut |[a, b]| {
                 for (j, acc) in acc[a..a + row].iter_mut().enumerate() {
                     *acc += bias[b + j * along(&steps)];
                 }
             });
         }
         Source::Reshape { tensor, multiplier } => {
-            let (values, steps) = (&sources.values[*tensor as usize], strides(&lengths));
-            rows(&lengths, [start, 0], [&acc_steps, &steps], &mut |[a, b]| {
+            let (values, steps) = (&sources.values[*tensor as usize], strides(&region.lengths));
+            rows(&region.lengths, [start, 0], [&region.steps, &steps], &mut |[a, b]| {
                 for (acc, value) in acc[a..a + row].iter_mut().zip(&values[b..b + row]) {
                     *acc += multiplier * value;
                 }
@@ -81,46 +96,32 @@ fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]
             let shape = &sources.graph.tensors[*tensor as usize].shape;
             let values = &sources.values[*tensor as usize];
             let fast = matches!(weight, Weight::Param { .. })
-                && cells(&lengths).saturating_mul(cells(inner)) >= GEMM_OPERATIONS;
-            let Some(window) = Window::new(shape, map, &lengths, inner, fast) else {
+                && cells(&region.lengths).saturating_mul(cells(inner)) >= GEMM_OPERATIONS;
+            let Some(window) = Window::new(shape, map, &region.lengths, inner, fast) else {
                 return false;
             };
             match weight {
-                Weight::Param { param, outer_axes } if fast => {
-                    let columns = window.deltas.len();
-                    let geometry = Geometry {
-                        lengths: &lengths,
-                        acc_start: start,
-                        acc_steps: &acc_steps,
-                        row_steps: &row_steps(&lengths, outer_axes, columns),
-                        window: &window,
-                    };
-                    let bits = sources.graph.weight_bits;
-                    let weights = &sources.weights.0[*param as usize];
-                    gemm::add(&geometry, weights, bits, shape, values, acc);
-                }
                 Weight::Param { param, outer_axes } => {
-                    let columns = window.deltas.len();
-                    let row_steps = row_steps(&lengths, outer_axes, columns);
+                    let row_steps = row_steps(&region.lengths, outer_axes, window.deltas.len());
                     let weights = &sources.weights.0[*param as usize];
-                    let buffer = window.buffer(shape, values, 0);
-                    let bases = [start, window.base, 0];
-                    let steps: [&[usize]; 3] = [&acc_steps, &window.steps, &row_steps];
-                    rows(&lengths, bases, steps, &mut |[a, b, w]| {
-                        for (j, acc) in acc[a..a + row].iter_mut().enumerate() {
-                            let from = &buffer[b + j * along(&window.steps)..];
-                            let weights = &weights[w + j * along(&row_steps)..][..columns];
-                            for (&weight, &delta) in weights.iter().zip(&window.deltas) {
-                                *acc += i64::from(weight) * from[delta];
-                            }
-                        }
-                    });
+                    if fast {
+                        let geometry = Geometry {
+                            lengths: &region.lengths,
+                            acc_start: start,
+                            acc_steps: &region.steps,
+                            row_steps: &row_steps,
+                            window: &window,
+                        };
+                        gemm::add(&geometry, weights, sources.graph.weight_bits, shape, values, acc);
+                    } else {
+                        let buffer = window.buffer(shape, values, 0);
+                        add_weighted(&region, (weights, &row_steps), (&window, &buffer), acc);
+                    }
                 }
                 Weight::Public(factor) => {
                     let buffer = window.buffer(shape, values, 0);
-                    let bases = [start, window.base];
-                    let steps: [&[usize]; 2] = [&acc_steps, &window.steps];
-                    rows(&lengths, bases, steps, &mut |[a, b]| {
+                    let steps: [&[usize]; 2] = [&region.steps, &window.steps];
+                    rows(&region.lengths, [start, window.base], steps, &mut |[a, b]| {
                         let acc = &mut acc[a..a + row];
                         add_sums(acc, *factor, &buffer, b, along(&window.steps), &window.deltas);
                     });
@@ -129,6 +130,26 @@ fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]
         }
     }
     true
+}
+
+/// Adds the sums of a window's values times hidden weights, one by one.
+fn add_weighted(
+    region: &Region,
+    (weights, row_steps): (&[i16], &[usize]),
+    (window, buffer): (&Window, &[i64]),
+    acc: &mut [i64],
+) {
+    let bases = [region.start, window.base, 0];
+    let steps: [&[usize]; 3] = [&region.steps, &window.steps, row_steps];
+    rows(&region.lengths, bases, steps, &mut |[a, b, w]| {
+        for (j, acc) in acc[a..a + region.row].iter_mut().enumerate() {
+            let from = &buffer[b + j * along(&window.steps)..];
+            let weights = &weights[w + j * along(row_steps)..][..window.deltas.len()];
+            for (&weight, &delta) in weights.iter().zip(&window.deltas) {
+                *acc += i64::from(weight) * from[delta];
+            }
+        }
+    });
 }
 
 /// Adds `factor` times the sum over `deltas` to a row.
@@ -147,17 +168,6 @@ fn add_sums(acc: &mut [i64], factor: i64, buffer: &[i64], start: usize, step: us
     }
 }
 
-/// The steps of a parameter's position over the output axes; `columns` cells a row.
-fn row_steps(lengths: &[u32], outer_axes: &[u32], columns: usize) -> Vec<usize> {
-    let mut steps = vec![0; lengths.len()];
-    let mut step = columns;
-    for &axis in outer_axes.iter().rev() {
-        steps[axis as usize] = step;
-        step *= lengths[axis as usize] as usize;
-    }
-    steps
-}
-
 /// The hidden constants that a parameter's rows spell in digits.
 fn biases(sources: &Sources<'_>, param: u32) -> Vec<i64> {
     let digits = sources.graph.params[param as usize].inner as usize;
@@ -169,15 +179,4 @@ fn biases(sources: &Sources<'_>, param: u32) -> Vec<i64> {
             places.map(|(d, &digit)| i64::from(digit) << (bits * d)).sum()
         })
         .collect()
-}
-
-/// The values of a linear form over the chosen axes of a box, row-major.
-pub(crate) fn form(lengths: &[u32], axes: &[usize], start: usize, steps: &[usize]) -> Vec<usize> {
-    let extents: Vec<u32> = axes.iter().map(|&axis| lengths[axis]).collect();
-    let steps: Vec<usize> = axes.iter().map(|&axis| steps[axis]).collect();
-    let mut all = positions(&extents, &steps);
-    for position in &mut all {
-        *position += start;
-    }
-    all
 }

@@ -7,8 +7,7 @@
 
 use rayon::prelude::*;
 
-use crate::affine::form;
-use crate::window::Window;
+use crate::window::{Window, form};
 
 /// From this many multiplications on, work is shared between threads.
 const PARALLEL_OPERATIONS: usize = 1 << 21;

@@ -50,7 +50,7 @@ impl<'a> Engine<'a> {
     /// Checks the graph and the weights.
     ///
     /// # Errors
-    /// Where the graph is not well formed, or the weights have other shapes or widths.
+    /// Returns an error if the graph is not well formed, or the weights have other shapes or widths.
     pub fn new(graph: &'a Graph, weights: &'a Weights) -> Result<Self, EngineError> {
         validate(graph)?;
         error::check_weights(graph, weights)?;
@@ -62,7 +62,7 @@ impl<'a> Engine<'a> {
     /// `inputs` holds one row-major vector for each of the graph's inputs, in their order.
     ///
     /// # Errors
-    /// Where an input has the wrong length or a value out of its tensor's range, or a softmax
+    /// Returns an error if an input has the wrong length or a value out of its tensor's range, or a softmax
     /// has nothing to divide by.
     pub fn execute(&self, inputs: &[Vec<i64>]) -> Result<Execution, EngineError> {
         let mut tensors = self.start(inputs)?;
@@ -79,7 +79,7 @@ impl<'a> Engine<'a> {
     /// follows from a changed value. Tests use it for provers that lie.
     ///
     /// # Errors
-    /// Where a softmax has nothing to divide by.
+    /// Returns an error if a softmax has nothing to divide by.
     #[doc(hidden)]
     pub fn resume(&self, execution: &mut Execution, from: usize) -> Result<(), EngineError> {
         for (index, node) in self.graph.nodes.iter().enumerate().skip(from) {
@@ -93,7 +93,7 @@ impl<'a> Engine<'a> {
     /// Runs the graph and returns its outputs, in their order.
     ///
     /// # Errors
-    /// As [`Engine::execute`].
+    /// Returns the errors of [`Engine::execute`].
     pub fn run(&self, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, EngineError> {
         let mut tensors = self.start(inputs)?;
         let mut readers = vec![0_usize; tensors.len()];
@@ -173,7 +173,7 @@ fn reads(node: &Node, read: &mut impl FnMut(TensorId)) {
 /// Runs the graph once and keeps every intermediate value; see [`Engine::execute`].
 ///
 /// # Errors
-/// As [`Engine::new`] and [`Engine::execute`].
+/// Returns the errors of [`Engine::new`] and [`Engine::execute`].
 pub fn execute(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<Execution, EngineError> {
     Engine::new(graph, weights)?.execute(inputs)
 }
@@ -181,7 +181,7 @@ pub fn execute(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<
 /// Runs the graph once and returns its outputs, in their order; see [`Engine::run`].
 ///
 /// # Errors
-/// As [`Engine::new`] and [`Engine::run`].
+/// Returns the errors of [`Engine::new`] and [`Engine::run`].
 pub fn run(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, EngineError> {
     Engine::new(graph, weights)?.run(inputs)
 }

@@ -11,10 +11,10 @@ use zkml_graph::{
 use crate::Execution;
 use crate::error::{EngineError, cells, check_inputs, check_weights};
 
-/// As [`crate::execute`], by the definitions.
+/// Does what [`crate::execute`] does, by the definitions.
 ///
 /// # Errors
-/// As [`crate::execute`].
+/// Returns the errors of [`crate::execute`].
 pub fn execute(graph: &Graph, weights: &Weights, inputs: &[Vec<i64>]) -> Result<Execution, EngineError> {
     validate(graph)?;
     check_weights(graph, weights)?;

@@ -167,6 +167,28 @@ pub(crate) fn strides(extents: &[u32]) -> Vec<usize> {
     steps
 }
 
+/// The steps of a parameter's position over the output axes; `columns` cells a row.
+pub(crate) fn row_steps(lengths: &[u32], outer_axes: &[u32], columns: usize) -> Vec<usize> {
+    let mut steps = vec![0; lengths.len()];
+    let mut step = columns;
+    for &axis in outer_axes.iter().rev() {
+        steps[axis as usize] = step;
+        step *= lengths[axis as usize] as usize;
+    }
+    steps
+}
+
+/// The values of a linear form over the chosen axes of a box, row-major.
+pub(crate) fn form(lengths: &[u32], axes: &[usize], start: usize, steps: &[usize]) -> Vec<usize> {
+    let extents: Vec<u32> = axes.iter().map(|&axis| lengths[axis]).collect();
+    let steps: Vec<usize> = axes.iter().map(|&axis| steps[axis]).collect();
+    let mut all = positions(&extents, &steps);
+    for position in &mut all {
+        *position += start;
+    }
+    all
+}
+
 /// Visits every row along the last axis of a box, with the values of `N` linear forms at the
 /// row's start.
 pub(crate) fn rows<const N: usize>(

@@ -137,7 +137,16 @@ impl Array {
         }
     }
 
-    /// The floats; an error for other element types.
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The floats.
+    ///
+    /// # Errors
+    /// Returns an error for other element types.
     pub fn floats(&self) -> Result<&[f32], String> {
         match &self.data {
             Data::F32(v) => Ok(v),
@@ -145,7 +154,10 @@ impl Array {
         }
     }
 
-    /// The integers; an error for other element types.
+    /// The integers.
+    ///
+    /// # Errors
+    /// Returns an error for other element types.
     pub fn ints(&self) -> Result<&[i64], String> {
         match &self.data {
             Data::I64(v) => Ok(v),

@@ -151,3 +151,8 @@ pub enum FloatError {
         got: usize,
     },
 }
+
+/// Refuses more than is accepted.
+pub(crate) fn limit(what: &str, limit: u64, got: u64) -> Result<(), FloatError> {
+    if got > limit { Err(FloatError::TooLarge { what: what.into(), limit, got }) } else { Ok(()) }
+}

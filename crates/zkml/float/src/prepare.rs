@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::array::{Array, count};
-use crate::error::{FloatError, Unsupported};
+use crate::error::{FloatError, Unsupported, limit};
 use crate::exec::{Context, Fault, exec, is_known, macs};
 use crate::ir::{Constant, Ir};
 use crate::onnx::read::Declared;
@@ -100,7 +100,7 @@ impl Pass<'_> {
         let secret = constants.into_iter().any(|c| c.secret) && !shape_only;
         for (output, array) in node.outputs.clone().into_iter().zip(arrays) {
             let Some(output) = output else { continue };
-            if !fold && array.len() == 0 {
+            if !fold && array.is_empty() {
                 let reason = format!("its result of shape {:?} is empty", array.shape);
                 return Err(self.error(index, reason));
             }
@@ -138,11 +138,6 @@ impl Pass<'_> {
         let node = &self.ir.nodes[index];
         FloatError::Node { node: node.name.clone(), operator: node.op.clone(), reason }
     }
-}
-
-/// Refuses more than is accepted.
-fn limit(what: &str, limit: u64, got: u64) -> Result<(), FloatError> {
-    if got > limit { Err(FloatError::TooLarge { what: what.into(), limit, got }) } else { Ok(()) }
 }
 
 fn retain_live(ir: &mut Ir, faults: &[Option<String>], macs: &[u64]) -> Prepared {

@@ -71,7 +71,7 @@ pub enum BoundsError {
 /// up. Elements that no term covers are 0.
 ///
 /// # Errors
-/// Where the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; where an id or a rank does
+/// Returns an error if the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; where an id or a rank does
 /// not fit; where the node has no accumulator.
 pub fn accumulator(graph: &Graph, node: &Node) -> Result<(i64, i64), BoundsError> {
     accumulator_within(graph, node, &mut step_budget(graph))
@@ -92,7 +92,7 @@ pub fn step_budget(graph: &Graph) -> usize {
 /// [`accumulator`] with at most `budget` steps, from which it takes those that it uses.
 ///
 /// # Errors
-/// As [`accumulator`].
+/// Returns the errors of [`accumulator`].
 pub fn accumulator_within(graph: &Graph, node: &Node, budget: &mut usize) -> Result<(i64, i64), BoundsError> {
     match &node.op {
         Op::Affine { terms, .. } => {

@@ -152,7 +152,7 @@ pub fn encode_graph(graph: &Graph) -> Vec<u8> {
 /// Decodes and validates a graph.
 ///
 /// # Errors
-/// Where the bytes are not the encoding of a valid graph.
+/// Returns an error if the bytes are not the encoding of a valid graph.
 pub fn decode_graph(bytes: &[u8]) -> Result<Graph, CodecError> {
     let mut reader = Reader::new(bytes);
     let graph = read::graph(&mut reader)?;
@@ -164,7 +164,7 @@ pub fn decode_graph(bytes: &[u8]) -> Result<Graph, CodecError> {
 /// Encodes a graph and its weights.
 ///
 /// # Errors
-/// Where the weights do not have the shapes of the graph's parameters, or not its width.
+/// Returns an error if the weights do not have the shapes of the graph's parameters, or its width.
 pub fn encode_model(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, EncodeError> {
     if graph.params.len() != weights.0.len() {
         return Err(EncodeError::ParamCount { expected: graph.params.len(), got: weights.0.len() });
@@ -198,7 +198,7 @@ pub fn encode_model(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, EncodeE
 /// Decodes and validates a graph and its weights.
 ///
 /// # Errors
-/// Where the bytes are not the encoding of a valid graph with weights of its shapes and width.
+/// Returns an error if the bytes are not the encoding of a valid graph with weights of its shapes and width.
 pub fn decode_model(bytes: &[u8]) -> Result<(Graph, Weights), CodecError> {
     let mut reader = Reader::new(bytes);
     reader.header("model", MODEL_MAGIC)?;

@@ -41,7 +41,7 @@ pub struct Tensor {
     pub min: i64,
     /// Greatest value that an element can take.
     pub max: i64,
-    /// log2 of the quantisation factor.
+    /// log2 of the quantization factor.
     pub scale: i8,
 }
 
@@ -141,9 +141,9 @@ pub enum Stage {
 pub struct Function {
     /// Which function of the fixed list.
     pub kind: FunctionKind,
-    /// log2 of the argument's quantisation factor.
+    /// log2 of the argument's quantization factor.
     pub in_scale: i8,
-    /// log2 of the result's quantisation factor.
+    /// log2 of the result's quantization factor.
     pub out_scale: i8,
     /// Least result.
     pub out_min: i64,

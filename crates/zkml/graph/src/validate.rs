@@ -187,13 +187,13 @@ struct Checker<'a> {
 
 /// A node under check.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct NodeContext<'a> {
     index: usize,
     node: &'a Node,
     output: &'a Tensor,
 }
 
-impl Place<'_> {
+impl NodeContext<'_> {
     fn at(&self) -> At {
         At { index: self.index, name: self.node.name.clone() }
     }
@@ -274,34 +274,34 @@ impl<'a> Checker<'a> {
         if self.is_defined(output_index) {
             return Err(GraphError::Redefined { node: at(), tensor: at_tensor(output_index, output) });
         }
-        let place = Place { index, node, output };
+        let context = NodeContext { index, node, output };
         match &node.op {
             Op::Affine { terms, stage } => {
-                self.affine(place, terms)?;
-                self.stage(place, stage)?;
+                self.affine(context, terms)?;
+                self.stage(context, stage)?;
             }
             Op::Product { a, b, inner, stage } => {
-                self.product(place, [a, b], inner)?;
-                self.stage(place, stage)?;
+                self.product(context, [a, b], inner)?;
+                self.stage(context, stage)?;
             }
             Op::Max { a, b } => {
-                let (a, b) = (self.view(place, 0, a)?, self.view(place, 1, b)?);
+                let (a, b) = (self.view(context, 0, a)?, self.view(context, 1, b)?);
                 self.work(cells(&output.shape), 1)?;
-                self.within(place, a.min.min(b.min), a.max.max(b.max))?;
+                self.within(context, a.min.min(b.min), a.max.max(b.max))?;
             }
-            Op::Normalize { numerator, axis, shift } => self.normalize(place, *numerator, *axis, *shift)?,
+            Op::Normalize { numerator, axis, shift } => self.normalize(context, *numerator, *axis, *shift)?,
         }
         self.define(output_index);
         Ok(())
     }
 
     /// A tensor that a node reads: it exists and is defined.
-    fn operand(&self, place: Place<'_>, id: TensorId) -> Result<&'a Tensor, GraphError> {
+    fn operand(&self, context: NodeContext<'_>, id: TensorId) -> Result<&'a Tensor, GraphError> {
         let Some((index, tensor)) = self.tensor(id) else {
-            return Err(GraphError::UnknownOperand { node: place.at(), tensor: id });
+            return Err(GraphError::UnknownOperand { node: context.at(), tensor: id });
         };
         if !self.is_defined(index) {
-            return Err(GraphError::Order { node: place.at(), tensor: at_tensor(index, tensor) });
+            return Err(GraphError::Order { node: context.at(), tensor: at_tensor(index, tensor) });
         }
         Ok(tensor)
     }
@@ -309,13 +309,13 @@ impl<'a> Checker<'a> {
     /// Marks a parameter as used and checks its shape.
     fn param(
         &mut self,
-        place: Place<'_>,
+        context: NodeContext<'_>,
         term: usize,
         id: ParamId,
         outer: u64,
         inner: Option<u64>,
     ) -> Result<(), GraphError> {
-        let node = || place.at();
+        let node = || context.at();
         let found = usize::try_from(id).ok().and_then(|index| Some((index, self.graph.params.get(index)?)));
         let Some((index, param)) = found else {
             return Err(GraphError::UnknownParam { node: node(), term, param: id });
@@ -350,12 +350,12 @@ impl<'a> Checker<'a> {
     }
 
     /// The results of a node lie in its output's range.
-    fn within(&self, place: Place<'_>, low: i64, high: i64) -> Result<(), GraphError> {
-        let (min, max) = (place.output.min, place.output.max);
+    fn within(&self, context: NodeContext<'_>, low: i64, high: i64) -> Result<(), GraphError> {
+        let (min, max) = (context.output.min, context.output.max);
         if low < min || high > max {
             return Err(GraphError::OutputRange {
-                node: place.at(),
-                tensor: at_tensor(place.node.output as usize, place.output),
+                node: context.at(),
+                tensor: at_tensor(context.node.output as usize, context.output),
                 low,
                 high,
                 min,

@@ -12,9 +12,10 @@ use zkml_core::ipa::{self, Bases};
 use zkml_core::msm::msm;
 use zkml_core::random::Random;
 use zkml_core::transcript::Transcript;
-use zkml_verifier::circuit::{Circuit, Source};
+use zkml_core::zip::equal;
+use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::Body;
-use zkml_verifier::protocol::{ClassRows, Reduced, run, weight_row_factors};
+use zkml_verifier::protocol::{ProtocolError, Reduced, Row, run};
 use zkml_verifier::{Shown, absorb_commitments};
 
 /// Blinds of rows that the proof does not bring.
@@ -55,8 +56,9 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
 
     let mut prover = Prover::new(witness, pads);
     let reduced = run(circuit, weight_bits, statement, &mut prover, transcript)?;
+    equal(reduced.ledger.wire.len(), prover.pads().len()).map_err(ProtocolError::from)?;
     let separation = reduced.separation;
-    let blind = combined_blind(circuit, &reduced, &blinds, secrets) + separation * pad_blind;
+    let blind = combined_blind(circuit, &reduced, &blinds, secrets)? + separation * pad_blind;
     let mut vector = prover.combined_row(&reduced.multipliers);
     vector.extend(prover.pads().iter().map(|pad| separation * pad));
     let mut bases = generators.columns;
@@ -73,27 +75,22 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
 }
 
 /// The blind of the combination of all committed rows.
-fn combined_blind(circuit: &Circuit, reduced: &Reduced, blinds: &[F], secrets: &Secrets) -> F {
-    let from_key = circuit.blocks.iter().any(|block| block.source == Source::Key);
+fn combined_blind(
+    circuit: &Circuit,
+    reduced: &Reduced,
+    blinds: &[F],
+    secrets: &Secrets,
+) -> Result<F, ProtocolError> {
     let mut total = F::default();
-    for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
-        match &class.rows {
-            ClassRows::Trace(factors) => {
-                let mut sum: F =
-                    circuit.rows.iter().zip(blinds).map(|(row, blind)| factors[*row] * blind).sum();
-                if from_key {
-                    sum += zkml_core::field::dot(factors, &secrets.weight_blinds);
-                }
-                total += *multiplier * sum;
+    for (row, factor) in reduced.rows(circuit, secrets.weight_blinds.len())? {
+        let blind = match row {
+            Row::Trace(at) => blinds.get(at),
+            Row::Weights(at) => secrets.weight_blinds.get(at),
+            Row::Chunk { tensor, chunk } => {
+                secrets.statement_blinds.get(tensor).and_then(|blinds| blinds.get(chunk))
             }
-            ClassRows::Chunk { tensor, chunk } => {
-                total += *multiplier * secrets.statement_blinds[*tensor][*chunk]
-            }
-            ClassRows::Packed(_) | ClassRows::Matrix { .. } => {}
-        }
+        };
+        total += factor * blind.ok_or(ProtocolError::NoAnswer)?;
     }
-    if !from_key {
-        total += zkml_core::field::dot(&weight_row_factors(circuit, reduced), &secrets.weight_blinds);
-    }
-    total
+    Ok(total)
 }

@@ -6,6 +6,7 @@ use zkml_core::transcript::Aborted;
 use zkml_engine::EngineError;
 use zkml_graph::codec::{CodecError, EncodeError};
 use zkml_verifier::circuit::CircuitError;
+use zkml_verifier::protocol::ProtocolError;
 use zkml_verifier::{FormatError, OpeningError};
 
 /// A key or proof that cannot be made.
@@ -41,4 +42,16 @@ pub enum ProveError {
     /// The live verifier has gone.
     #[error(transparent)]
     Aborted(#[from] Aborted),
+    /// The prover has no answer in the protocol: a defect of this program, never of an input.
+    #[error("no proof: {0}")]
+    Protocol(ProtocolError),
+}
+
+impl From<ProtocolError> for ProveError {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::Aborted(aborted) => Self::Aborted(aborted),
+            defect => Self::Protocol(defect),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use zkml_core::ipa::round_count;
 use zkml_graph::Graph;
 use zkml_verifier::circuit::Circuit;
-use zkml_verifier::proof::Body;
+use zkml_verifier::proof::{Body, HEADER_BYTES};
 use zkml_verifier::statement::chunk_count;
 
 /// The cost of a proof with committed input and output.
@@ -58,8 +58,7 @@ pub fn estimate(graph: &Graph, circuit: &Circuit) -> Estimate {
     let group_bytes = len * 64 * 12;
     let tables = leaf_bytes.max(master_bytes) + group_bytes + circuit.trace_used * 8 + 2 * weight_cells;
     Estimate {
-        // Header and digest, two flags, commitments.
-        proof_bytes: 8 + 32 + 2 + 32 * chunks + Body::size(circuit),
+        proof_bytes: HEADER_BYTES + 32 * chunks + Body::size(circuit),
         verifier_points: len + 2 + circuit.rows.len() + circuit.weights.rows + chunks + 2 * rounds + 2,
         // Pads, and every round's cross terms over what is left of the vectors.
         prover_full_points: circuit.hidden_count() + 2 * len,

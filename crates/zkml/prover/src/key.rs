@@ -45,8 +45,8 @@ impl Drop for ProverKey {
 /// Makes the keys of a model. `progress` is called with the name of each step.
 ///
 /// # Errors
-/// Where the graph is not valid or not provable, the weights do not fit it, or the system gives
-/// no randomness.
+/// Returns an error if the graph is invalid or cannot be proven, the weights do not fit it, or the
+/// system gives no randomness.
 pub fn keygen(graph: Graph, weights: Weights, progress: &mut dyn FnMut(&str)) -> Result<Keys, ProveError> {
     progress("checking the model");
     validate::validate(&graph)?;
@@ -63,7 +63,7 @@ pub fn keygen(graph: Graph, weights: Weights, progress: &mut dyn FnMut(&str)) ->
 /// [`keygen`] without the checks: tests use it to make keys that lie.
 ///
 /// # Errors
-/// Where the system gives no randomness.
+/// Returns an error if the system gives no randomness.
 #[doc(hidden)]
 pub fn keygen_unchecked(
     graph: Graph,
@@ -109,7 +109,7 @@ impl ProverKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// Where the bytes are no prover key of a valid, provable graph.
+    /// Returns an error if the bytes are not a prover key of a valid, provable graph.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProveError> {
         let mut reader = Reader::new(bytes, "prover key", MAGIC, VERSION)?;
         let digest = reader.array("verifying key digest")?;
@@ -123,7 +123,7 @@ impl ProverKey {
     /// The bytes: secret.
     ///
     /// # Errors
-    /// Never for a key from [`keygen`] or [`ProverKey::from_bytes`].
+    /// Returns no error for a key from [`keygen`] or [`ProverKey::from_bytes`].
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, ProveError> {
         let model = Zeroizing::new(codec::encode_model(&self.graph, &self.weights)?);
         let mut out = Zeroizing::new(Vec::with_capacity(model.len() + 128));

@@ -32,14 +32,14 @@ pub struct Proved {
     pub proof: Vec<u8>,
     /// The graph's outputs.
     pub outputs: Vec<Vec<i64>>,
-    /// Opens the statement's commitments; `None` where it has none.
+    /// Opens the statement's commitments; `None` if it has none.
     pub opening: Option<Opening>,
 }
 
 /// Proves an inference.
 ///
 /// # Errors
-/// Where an input is out of range or the system gives no randomness.
+/// Returns an error if an input is out of range, or the system gives no randomness.
 pub fn prove(key: &ProverKey, request: &Request<'_>) -> Result<Proved, ProveError> {
     prove_live(key, request, &mut HashTranscript::new(PROTOCOL))
 }
@@ -47,7 +47,7 @@ pub fn prove(key: &ProverKey, request: &Request<'_>) -> Result<Proved, ProveErro
 /// Proves an inference with challenges from a given transcript, fresh and of [`PROTOCOL`].
 ///
 /// # Errors
-/// As [`prove`], and where a live verifier has gone.
+/// Returns the errors of [`prove`], and an error if a live verifier has gone.
 pub fn prove_live<T: Transcript + ?Sized>(
     key: &ProverKey,
     request: &Request<'_>,
@@ -63,8 +63,8 @@ pub fn prove_live<T: Transcript + ?Sized>(
 /// [outputs](Opening::with_outputs) too, and the request commits to them, so is theirs.
 ///
 /// # Errors
-/// As [`prove_live`], and where the opening is not one of these inputs for this key, or of the
-/// outputs that follow from them.
+/// Returns the errors of [`prove_live`], and an error if the opening is not one of these inputs for
+/// this key, or of the outputs that follow from them.
 pub fn prove_opened<T: Transcript + ?Sized>(
     key: &ProverKey,
     request: &Request<'_>,
@@ -93,7 +93,7 @@ pub fn prove_opened<T: Transcript + ?Sized>(
 /// Proves a trace, true or not: tests use it to lie.
 ///
 /// # Errors
-/// Where the system gives no randomness or a live verifier has gone.
+/// Returns an error if the system gives no randomness, or a live verifier has gone.
 #[doc(hidden)]
 pub fn prove_trace<T: Transcript + ?Sized>(
     key: &ProverKey,

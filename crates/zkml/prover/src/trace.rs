@@ -11,7 +11,7 @@ pub struct Trace {
     pub cells: Vec<i64>,
     /// For each lookup and column, the values of the domain's elements, row-major.
     pub lookups: Vec<Vec<Vec<i64>>>,
-    /// For each lookup, the table entry of every element; `None` where there is none.
+    /// For each lookup, the table entry of every element; `None` if the table has no such entry.
     pub entries: Vec<Vec<Option<u32>>>,
     /// For each node, its accumulators.
     pub accumulators: Vec<Vec<i64>>,

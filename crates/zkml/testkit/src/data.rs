@@ -5,7 +5,6 @@ use std::path::Path;
 
 use zkml_compile::{Compiled, Options, Sample, compile};
 use zkml_float::Model;
-use zkml_graph::{Graph, Weights};
 use zkml_samples::{Ports, Samples};
 
 use crate::case::Case;
@@ -15,19 +14,14 @@ use crate::case::Case;
 /// # Errors
 /// Returns an error if a file is missing or does not compile.
 pub fn digits(name: &str) -> Result<Case, Box<dyn Error + Send + Sync>> {
-    let (graph, weights, mut samples) = digits_and_samples(name, 1)?;
-    Ok(Case { graph, weights, inputs: samples.remove(0) })
+    Ok(digits_and_samples(name, 1)?.remove(0))
 }
 
-/// The same, with its first `count` samples as integers: for each, a vector for each input.
+/// The same, once for each of its first `count` samples.
 ///
 /// # Errors
 /// Returns an error if a file is missing or does not compile.
-#[expect(clippy::type_complexity, reason = "two parts of a model and integers by sample and input")]
-pub fn digits_and_samples(
-    name: &str,
-    count: usize,
-) -> Result<(Graph, Weights, Vec<Vec<Vec<i64>>>), Box<dyn Error + Send + Sync>> {
+pub fn digits_and_samples(name: &str, count: usize) -> Result<Vec<Case>, Box<dyn Error + Send + Sync>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data");
     let model = Model::read(&std::fs::read(folder.join(format!("{name}.onnx")))?)?;
     let data = Samples::from_bytes(name, &std::fs::read(folder.join(format!("{name}_io.npz")))?)?;
@@ -37,6 +31,9 @@ pub fn digits_and_samples(
     let Compiled { graph, weights, .. } =
         compile(&model, &calibration, &Options::default(), &mut |_, _, _| ())?;
     let ports = Ports::inputs(&graph);
-    let samples = (0..count).map(|index| ports.sample(&data, index)).collect::<Result<_, _>>()?;
-    Ok((graph, weights, samples))
+    let cases = (0..count).map(|index| {
+        let inputs = ports.sample(&data, index)?;
+        Ok(Case { graph: graph.clone(), weights: weights.clone(), inputs })
+    });
+    cases.collect()
 }

@@ -8,7 +8,7 @@
 //! products that take as long in wasm. The end-to-end tests compare the counts with what a wasm
 //! engine executes, for honest models and for hostile ones.
 
-use crate::circuit::{Block, BlockId, Circuit, Expr, Place, Quad, QuadShape, Sum, TableKind};
+use crate::circuit::{Block, BlockId, Circuit, Expr, Quad, QuadShape, Slot, Sum, TableKind};
 use crate::key::VerifierKey;
 use crate::proof::{Body, HEADER_BYTES};
 use crate::statement::{chunk_count, tensors, value_bytes};
@@ -33,6 +33,22 @@ pub struct Cost {
     pub key_bytes: u64,
     /// Bytes of memory beside key and proof.
     pub memory_bytes: u64,
+}
+
+/// The cost as the chain counts it: a claim that comes with a key.
+#[cfg(feature = "claim")]
+impl TryFrom<Cost> for cyborg_primitives::verification::Cost {
+    type Error = core::num::TryFromIntError;
+
+    fn try_from(cost: Cost) -> Result<Self, Self::Error> {
+        Ok(Self {
+            field_products: cost.field_products,
+            own_points: cost.own_points.try_into()?,
+            generators: cost.generators.try_into()?,
+            key_bytes: cost.key_bytes.try_into()?,
+            proof_bytes: cost.proof_bytes.try_into()?,
+        })
+    }
 }
 
 /// What running and proving a model takes, from its key alone.
@@ -91,7 +107,7 @@ impl Count {
 #[derive(Default)]
 struct Walk<'a> {
     blocks: &'a [Block],
-    places: &'a [Place],
+    slots: &'a [Slot],
     shapes: &'a [(usize, usize)],
     trace_log: u64,
     products: Count,
@@ -178,7 +194,7 @@ impl Circuit {
         let rounds = round_count(self.columns() + self.hidden_count()) as u64;
         let mut walk = Walk {
             blocks: &self.blocks,
-            places: &self.weights.places,
+            slots: &self.weights.slots,
             shapes: &self.weights.shapes,
             trace_log: self.trace_log as u64,
             tabled: vec![false; self.blocks.len()],
@@ -266,8 +282,8 @@ impl Circuit {
         let packed = self.weights.packed_cells as u64;
         walk.products.add(2 * packed + 2 * self.weights.rows as u64);
         walk.kept.add(2 * packed);
-        for (place, (outer, inner)) in self.weights.places.iter().zip(&self.weights.shapes) {
-            if let Place::Rows { chunks, .. } = place {
+        for (place, (outer, inner)) in self.weights.slots.iter().zip(&self.weights.shapes) {
+            if let Slot::Rows { chunks, .. } = place {
                 walk.products.add(2 * *inner as u64 + (*outer * *chunks) as u64 + TERM);
                 walk.kept.add(2 * *inner as u64 + (*outer * (*chunks + 1)) as u64);
             }
@@ -423,14 +439,14 @@ impl Walk<'_> {
     /// Coefficients added to the weights.
     fn weights(&mut self, param: u32) {
         let (Some(place), Some((outer, inner))) =
-            (self.places.get(param as usize), self.shapes.get(param as usize))
+            (self.slots.get(param as usize), self.shapes.get(param as usize))
         else {
             return;
         };
         let (outer, inner) = (*outer as u64, *inner as u64);
         match place {
-            Place::Packed { .. } => self.products.add(outer.saturating_mul(inner)),
-            Place::Rows { .. } => self.products.add(outer.saturating_add(inner)),
+            Slot::Packed { .. } => self.products.add(outer.saturating_mul(inner)),
+            Slot::Rows { .. } => self.products.add(outer.saturating_add(inner)),
         }
     }
 

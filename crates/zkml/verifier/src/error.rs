@@ -4,9 +4,10 @@ use crate::circuit::CircuitError;
 use alloc::string::String;
 use thiserror::Error;
 use zkml_core::transcript::Aborted;
+use zkml_core::zip::Unequal;
 use zkml_graph::codec::CodecError;
 
-/// Bytes that are no key, opening or proof of this version.
+/// Bytes that are not a key, opening or proof of this version.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum FormatError {
     /// The first bytes are not those of this kind of file.
@@ -173,6 +174,33 @@ pub enum VerifyError {
     /// The live verifier has gone.
     #[error(transparent)]
     Aborted(#[from] Aborted),
+    /// Proof, statement or key have another shape than the circuit.
+    #[error(transparent)]
+    Shape(ProtocolError),
+}
+
+/// Why a run of the protocol ends early.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// The live verifier has gone.
+    #[error(transparent)]
+    Aborted(#[from] Aborted),
+    /// A party is asked for what it does not have: a stage that it is not in, a scalar that the
+    /// proof does not bring, a pad that was not committed.
+    #[error("a message of the protocol has no answer")]
+    NoAnswer,
+    /// Lists that belong together have different lengths.
+    #[error(transparent)]
+    Unequal(#[from] Unequal),
+}
+
+impl From<ProtocolError> for VerifyError {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::Aborted(aborted) => Self::Aborted(aborted),
+            shape => Self::Shape(shape),
+        }
+    }
 }
 
 impl VerifyError {

@@ -6,7 +6,7 @@
 //! that a verifier evaluates the multilinear extension of `K` in time that grows with the sum of
 //! the extents, not their product ([`Kernel::Reshape`] excepted).
 
-use crate::circuit::{Axis, Block, BlockId, Circuit, Factor, Place, QuadShape, Sum, WeightLayout};
+use crate::circuit::{Axis, Block, BlockId, Circuit, Factor, QuadShape, Slot, Sum, WeightLayout};
 use alloc::vec;
 use alloc::vec::Vec;
 use ark_ff::{Field, Zero};
@@ -293,8 +293,8 @@ impl WeightCoefficients {
     }
 
     fn add(&mut self, layout: &WeightLayout, param: usize, rows: Vec<F>, values: Vec<F>) {
-        match layout.places[param] {
-            Place::Packed { cell } => {
+        match layout.slots[param] {
+            Slot::Packed { cell } => {
                 let mut cells = self.packed[cell..].iter_mut();
                 for row in &rows {
                     for (value, cell) in values.iter().zip(&mut cells) {
@@ -302,7 +302,7 @@ impl WeightCoefficients {
                     }
                 }
             }
-            Place::Rows { .. } => self.matrices.push((param, rows, values)),
+            Slot::Rows { .. } => self.matrices.push((param, rows, values)),
         }
     }
 }

@@ -1,8 +1,17 @@
 //! The verifying key: the public graph, commitments to the weights, and a proof that the
 //! committed weights are what the graph says they are.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::circuit::Circuit;
-use crate::error::{FormatError, VerifyError};
+use crate::equation::GroupEquation;
+use crate::error::{FormatError, ProtocolError, VerifyError};
 use crate::proof::Body;
 use crate::reduce::{key_transcript, reduce};
 use crate::wire::{Reader, header, put_run};
@@ -10,6 +19,7 @@ use alloc::vec::Vec;
 use zkml_core::Affine;
 use zkml_core::group::to_raw;
 use zkml_core::msm::{Msm, Native};
+use zkml_core::transcript::Transcript;
 use zkml_graph::{Graph, codec};
 
 const MAGIC: &[u8; 6] = b"CYBvky";
@@ -54,7 +64,7 @@ impl VerifierKey {
     /// Reads a key and checks everything but its own proof.
     ///
     /// # Errors
-    /// Where the bytes are no key of a valid, provable graph.
+    /// Returns an error if the bytes are not a key of a valid, provable graph.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "verifying key", MAGIC, VERSION)?;
         let graph_bytes = reader.run("graph")?;
@@ -82,11 +92,11 @@ impl VerifierKey {
         out
     }
 
-    /// Verifies the key's proof about itself: that whoever made it knows weights behind the
+    /// Verifies the key's proof about itself: that its maker knows weights behind the
     /// commitments, all within their width, with zero padding.
     ///
     /// # Errors
-    /// [`VerifyError::Equation`] where it is false.
+    /// Returns [`VerifyError::Equation`] if the proof is false.
     pub fn check(&self) -> Result<(), VerifyError> {
         self.check_with(&Native)
     }
@@ -94,13 +104,23 @@ impl VerifierKey {
     /// [`check`](Self::check) by a given multi-scalar multiplication.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
+    /// Returns the errors of [`check`](Self::check).
     pub fn check_with(&self, msm: &impl Msm) -> Result<(), VerifyError> {
-        let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
-        let mut transcript = key_transcript(&self.digest);
-        let equation =
-            reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, &mut transcript)?;
+        let equation = self.equation(&mut key_transcript(&self.digest))?;
         if equation.holds(msm) { Ok(()) } else { Err(VerifyError::Equation) }
+    }
+
+    /// The group equation of the key's proof about itself, with challenges from a given transcript,
+    /// fresh and of [`key_transcript`].
+    ///
+    /// # Errors
+    /// Returns an error if the transcript's source is gone, or if the proof is not of this key's shape.
+    pub fn equation<T: Transcript + ?Sized>(
+        &self,
+        transcript: &mut T,
+    ) -> Result<GroupEquation, ProtocolError> {
+        let circuit = Circuit::for_key(&self.circuit, self.graph.weight_bits);
+        reduce(&circuit, self.graph.weight_bits, &[], &self.proof, &self.rows, transcript)
     }
 
     /// Number of its bytes.

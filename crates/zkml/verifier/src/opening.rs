@@ -5,10 +5,18 @@
 //! [digest](Opening::input_digest) by which the input is named is known before, and the owner sends
 //! the opening to the prover. Nothing here needs an operating system: whoever makes an opening brings
 //! 32 bytes of randomness.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::circuit::IO_CHUNK;
 use crate::error::{FormatError, OpeningError};
-use crate::statement::{Shown, Statement, chunk_count, part_digest, tensors};
+use crate::statement::{Shown, Statement, chunk_count, part_digest, tensor, tensors};
 use crate::wire::{Reader, header, put_scalars};
 use alloc::vec::Vec;
 use zeroize::{Zeroize, Zeroizing};
@@ -28,7 +36,7 @@ pub type OpenedTensor<'a> = (&'a [i64], &'a [F]);
 pub struct Opening {
     /// Digest of the verifying key.
     pub key: [u8; 32],
-    /// For each tensor of the statement, or for each graph input alone, values and blinds where it
+    /// For each tensor of the statement, or for each graph input alone, values and blinds if it
     /// is committed.
     pub tensors: Vec<Option<(Vec<i64>, Vec<F>)>>,
 }
@@ -36,6 +44,7 @@ pub struct Opening {
 impl Opening {
     /// The bytes: secret.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a graph's tensors and their cells are below 2^32")]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(header(MAGIC, VERSION));
         out.extend(self.key);
@@ -55,7 +64,7 @@ impl Opening {
     /// Reads an opening.
     ///
     /// # Errors
-    /// Where the bytes are no opening.
+    /// Returns an error if the bytes are not an opening.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "opening", MAGIC, VERSION)?;
         let key = reader.array("key digest")?;
@@ -67,10 +76,8 @@ impl Opening {
                 tensors.push(None);
                 continue;
             }
-            let words = reader.take("values", len.saturating_mul(8))?.chunks_exact(8);
-            let values =
-                words.map(|word| word.iter().rev().fold(0i64, |value, byte| value << 8 | i64::from(*byte)));
-            let values = values.collect();
+            let (words, _) = reader.take("values", len.saturating_mul(8))?.as_chunks();
+            let values = words.iter().map(|word| i64::from_le_bytes(*word)).collect();
             tensors.push(Some((values, reader.scalars("blind", chunk_count(len))?)));
         }
         reader.finish()?;
@@ -83,7 +90,7 @@ impl Opening {
     pub fn opens(&self, graph: &Graph, statement: &Statement) -> bool {
         let lens = tensors(graph).map(|tensor| len(&tensor.shape));
         self.tensors.len() == statement.tensors.len()
-            && self.tensors.len() == graph.inputs.len() + graph.outputs.len()
+            && self.tensors.len() == tensors(graph).count()
             && self.tensors.iter().zip(&statement.tensors).zip(lens).all(|((tensor, shown), len)| {
                 match (tensor, shown) {
                     (None, Shown::Public(_)) => true,
@@ -126,7 +133,7 @@ impl Opening {
     /// blinds: [`Statement::digests`], before there is a proof.
     ///
     /// # Errors
-    /// Where this does not open all inputs of the graph.
+    /// Returns an error if this does not open all inputs of the graph.
     pub fn input_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
         let shown: Vec<Shown> = self
             .input_parts(graph)?
@@ -168,9 +175,9 @@ impl Opening {
     /// blinds.
     ///
     /// # Errors
-    /// Where this does not open all inputs and outputs of the graph.
+    /// Returns an error if this does not open all inputs and outputs of the graph.
     pub fn output_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
-        let expected = graph.inputs.len() + graph.outputs.len();
+        let expected = tensors(graph).count();
         let parts = self.tensors.get(graph.inputs.len()..).unwrap_or_default();
         if self.tensors.len() != expected {
             return Err(OpeningError::Count { expected, got: self.tensors.len() });
@@ -185,7 +192,7 @@ impl Opening {
     /// Values and blinds of every graph input, with lengths checked.
     fn input_parts(&self, graph: &Graph) -> Result<Vec<OpenedTensor<'_>>, OpeningError> {
         let count = graph.inputs.len();
-        if self.tensors.len() != count && self.tensors.len() != count + graph.outputs.len() {
+        if self.tensors.len() != count && self.tensors.len() != tensors(graph).count() {
             return Err(OpeningError::Count { expected: count, got: self.tensors.len() });
         }
         parts_of(graph, &graph.inputs, &self.tensors)
@@ -271,7 +278,7 @@ fn check_count(expected: usize, got: usize) -> Result<(), OpeningError> {
 }
 
 fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), OpeningError> {
-    let tensor = &graph.tensors[id as usize];
+    let tensor = tensor(graph, id);
     let expected = len(&tensor.shape);
     if got == expected {
         return Ok(());
@@ -282,7 +289,7 @@ fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), OpeningEr
 /// The digest of the inputs' part of every statement that shows these inputs in public.
 ///
 /// # Errors
-/// Where the inputs have other lengths than the graph's.
+/// Returns an error if the number or the lengths of the inputs are not the graph's.
 pub fn public_input_digest(graph: &Graph, inputs: &[Vec<i64>]) -> Result<[u8; 32], OpeningError> {
     check_count(graph.inputs.len(), inputs.len())?;
     for (id, values) in graph.inputs.iter().zip(inputs) {

@@ -1,5 +1,13 @@
 //! A proof as bytes. Every length follows from the key and the statement's flags; the bytes hold
 //! no count at all, so that there is none to lie about.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::circuit::Circuit;
 use crate::error::FormatError;
@@ -14,7 +22,7 @@ const MAGIC: &[u8; 6] = b"CYBprf";
 const VERSION: u16 = 1;
 
 /// Bytes before the statement's tensors: magic, version, key digest, two visibilities.
-pub(crate) const HEADER_BYTES: usize = 6 + 2 + 32 + 2;
+pub const HEADER_BYTES: usize = 6 + 2 + 32 + 2;
 
 /// A proof of an inference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +50,6 @@ pub struct Body {
     pub inner: InnerProductProof,
 }
 
-/// Hidden scalars that are their own negated pads and take no byte.
-pub const PRIVATE_SCALARS: usize = 2;
-
 impl Body {
     /// Appends the bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -62,36 +67,41 @@ impl Body {
     /// Reads the bytes of a proof for a circuit.
     ///
     /// # Errors
-    /// Where they are not.
+    /// Returns an error if the bytes are not those of a proof for this circuit.
+    #[expect(clippy::arithmetic_side_effects, reason = "twice the rounds of an argument: below 100")]
     pub fn read(circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let rows = reader.points("trace commitment", circuit.rows.len())?;
-        let pads = one(reader.points("pad commitment", 1)?, "pad commitment")?;
-        let hidden = reader.scalars("hidden scalar", circuit.hidden_count() - PRIVATE_SCALARS)?;
-        let revealed = reader.scalars("revealed factor", 2)?;
-        let count = round_count(circuit.columns() + circuit.hidden_count());
-        let rounds = reader.points("inner product round", 2 * count)?;
-        let last = one(reader.points("inner product commitment", 1)?, "inner product commitment")?;
-        let responses = reader.scalars("inner product response", 2)?;
+        let [pads] = fixed(reader.points("pad commitment", 1)?, "pad commitment")?;
+        let hidden = reader.scalars("hidden scalar", circuit.messages.answered)?;
+        let revealed = fixed(reader.scalars("revealed factor", 2)?, "revealed factor")?;
+        let rounds = reader.points("inner product round", 2 * argument_rounds(circuit))?;
+        let (rounds, _) = rounds.as_chunks();
+        let [last] = fixed(reader.points("inner product commitment", 1)?, "inner product commitment")?;
+        let [scalar, blind] = fixed(reader.scalars("inner product response", 2)?, "inner product response")?;
         Ok(Self {
             rows,
             pads,
             hidden,
-            revealed: [revealed[0], revealed[1]],
+            revealed,
             inner: InnerProductProof {
-                rounds: rounds.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(),
+                rounds: rounds.iter().map(|[left, right]| (*left, *right)).collect(),
                 last,
-                scalar: responses[0],
-                blind: responses[1],
+                scalar,
+                blind,
             },
         })
     }
 
     /// Number of bytes of a proof's body for a circuit.
     #[must_use]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a circuit's rows and scalars are bounded by its limits"
+    )]
     pub fn size(circuit: &Circuit) -> usize {
-        let rounds = round_count(circuit.columns() + circuit.hidden_count());
+        let rounds = argument_rounds(circuit);
         let points = circuit.rows.len() + 1 + 2 * rounds + 1;
-        let scalars = circuit.hidden_count() - PRIVATE_SCALARS + 2 + 2;
+        let scalars = circuit.messages.answered + 2 + 2;
         32 * (points + scalars)
     }
 }
@@ -110,7 +120,7 @@ impl Proof {
     /// Reads the bytes of a proof for a key's graph and circuit.
     ///
     /// # Errors
-    /// Where they are not; the digest is left to the caller.
+    /// Returns an error if the bytes are not those of a proof. The digest is left to the caller.
     pub fn from_bytes(graph: &Graph, circuit: &Circuit, bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
         let key = reader.array("key digest")?;
@@ -123,7 +133,7 @@ impl Proof {
     /// The key digest that proof bytes name, without anything else.
     ///
     /// # Errors
-    /// Where the bytes are no proof.
+    /// Returns an error if the bytes do not begin as a proof does.
     pub fn key_of(bytes: &[u8]) -> Result<[u8; 32], FormatError> {
         Reader::new(bytes, "proof", MAGIC, VERSION)?.array("key digest")
     }
@@ -131,7 +141,7 @@ impl Proof {
     /// The visibilities of inputs and of outputs that proof bytes state, without anything else.
     ///
     /// # Errors
-    /// Where the bytes are no proof.
+    /// Returns an error if the bytes do not begin as a proof does.
     pub fn visibility_of(bytes: &[u8]) -> Result<[Visibility; 2], FormatError> {
         let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
         reader.take("key digest", 32)?;
@@ -139,6 +149,15 @@ impl Proof {
     }
 }
 
-fn one(points: Vec<Affine>, field: &'static str) -> Result<Affine, FormatError> {
-    points.first().copied().ok_or(FormatError::Truncated { field, needed: 32, left: 0 })
+/// Rounds of the inner-product argument of a proof for a circuit.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "columns and hidden scalars are bounded by the generators"
+)]
+fn argument_rounds(circuit: &Circuit) -> usize {
+    round_count(circuit.columns() + circuit.hidden_count())
+}
+
+fn fixed<T, const N: usize>(items: Vec<T>, field: &'static str) -> Result<[T; N], FormatError> {
+    items.try_into().map_err(|items: Vec<T>| FormatError::Count { field, expected: N, got: items.len() })
 }

@@ -1,14 +1,23 @@
 //! From the body of a proof, or of a key's proof about itself, to one group equation.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
-use crate::circuit::{Circuit, Source};
+use crate::circuit::Circuit;
 use crate::equation::GroupEquation;
 use crate::proof::Body;
-use crate::protocol::{ClassRows, Party, Stage, run, weight_row_factors};
+use crate::protocol::{Party, ProtocolError, Row, Stage, run};
 use crate::statement::Shown;
 use alloc::vec::Vec;
 use ark_ff::Zero;
 use zkml_core::group::compress;
-use zkml_core::transcript::{Aborted, HashTranscript, Transcript};
+use zkml_core::transcript::{HashTranscript, Transcript};
+use zkml_core::zip::{equal, zip_eq};
 use zkml_core::{Affine, F, ipa, labels};
 
 const KEY_PROTOCOL: &str = "cyborg key proof v1";
@@ -38,20 +47,24 @@ struct Bytes<'a> {
 impl Party for Bytes<'_> {
     fn begin(&mut self, _: Stage<'_>) {}
 
-    fn answer(&mut self, _: Option<&F>, out: &mut [F]) {
-        for (out, scalar) in out.iter_mut().zip(&mut self.hidden) {
-            *out = *scalar;
+    fn answer(&mut self, _: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
+        for out in out {
+            *out = *self.hidden.next().ok_or(ProtocolError::NoAnswer)?;
         }
+        Ok(())
     }
 
-    fn private(&mut self) {}
+    fn private(&mut self) -> Result<(), ProtocolError> {
+        Ok(())
+    }
 
-    fn reveal(&mut self, _: &F) -> [F; 2] {
-        self.revealed
+    fn reveal(&mut self, _: &F) -> Result<[F; 2], ProtocolError> {
+        Ok(self.revealed)
     }
 }
 
 /// From a proof's body to its group equation; the transcript has absorbed the statement.
+#[expect(clippy::arithmetic_side_effects, reason = "products in the scalar field")]
 pub(crate) fn reduce<T: Transcript + ?Sized>(
     circuit: &Circuit,
     weight_bits: u8,
@@ -59,50 +72,34 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
     body: &Body,
     weight_rows: &[Affine],
     transcript: &mut T,
-) -> Result<GroupEquation, Aborted> {
+) -> Result<GroupEquation, ProtocolError> {
     absorb_commitments(&body.rows, &body.pads, transcript);
     let mut party = Bytes { hidden: body.hidden.iter(), revealed: body.revealed };
     let reduced = run(circuit, weight_bits, statement, &mut party, transcript)?;
+    equal(body.rows.len(), circuit.rows.len())?;
+    equal(party.hidden.len(), 0)?;
     let argument = ipa::verify(transcript, &reduced.coefficients, reduced.value, &body.inner)?;
-    let mut others = Vec::new();
-    let mut add = |point: &Affine, scalar: F| {
-        if !scalar.is_zero() {
-            others.push((*point, scalar));
-        }
-    };
     let scale = argument.commitment;
-    let from_key = circuit.blocks.iter().any(|block| block.source == Source::Key);
-    for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
-        match &class.rows {
-            ClassRows::Trace(factors) => {
-                for (point, row) in body.rows.iter().zip(&circuit.rows) {
-                    add(point, scale * multiplier * factors[*row]);
-                }
-                if from_key {
-                    for (point, factor) in weight_rows.iter().zip(factors) {
-                        add(point, scale * multiplier * factor);
-                    }
-                }
-            }
-            ClassRows::Chunk { tensor, chunk } => {
-                if let Some(Shown::Committed(points)) = statement.get(*tensor) {
-                    add(&points[*chunk], scale * multiplier);
-                }
-            }
-            ClassRows::Packed(_) | ClassRows::Matrix { .. } => {}
+    let mut others = Vec::new();
+    for (row, factor) in reduced.rows(circuit, weight_rows.len())? {
+        let point = match row {
+            Row::Trace(at) => body.rows.get(at),
+            Row::Weights(at) => weight_rows.get(at),
+            Row::Chunk { tensor, chunk } => match statement.get(tensor) {
+                Some(Shown::Committed(points)) => points.get(chunk),
+                Some(Shown::Public(_)) | None => None,
+            },
+        };
+        let point = point.ok_or(ProtocolError::NoAnswer)?;
+        if !factor.is_zero() {
+            others.push((*point, scale * factor));
         }
     }
-    if !from_key {
-        for (point, factor) in weight_rows.iter().zip(weight_row_factors(circuit, &reduced)) {
-            add(point, scale * factor);
-        }
+    others.push((body.pads, scale * reduced.separation));
+    for ((left, right), (x, y)) in zip_eq(&body.inner.rounds, &argument.rounds)? {
+        others.extend([(*left, *x), (*right, *y)]);
     }
-    add(&body.pads, scale * reduced.separation);
-    for ((left, right), (x, y)) in body.inner.rounds.iter().zip(&argument.rounds) {
-        add(left, *x);
-        add(right, *y);
-    }
-    add(&body.inner.last, argument.last);
+    others.push((body.inner.last, argument.last));
     let (columns, pads) = argument.generators.split_at(circuit.columns().min(argument.generators.len()));
     Ok(GroupEquation {
         columns: columns.to_vec(),

@@ -67,8 +67,7 @@ mod tests {
     use super::*;
     use zkml_graph::{Graph, Op, Source, Stage, Tensor, Term};
 
-    #[test]
-    fn small_circuits_exceed_the_requirement() -> Result<(), crate::circuit::CircuitError> {
+    fn copy() -> Result<Circuit, crate::circuit::CircuitError> {
         let tensor =
             |name: &str| Tensor { name: name.into(), shape: alloc::vec![4], min: 0, max: 9, scale: 0 };
         let term = Term { region: alloc::vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
@@ -82,11 +81,31 @@ mod tests {
             inputs: alloc::vec![0],
             outputs: alloc::vec![1],
         };
-        let circuit = Circuit::new(&graph)?;
+        Circuit::new(&graph)
+    }
+
+    #[test]
+    fn small_circuits_exceed_the_requirement() -> Result<(), crate::circuit::CircuitError> {
+        let circuit = copy()?;
         assert!(bits(&circuit) >= 100);
         // The short challenges dominate: 2^-128 times three a round.
         let rounds = round_count(circuit.columns() + circuit.hidden_count()) as u32;
         assert_eq!(bits(&circuit), 128 - (3 * rounds).next_power_of_two().trailing_zeros());
+        Ok(())
+    }
+
+    /// The protocol counts what `docs/protocol.md` lists, stage by stage.
+    #[test]
+    fn every_message_is_counted() -> Result<(), crate::circuit::CircuitError> {
+        let model = copy()?;
+        for circuit in [&model, &Circuit::for_key(&model, 8)] {
+            let tree = 8 + (1..circuit.leaf_log).map(|layer| 2 * layer + 6).sum::<usize>();
+            let (master, columns) = (1 + 2 * circuit.trace_log + 3, 2 * circuit.columns_log);
+            let products = 1 + 2 * circuit.product_log();
+            assert_eq!(circuit.messages.answered, tree + master + columns + products);
+            assert_eq!(circuit.messages.private, 2);
+            assert_eq!(circuit.messages.products, 4 + 2 * (circuit.leaf_log - 1) + 1 + 1);
+        }
         Ok(())
     }
 }

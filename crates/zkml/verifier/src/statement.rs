@@ -4,6 +4,14 @@
 //! The **canonical commitment** of an input or output is to its raw integers, row-major, in
 //! chunks of [`IO_CHUNK`] elements on the first column generators, each with a fresh blind. It
 //! does not depend on the model, so that the output of one shard is the input of the next.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::circuit::{Circuit, IO_CHUNK};
 use crate::error::FormatError;
@@ -33,6 +41,9 @@ pub enum Shown {
     /// Commitments to the chunks.
     Committed(Vec<Affine>),
 }
+
+/// One list of values for each input, or for each output, if all of them are public.
+pub type PublicValues = Option<Vec<Vec<i64>>>;
 
 /// The statement of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +94,7 @@ impl Shown {
             Self::Public(values) => {
                 let width = value_bytes(tensor);
                 for value in values {
-                    out.extend(&value.wrapping_sub(tensor.min).to_le_bytes()[..width]);
+                    out.extend(value.wrapping_sub(tensor.min).to_le_bytes().iter().take(width));
                 }
             }
             Self::Committed(points) => put_points(out, points),
@@ -97,6 +108,7 @@ impl Shown {
 ///
 /// The digest of a committed output is that of the input of the next graph that opens the same
 /// commitments. Public values are encoded by the tensor's range and say nothing without the graph.
+/// The caller shows every tensor that it names.
 #[must_use]
 pub fn part_digest(graph: &Graph, ids: &[TensorId], shown: &[Shown]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key(DIGEST_DOMAIN);
@@ -104,9 +116,9 @@ pub fn part_digest(graph: &Graph, ids: &[TensorId], shown: &[Shown]) -> [u8; 32]
         hasher.update(&[first.visibility().byte()]);
     }
     let mut bytes = Vec::new();
-    for (id, shown) in ids.iter().zip(shown) {
+    for (tensor, shown) in ids.iter().map(|id| tensor(graph, *id)).zip(shown) {
         bytes.clear();
-        shown.write(&graph.tensors[*id as usize], &mut bytes);
+        shown.write(tensor, &mut bytes);
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(&bytes);
     }
@@ -136,7 +148,7 @@ impl Statement {
 
     /// The values of all inputs and of all outputs, each if they are public.
     #[must_use]
-    pub fn public(&self, graph: &Graph) -> (Option<Vec<Vec<i64>>>, Option<Vec<Vec<i64>>>) {
+    pub fn public(&self, graph: &Graph) -> (PublicValues, PublicValues) {
         let values = |tensors: &[Shown]| {
             let values = tensors.iter().map(|shown| match shown {
                 Shown::Public(values) => Some(values.clone()),
@@ -158,7 +170,7 @@ impl Statement {
     /// Reads a statement about a graph; public values are checked against their ranges.
     ///
     /// # Errors
-    /// Where the bytes are no statement about this graph.
+    /// Returns an error if the bytes are not a statement about this graph.
     pub fn read(graph: &Graph, circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let [input, output] = Visibility::read(reader)?;
         let lens = circuit.statement_lens();
@@ -193,12 +205,22 @@ impl Statement {
 
 /// The tensors of a statement: graph inputs, then outputs.
 pub fn tensors(graph: &Graph) -> impl Iterator<Item = &Tensor> {
-    graph.inputs.iter().chain(&graph.outputs).map(|id| &graph.tensors[*id as usize])
+    graph.inputs.iter().chain(&graph.outputs).map(|id| tensor(graph, *id))
+}
+
+#[expect(clippy::indexing_slicing, reason = "a graph that was validated names its own tensors")]
+pub(crate) fn tensor(graph: &Graph, id: TensorId) -> &Tensor {
+    &graph.tensors[id as usize]
 }
 
 pub(crate) fn value_bytes(tensor: &Tensor) -> usize {
-    let span = tensor.max.wrapping_sub(tensor.min) as u64;
-    (64 - span.leading_zeros() as usize).div_ceil(8).max(1)
+    let bits = u64::BITS.saturating_sub(span(tensor).leading_zeros());
+    bits.div_ceil(8).max(1) as usize
+}
+
+/// Greatest distance of a value from its tensor's minimum.
+fn span(tensor: &Tensor) -> u64 {
+    tensor.max.wrapping_sub(tensor.min).cast_unsigned()
 }
 
 fn read_values(tensor: &Tensor, len: usize, reader: &mut Reader<'_>) -> Result<Vec<i64>, FormatError> {
@@ -206,9 +228,9 @@ fn read_values(tensor: &Tensor, len: usize, reader: &mut Reader<'_>) -> Result<V
     let bytes = reader.take("public values", len.saturating_mul(width))?;
     let read = |(index, chunk): (usize, &[u8])| {
         let mut word = [0; 8];
-        word[..width].copy_from_slice(chunk);
+        word.iter_mut().zip(chunk).for_each(|(byte, read)| *byte = *read);
         let value = tensor.min.wrapping_add(i64::from_le_bytes(word));
-        let fits = u64::from_le_bytes(word) <= tensor.max.wrapping_sub(tensor.min) as u64;
+        let fits = u64::from_le_bytes(word) <= span(tensor);
         let (min, max) = (tensor.min, tensor.max);
         fits.then_some(value).ok_or_else(|| FormatError::PublicValue {
             tensor: tensor.name.clone(),

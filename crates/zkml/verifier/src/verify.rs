@@ -1,14 +1,23 @@
 //! Verification: a proof's bytes to one group equation, and the equation checked.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::equation::GroupEquation;
 use crate::error::{VerifyError, hex};
 use crate::key::VerifierKey;
 use crate::proof::Proof;
+use crate::protocol::ProtocolError;
 use crate::reduce::reduce;
 use crate::statement::Statement;
 use alloc::vec::Vec;
 use zkml_core::msm::{Msm, Native};
-use zkml_core::transcript::{Aborted, HashTranscript, Transcript};
+use zkml_core::transcript::{HashTranscript, Transcript};
 
 /// Name and version of the protocol, first in every transcript.
 pub const PROTOCOL: &str = "cyborg inference proof v1";
@@ -16,7 +25,7 @@ pub const PROTOCOL: &str = "cyborg inference proof v1";
 /// Verifies a proof, from its bytes, for a key and a context.
 ///
 /// # Errors
-/// Where the bytes are no proof for this key, or the proof is false.
+/// Returns an error if the bytes are not a proof for this key, or the proof is false.
 pub fn verify(key: &VerifierKey, proof: &[u8], context: &[u8]) -> Result<Statement, VerifyError> {
     verify_live(key, proof, context, &mut HashTranscript::new(PROTOCOL))
 }
@@ -24,7 +33,7 @@ pub fn verify(key: &VerifierKey, proof: &[u8], context: &[u8]) -> Result<Stateme
 /// Verifies a proof whose challenges come from a given transcript, fresh and of [`PROTOCOL`].
 ///
 /// # Errors
-/// As [`verify`], and [`VerifyError::Aborted`] where the transcript's source is gone.
+/// Returns the errors of [`verify`], and [`VerifyError::Aborted`] if the transcript's source is gone.
 pub fn verify_live<T: Transcript + ?Sized>(
     key: &VerifierKey,
     proof: &[u8],
@@ -40,6 +49,7 @@ pub fn verify_live<T: Transcript + ?Sized>(
 /// the random factors come from a hash of all of them. Where the sum fails, each proof is
 /// checked alone, so that the false ones are named.
 #[must_use]
+#[expect(clippy::indexing_slicing, reason = "an equation's number is that of a result pushed before")]
 pub fn verify_all(
     proofs: &[(&VerifierKey, &[u8], &[u8])],
     msm: &impl Msm,
@@ -94,13 +104,13 @@ fn decode(key: &VerifierKey, bytes: &[u8]) -> Result<Proof, VerifyError> {
 /// The group equation of a decoded proof.
 ///
 /// # Errors
-/// [`Aborted`] where a live verifier has gone.
+/// Returns an error if a live verifier has gone, or the proof has another shape than the key's.
 pub fn equation<T: Transcript + ?Sized>(
     key: &VerifierKey,
     proof: &Proof,
     context: &[u8],
     transcript: &mut T,
-) -> Result<GroupEquation, Aborted> {
+) -> Result<GroupEquation, ProtocolError> {
     proof.statement.absorb(key.graph(), &key.digest(), context, transcript);
     let tensors = &proof.statement.tensors;
     reduce(key.circuit(), key.graph().weight_bits, tensors, &proof.body, key.rows(), transcript)

@@ -1,4 +1,12 @@
 //! Reading and writing bytes, with every length checked before it is used.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use crate::error::FormatError;
 use alloc::vec::Vec;
@@ -15,18 +23,15 @@ impl<'a> Reader<'a> {
     /// Starts at the first byte, which must begin with magic bytes and a version.
     ///
     /// # Errors
-    /// Where either is another.
+    /// Returns an error if the bytes begin with other magic bytes or another version.
     pub fn new(
         bytes: &'a [u8],
         kind: &'static str,
         magic: &[u8; 6],
         version: u16,
     ) -> Result<Self, FormatError> {
-        let mut reader = Self { rest: bytes };
-        if !bytes.starts_with(magic) {
-            return Err(FormatError::Magic { expected: kind });
-        }
-        reader.take("magic", magic.len())?;
+        let rest = bytes.strip_prefix(magic).ok_or(FormatError::Magic { expected: kind })?;
+        let mut reader = Self { rest };
         let got = u16::from_le_bytes(reader.array("version")?);
         if got != version {
             return Err(FormatError::Version { kind, got, expected: version });
@@ -43,12 +48,11 @@ impl<'a> Reader<'a> {
     /// The next bytes.
     ///
     /// # Errors
-    /// Where fewer are left.
+    /// Returns an error if fewer bytes are left.
     pub fn take(&mut self, field: &'static str, needed: usize) -> Result<&'a [u8], FormatError> {
-        if needed > self.rest.len() {
+        let Some((taken, rest)) = self.rest.split_at_checked(needed) else {
             return Err(FormatError::Truncated { field, needed, left: self.rest.len() });
-        }
-        let (taken, rest) = self.rest.split_at(needed);
+        };
         self.rest = rest;
         Ok(taken)
     }
@@ -56,17 +60,19 @@ impl<'a> Reader<'a> {
     /// The next bytes, as an array.
     ///
     /// # Errors
-    /// Where fewer are left.
+    /// Returns an error if fewer bytes are left.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], FormatError> {
-        let mut out = [0; N];
-        out.copy_from_slice(self.take(field, N)?);
-        Ok(out)
+        let Some((taken, rest)) = self.rest.split_first_chunk() else {
+            return Err(FormatError::Truncated { field, needed: N, left: self.rest.len() });
+        };
+        self.rest = rest;
+        Ok(*taken)
     }
 
     /// A length-prefixed run of bytes.
     ///
     /// # Errors
-    /// Where fewer are left than the length says.
+    /// Returns an error if fewer bytes are left than the length says.
     pub fn run(&mut self, field: &'static str) -> Result<&'a [u8], FormatError> {
         let len = u32::from_le_bytes(self.array(field)?);
         self.take(field, len as usize)
@@ -75,29 +81,23 @@ impl<'a> Reader<'a> {
     /// Scalars.
     ///
     /// # Errors
-    /// Where bytes are missing or not canonical.
+    /// Returns an error if bytes are missing or not canonical.
     pub fn scalars(&mut self, field: &'static str, count: usize) -> Result<Vec<F>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(SCALAR_BYTES))?;
-        let chunks = bytes.chunks_exact(SCALAR_BYTES).enumerate();
-        chunks
-            .map(|(index, chunk)| {
-                let mut array = [0; SCALAR_BYTES];
-                array.copy_from_slice(chunk);
-                field::decode(&array).ok_or(FormatError::Scalar { field, index })
-            })
-            .collect()
+        let (chunks, _) = bytes.as_chunks::<SCALAR_BYTES>();
+        let scalar = |(index, chunk)| field::decode(chunk).ok_or(FormatError::Scalar { field, index });
+        chunks.iter().enumerate().map(scalar).collect()
     }
 
     /// Compressed points.
     ///
     /// # Errors
-    /// Where bytes are missing or no point.
+    /// Returns an error if bytes are missing, or are not those of a point.
     pub fn points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(POINT_BYTES))?;
+        let (chunks, _) = bytes.as_chunks::<POINT_BYTES>();
         let decoded = zkml_core::parallel::map(count, |index| {
-            let mut array = [0; POINT_BYTES];
-            array.copy_from_slice(&bytes[index * POINT_BYTES..(index + 1) * POINT_BYTES]);
-            group::decompress(&array).ok_or(FormatError::Point { field, index })
+            chunks.get(index).and_then(group::decompress).ok_or(FormatError::Point { field, index })
         });
         decoded.into_iter().collect()
     }
@@ -105,23 +105,18 @@ impl<'a> Reader<'a> {
     /// Uncompressed points.
     ///
     /// # Errors
-    /// Where bytes are missing or no point.
+    /// Returns an error if bytes are missing, or are not those of a point.
     pub fn raw_points(&mut self, field: &'static str, count: usize) -> Result<Vec<Affine>, FormatError> {
         let bytes = self.take(field, count.saturating_mul(RAW_POINT_BYTES))?;
-        let chunks = bytes.chunks_exact(RAW_POINT_BYTES).enumerate();
-        chunks
-            .map(|(index, chunk)| {
-                let mut array = [0; RAW_POINT_BYTES];
-                array.copy_from_slice(chunk);
-                group::from_raw(&array).ok_or(FormatError::Point { field, index })
-            })
-            .collect()
+        let (chunks, _) = bytes.as_chunks::<RAW_POINT_BYTES>();
+        let point = |(index, chunk)| group::from_raw(chunk).ok_or(FormatError::Point { field, index });
+        chunks.iter().enumerate().map(point).collect()
     }
 
     /// Demands that nothing is left.
     ///
     /// # Errors
-    /// Where bytes are left.
+    /// Returns an error if bytes are left.
     pub fn finish(self) -> Result<(), FormatError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FormatError::Trailing { count: self.rest.len() }) }
     }
@@ -136,6 +131,10 @@ pub fn header(magic: &[u8; 6], version: u16) -> Vec<u8> {
 }
 
 /// Appends a length-prefixed run of bytes.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "runs are graphs and models: below 4 GiB by their limits"
+)]
 pub fn put_run(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u32).to_le_bytes());
     out.extend(bytes);

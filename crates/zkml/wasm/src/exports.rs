@@ -4,7 +4,7 @@
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use core::ptr::null_mut;
 
-use crate::Verdict;
+use crate::Outcome;
 
 /// The allocator that Rust's own standard library uses on wasm; it grows the linear memory.
 #[global_allocator]
@@ -20,7 +20,7 @@ fn layout(len: usize) -> Option<Layout> {
     Layout::array::<u8>(len).ok().filter(|_| len > 0)
 }
 
-/// `len` zeroed bytes for the host to write to; null where there is no memory, or `len` is zero.
+/// `len` zeroed bytes for the host to write to; null if there is no memory, or `len` is zero.
 #[unsafe(no_mangle)]
 extern "C" fn alloc(len: usize) -> *mut u8 {
     // SAFETY: the layout is not empty.
@@ -63,7 +63,7 @@ unsafe extern "C" fn verify(
     proof_len: usize,
     context: *const u8,
     context_len: usize,
-) -> Verdict {
+) -> Outcome {
     // SAFETY: the caller's promise; the host does nothing while the call runs.
     let [key, proof, context] =
         unsafe { [bytes(key, key_len), bytes(proof, proof_len), bytes(context, context_len)] };
@@ -73,9 +73,9 @@ unsafe extern "C" fn verify(
 /// [`crate::check_key`] on the host's bytes.
 ///
 /// # Safety
-/// As [`verify`].
+/// The same as for [`verify`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn check_key(key: *const u8, key_len: usize) -> Verdict {
+unsafe extern "C" fn check_key(key: *const u8, key_len: usize) -> Outcome {
     // SAFETY: the caller's promise.
     crate::check_key(unsafe { bytes(key, key_len) })
 }

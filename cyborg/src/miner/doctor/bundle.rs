@@ -18,7 +18,7 @@ use std::io::{Cursor, Write as _};
 
 use cyborg_chain_client::runtime;
 use cyborg_miner::meter::Sources;
-use cyborg_miner_client::places::{ACCESS_KEY_ID, ENDPOINT_URL, SECRET_ACCESS_KEY};
+use cyborg_owner::locations::{ACCESS_KEY_ID, ENDPOINT_URL, SECRET_ACCESS_KEY};
 use reqwest::Url;
 use serde_json::{Value, json};
 use zip::ZipWriter;

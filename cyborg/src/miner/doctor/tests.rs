@@ -44,7 +44,7 @@ fn places_that_do_not_answer_are_named() {
     let names =
         ["http://127.0.0.1:1", "not a url", "cess+http://127.0.0.1:1/?territory=t", &missing, &folder]
             .map(str::to_owned);
-    let answers = runtime().unwrap().block_on(ask_storage(&names));
+    let answers = runtime().unwrap().block_on(ask_storage(&names, Vec::new()));
     assert_eq!(answers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names);
     let (there, away) = answers.split_last().unwrap();
     assert_eq!(there.1, None);

@@ -157,13 +157,13 @@ fn a_passphrase_unlocks_and_a_disk_that_is_not_there_is_said() {
     let away = UnlockBy::KeyFile(root.path().join("media/unlock.key"));
     assert!(make_keys(&folder, &away).unwrap_err().to_string().contains("is the disk there?"));
     let path = root.path().join("passphrase");
-    cyborg_envelope::files::write_private(&path, b"correct horse\n").unwrap();
+    cyborg_disk::files::write_private(&path, b"correct horse\n").unwrap();
     let unlock = UnlockBy::PassphraseFile(path.clone());
     let key = make_keys(&folder, &unlock).unwrap();
     // The newline is not part of it.
-    cyborg_envelope::files::write_private(&path, b"correct horse").unwrap();
+    cyborg_disk::files::write_private(&path, b"correct horse").unwrap();
     assert_eq!(own_key(&folder, &unlock).unwrap(), Some(key));
-    cyborg_envelope::files::write_private(&path, b"wrong horse").unwrap();
+    cyborg_disk::files::write_private(&path, b"wrong horse").unwrap();
     let problem = own_key(&folder, &unlock).unwrap_err().to_string();
     assert!(problem.contains("wrong passphrase") && !problem.contains("wrong horse"), "{problem}");
 }

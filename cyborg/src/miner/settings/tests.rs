@@ -18,6 +18,7 @@ fn settings() -> Settings {
         storage: ["http://127.0.0.1:9700", "https://storage.example", "file:///mnt/models", "s3://models"]
             .map(str::to_owned)
             .to_vec(),
+        storage_ca: Vec::new(),
         listen: "0.0.0.0:9800".parse().unwrap(),
         endpoint: Some("https://miner.example:9800".to_owned()),
         unlock: UnlockBy::KeyFile("/media/key/unlock.key".into()),
@@ -83,14 +84,14 @@ fn what_is_wrong_is_named() {
     for (pointer, wrong, said) in [
         ("/version", json!(2), "`version` is 2"),
         ("/node", json!("http://127.0.0.1:9944"), "`node`: not a URL"),
-        ("/storage", json!([]), "`storage`: no place"),
+        ("/storage", json!([]), "`storage`: no location"),
         ("/storage/0", json!("ftp://x"), "`storage`: not a URL"),
         ("/storage/0", json!("http://x y"), "`storage`: not a URL"),
         ("/storage/0", json!("s3://AKID:hunter2@models"), "`storage`: a key does not belong into a URL"),
         (
             "/storage/0",
             json!("cess+https://g/?territory=t"),
-            "`storage`: a CESS gateway must be the only place",
+            "`storage`: a CESS gateway must be the only location",
         ),
         ("/storage", json!(vec!["http://a"; 257]), "`storage`: more than 256 places"),
         ("/endpoint", json!(format!("http://{}", "a".repeat(256))), "`endpoint`: longer"),

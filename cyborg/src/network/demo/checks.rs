@@ -13,13 +13,13 @@ use cyborg_primitives::money::Cyb;
 pub(super) struct Answer {
     /// Which sample.
     pub(super) index: usize,
-    /// What it is, where that is known.
+    /// The sample's label, if it has one.
     pub(super) label: Option<i64>,
-    /// What the answer says that it is, where it says one thing.
+    /// The class of the answer, if the answer is one class.
     pub(super) class: Option<i64>,
     /// Whether its integers are those of the bare engine.
     pub(super) equal: bool,
-    /// Who answered: its address.
+    /// The address of the miner that answered.
     pub(super) miner: String,
     /// The request's number at that miner.
     pub(super) number: u64,
@@ -52,7 +52,7 @@ impl Answer {
         }
     }
 
-    /// For programs, with what the chain says of it.
+    /// The answer as JSON, with what the chain says of it.
     pub(super) fn json(&self, ledger: &Ledger, task: u64) -> Value {
         let verified = ledger.verified(task, &self.miner, self.number);
         json!({
@@ -106,7 +106,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// For programs.
+    /// The check as JSON.
     pub(super) fn json(&self) -> Value {
         json!({ "what": self.what, "holds": self.holds, "found": self.found })
     }
@@ -160,7 +160,7 @@ pub(super) fn checks(facts: &Facts<'_>) -> Vec<Check> {
 
     let bad: Vec<&str> = ["Proofs.Refused", "Proofs.Punished", "Miners.Punished", "Tasks.Left"]
         .into_iter()
-        // At the stop whoever stood by is let go.
+        // At the stop the standbys are released.
         .filter(|event| ledger.of(event).any(|seen| seen.fields["departure"] != "Over"))
         .collect();
     let shown = if bad.is_empty() { "nobody".to_owned() } else { bad.join(", ") };

@@ -7,7 +7,7 @@ use cyborg_localnet::witness::{Event, News};
 
 use crate::report::print_line;
 
-/// Who is told: people on standard output; where that is for a program, on standard error.
+/// Lines for people, on standard output; on standard error if standard output is for a program.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Console {
     json: bool,
@@ -15,12 +15,12 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// `json` where standard output is for one object.
+    /// With `json`, standard output is left to one object.
     pub(super) fn new(json: bool) -> Self {
         Self { json, bold: !json && io::stdout().is_terminal() }
     }
 
-    /// A line.
+    /// Prints a line.
     pub(super) fn say(self, line: &str) {
         if self.json {
             crate::network::say(line);
@@ -29,7 +29,7 @@ impl Console {
         }
     }
 
-    /// What a witness has seen.
+    /// Prints what a witness has seen.
     pub(super) fn tell(self, news: &News<'_>, names: &Names) {
         match news {
             News::Event(event) => {
@@ -42,7 +42,7 @@ impl Console {
         }
     }
 
-    /// What comes now.
+    /// Prints the title of what comes now.
     pub(super) fn title(self, title: &str) {
         self.say("");
         if self.bold { self.say(&format!("\u{1b}[1m{title}\u{1b}[0m")) } else { self.say(title) }

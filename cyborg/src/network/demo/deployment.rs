@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cyborg_account::keys;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{Chain, json as chain_json, keys, runtime};
+use cyborg_chain_client::{Chain, json as chain_json, runtime};
 use cyborg_localnet::fund;
 use cyborg_localnet::layout::Layout;
 use cyborg_localnet::settings::Settings;
@@ -44,7 +45,7 @@ const SLOT_MS: u64 = 6_000;
 pub(super) const REPLICAS: usize = 2;
 pub(super) const STANDBYS: usize = 1;
 
-/// Where the demo is outcome.
+/// The settings of one run of the demo.
 pub(super) struct Run<'a> {
     pub(super) arguments: &'a Demo,
     pub(super) layout: &'a Layout,
@@ -246,7 +247,7 @@ fn unseen(what: &str) -> Failure {
     Failure::Network(format!("the chain does not show {what}"))
 }
 
-/// Writes the model and its samples where the commands are typed.
+/// Writes the model and its samples into the folder in which the commands run.
 fn files(arguments: &Demo, folder: &Path) -> Result<Files, Failure> {
     fs::create_dir(folder).map_err(|source| Failure::io(folder, "cannot make the folder", source))?;
     let copy = |from: &PathBuf, to: &str| {
@@ -278,7 +279,7 @@ fn files(arguments: &Demo, folder: &Path) -> Result<Files, Failure> {
     Ok(files)
 }
 
-/// The network's accounts by their addresses. One whose key cannot be read has its address as name.
+/// The network's accounts by their addresses. An account whose key cannot be read has its address as name.
 fn accounts(layout: &Layout, settings: &Settings) -> Names {
     let names = (1..=settings.miners.len()).map(|number| format!("miner-{number}"));
     let named = names.chain(["owner".to_owned()]).filter_map(|name| {
@@ -308,7 +309,7 @@ async fn stored(network: &Network) -> Result<(u64, u64), Failure> {
     Ok((fragments, kept))
 }
 
-/// Samples to ask about, with what they are: different ones first, where labels say so.
+/// Samples to ask about, with their labels; samples of different labels come first.
 fn questions(path: &Path, compiled: &Path, wanted: usize) -> Result<Vec<(usize, Option<i64>)>, Failure> {
     let samples = model::samples(path)?;
     let (graph, _) = model::load(compiled)?;

@@ -1,4 +1,4 @@
-//! Looks for a secret file in other files: whoever keeps it encrypted has no part of it in the clear.
+//! Looks for a secret file in other files: a process that keeps it encrypted has no part of it in the clear.
 
 use std::fs;
 use std::io;
@@ -51,7 +51,7 @@ pub(super) fn holders(folder: &Path, needles: &[&[u8]]) -> io::Result<(usize, us
 
 fn holds(bytes: &[u8], needle: &[u8]) -> bool {
     let Some((first, rest)) = needle.split_first() else { return false };
-    // By the first byte: files are megabytes.
+    // Compare the first byte first: files are megabytes.
     let mut from = 0;
     while let Some(place) = bytes[from..].iter().position(|byte| byte == first) {
         from += place + 1;

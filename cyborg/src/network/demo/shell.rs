@@ -13,7 +13,7 @@ use cyborg_localnet::process::{self, Completed, Program};
 /// Longest that a command may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Where commands are typed.
+/// Runs commands of this program, and prints them.
 #[derive(Clone)]
 pub(super) struct Shell {
     program: Program,
@@ -28,12 +28,12 @@ impl Shell {
         Self { program, folder: folder.to_owned(), variables: Vec::new(), console }
     }
 
-    /// Where commands run.
+    /// The folder in which commands run.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Who is told.
+    /// The console that commands are shown on.
     pub(super) fn console(&self) -> Console {
         self.console
     }

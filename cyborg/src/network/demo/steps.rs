@@ -52,7 +52,7 @@ pub(super) struct Step {
     pub(super) bytes: u64,
     /// What its transactions cost.
     pub(super) fees: Cyb,
-    /// Whom it was about, or what came of it.
+    /// The account that it was about, or its result.
     pub(super) outcome: String,
 }
 
@@ -115,7 +115,7 @@ fn outcome(event: &str, seen: &[&Event], names: &Names) -> String {
 }
 
 impl Step {
-    /// For programs.
+    /// The step as JSON.
     pub(super) fn json(&self) -> Value {
         json!({
             "paper": self.paper,
@@ -131,7 +131,7 @@ impl Step {
         })
     }
 
-    /// For people: the cells of [`HEAD`].
+    /// The cells of the step under [`HEAD`].
     pub(super) fn cells(&self) -> [String; 8] {
         [
             self.paper.to_owned(),

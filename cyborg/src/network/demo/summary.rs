@@ -113,7 +113,7 @@ fn money(report: &mut Report, outcome: &Outcome) {
     );
 }
 
-/// Where the time went.
+/// How long each phase took.
 fn spent(report: &mut Report, outcome: &Outcome, seconds: f64, block_ms: u64) {
     let parts: Vec<String> =
         outcome.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.1} s")).collect();

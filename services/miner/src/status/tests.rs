@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
 
-use cyborg_chain_client::keys;
+use cyborg_account::keys;
+use cyborg_account::{Keypair, Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_envelope::hpke::SecretKey;
-use cyborg_miner_client::bundle::{self, Deployment};
-use cyborg_miner_client::status::{StatusError, Watch};
+use cyborg_owner::Http;
+use cyborg_owner::watch::{StatusError, Watch};
 use cyborg_primitives::signed::StatusChallenge;
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::window::Window;
+use cyborg_protocol::bundle::{self, Deployment};
 use cyborg_serving::{Connections, Service, bind, serve};
-use cyborg_storage_client::owner::{OwnerKey, Signer};
+use zkml_testkit::case::dense;
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Client, StatusCode};
 use tokio::task::JoinHandle;
@@ -35,8 +37,8 @@ use crate::view::Terms;
 const GENESIS: Digest = [9; 32];
 const TASK: TaskId = 3;
 
-fn key(seed: u8) -> OwnerKey {
-    OwnerKey::from_seed(&[seed; 32]).unwrap()
+fn key(seed: u8) -> Keypair {
+    keys::from_seed(&[seed; 32]).unwrap()
 }
 
 /// A miner's HTTP interface with one task of owner 1 and delegate 2, and one of owner 3.
@@ -111,8 +113,13 @@ impl Bench {
         format!("http://{}", self.address)
     }
 
-    async fn watch(&self, task: TaskId, signer: &dyn Signer) -> Result<Watch, StatusError> {
-        Watch::open(&self.http, &self.url(), &GENESIS, task, self.gallery.miner, signer).await
+    async fn watch(
+        &self,
+        task: TaskId,
+        signer: &dyn Signing,
+    ) -> Result<Watch<reqwest::Response>, StatusError> {
+        Watch::open(&Http::from(self.http.clone()), &self.url(), &GENESIS, task, self.gallery.miner, signer)
+            .await
     }
 
     /// A challenge as the miner gives it.
@@ -121,7 +128,7 @@ impl Bench {
         let text = self.http.get(url).send().await.unwrap().bytes().await.unwrap();
         let challenge: Challenge = serde_json::from_slice(&text).unwrap();
         assert_eq!(challenge.lasts_ms, 60_000);
-        cyborg_storage_client::error::from_hex(challenge.nonce.strip_prefix("0x").unwrap()).unwrap()
+        challenge.nonce().unwrap()
     }
 
     async fn ask(&self, task: TaskId, header: Option<&str>) -> reqwest::Response {
@@ -133,9 +140,9 @@ impl Bench {
         request.send().await.unwrap()
     }
 
-    fn sign(&self, signer: &dyn Signer, nonce: [u8; 32]) -> String {
+    fn sign(&self, signer: &dyn Signing, nonce: [u8; 32]) -> String {
         let challenge = StatusChallenge { task: TASK, miner: self.gallery.miner, nonce };
-        Leave::sign(signer, &GENESIS, &challenge).to_header()
+        StatusToken::sign(signer, &GENESIS, &challenge).to_header()
     }
 
     async fn end(self) {
@@ -145,7 +152,7 @@ impl Bench {
 }
 
 /// The next event, within a time that fails the test.
-async fn next(watch: &mut Watch) -> Option<Status> {
+async fn next(watch: &mut Watch<reqwest::Response>) -> Option<Status> {
     timeout(Duration::from_secs(10), watch.next()).await.unwrap().unwrap()
 }
 
@@ -270,7 +277,7 @@ async fn only_a_fresh_challenge_signed_by_the_right_one_opens_a_stream() {
         (GENESIS, of(TASK, [1; 32], nonce)),
         ([8; 32], of(TASK, miner, nonce)),
     ] {
-        let header = Leave::sign(&key(1), &genesis, &challenge).to_header();
+        let header = StatusToken::sign(&key(1), &genesis, &challenge).to_header();
         refused(TASK, Some(&header), NO, "signature").await;
     }
     // A challenge of the signer's own, and another task's.
@@ -298,16 +305,16 @@ async fn only_a_fresh_challenge_signed_by_the_right_one_opens_a_stream() {
 /// Signs as one account and says to be another.
 struct Forged {
     account: Account,
-    by: OwnerKey,
+    by: Keypair,
 }
 
-impl Signer for Forged {
+impl Signing for Forged {
     fn account(&self) -> Account {
         self.account
     }
 
     fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.by.sign(message)
+        Signing::sign(&self.by, message)
     }
 }
 

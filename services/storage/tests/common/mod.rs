@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
-use cyborg_storage::{Config, Node};
+use cyborg_storage::{Config, StorageNode};
 use cyborg_storage_client::coded::{Coded, Event};
 use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
-use cyborg_storage_client::owner::{OwnerKey, Signer};
-use cyborg_storage_client::store::Store;
+use cyborg_storage_client::store::FragmentStore;
 use tempfile::TempDir;
 
 /// Small fragments make many stripes of a small file.
 pub(crate) const FRAGMENT_BYTES: u32 = 16 * 1024;
 
-pub(crate) fn owner(seed: u8) -> Arc<dyn Signer> {
-    Arc::new(OwnerKey::from_seed(&[seed; 32]).unwrap())
+pub(crate) fn owner(seed: u8) -> Arc<dyn Signing> {
+    Arc::new(keys::from_seed(&[seed; 32]).unwrap())
 }
 
 pub(crate) fn key() -> ContentKey {
@@ -45,7 +45,7 @@ pub(crate) fn config(folder: &Path) -> Config {
 /// A network of nodes in this process.
 pub(crate) struct Net {
     pub(crate) home: TempDir,
-    pub(crate) nodes: Vec<Option<Node>>,
+    pub(crate) nodes: Vec<Option<StorageNode>>,
     pub(crate) urls: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Net {
         for index in 0..count {
             let mut config = config(&home.path().join(format!("node{index}")));
             change(index, &mut config);
-            let node = Node::start(config).await.unwrap();
+            let node = StorageNode::start(config).await.unwrap();
             urls.push(format!("http://{}", node.address()));
             nodes.push(Some(node));
         }
@@ -71,7 +71,7 @@ impl Net {
         self.home.path().join(format!("node{index}"))
     }
 
-    pub(crate) fn node(&self, index: usize) -> &Node {
+    pub(crate) fn node(&self, index: usize) -> &StorageNode {
         self.nodes[index].as_ref().unwrap()
     }
 
@@ -86,7 +86,7 @@ impl Net {
         }
         let mut config = config(&self.folder(index));
         config.listen = self.urls[index].strip_prefix("http://").unwrap().parse().unwrap();
-        self.nodes[index] = Some(Node::start(config).await.unwrap());
+        self.nodes[index] = Some(StorageNode::start(config).await.unwrap());
     }
 
     pub(crate) fn storage(&self) -> Coded {
@@ -111,10 +111,10 @@ impl Net {
     }
 }
 
-pub(crate) fn storage(urls: &[String], signer: Arc<dyn Signer>) -> Coded {
+pub(crate) fn storage(urls: &[String], signer: Arc<dyn Signing>) -> Coded {
     let places = urls
         .iter()
-        .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn Store>)
+        .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn FragmentStore>)
         .collect();
     Coded::new(places, signer, Code::DEFAULT).unwrap().with_fragment_bytes(FRAGMENT_BYTES)
 }

@@ -62,7 +62,7 @@ pub(crate) fn development() -> TestExternalities {
     chain(genesis::development())
 }
 
-/// The next block begins: hooks run, time goes on by a slot.
+/// Begins the next block: hooks run, and time advances by a slot.
 pub(crate) fn next_block() {
     skip_to(System::block_number() + 1);
 }

@@ -48,7 +48,7 @@ fn held() -> Held {
     held
 }
 
-/// Panics where a coin is lost, made, or held for nothing.
+/// Panics if money is lost, created, or held without a reason.
 pub(crate) fn assert_conserved(issuance: Balance) {
     assert_eq!(held(), on_record(), "holds against records");
     assert_eq!(Balances::total_issuance(), issuance, "issuance");

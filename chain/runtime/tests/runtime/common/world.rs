@@ -71,7 +71,7 @@ pub(crate) fn genesis_hash() -> Digest {
     System::block_hash(0).0
 }
 
-/// A chain on which so many people have money.
+/// A chain on which `people` people have money.
 pub(crate) fn town(people: u8) -> TestExternalities {
     let holders = (0..people).map(|number| (person(number).account, FUNDS)).collect();
     let collator = person(250);
@@ -168,7 +168,7 @@ pub(crate) fn submit(owner: &Person, spec: TaskSpec<AccountId>) -> TaskId {
     id
 }
 
-/// Who is engaged on a task and has this status.
+/// Miners that are engaged on a task and have this status.
 pub(crate) fn engaged(task: TaskId, status: impl Fn(&Status) -> bool) -> Vec<AccountId> {
     let parts = pallet_tasks::Tasks::<Runtime>::get(task).map(|task| task.parts).unwrap_or_default();
     parts.into_iter().filter(|part| status(&part.status)).map(|part| part.miner).collect()
@@ -233,7 +233,7 @@ pub(crate) fn prove_for(
     (proof, input, output)
 }
 
-/// The owner's leave, signed.
+/// The owner's signed authorisation.
 pub(crate) fn authorise(
     owner: &Person,
     task: TaskId,
@@ -282,7 +282,7 @@ pub(crate) fn now() -> u64 {
     polkadot_sdk::pallet_timestamp::Now::<Runtime>::get()
 }
 
-/// Blocks until chain time has gone on by so much.
+/// Makes blocks until `ms` of chain time have passed.
 pub(crate) fn wait(ms: u64) {
     assert!(now() >= START_MS);
     let until = now() + ms;
@@ -293,6 +293,7 @@ pub(crate) fn wait(ms: u64) {
 
 /// A model of the repository's data (`digits_mlp`, `digits_cnn`), keyed, with its first samples.
 pub(crate) fn digits(name: &str) -> (Keys, Vec<Vec<Vec<i64>>>) {
-    let (graph, weights, samples) = digits_and_samples(name, 3).unwrap();
-    (keygen(graph, weights, &mut |_| ()).unwrap(), samples)
+    let cases = digits_and_samples(name, 3).unwrap();
+    let Case { graph, weights, .. } = cases[0].clone();
+    (keygen(graph, weights, &mut |_| ()).unwrap(), cases.into_iter().map(|case| case.inputs).collect())
 }

@@ -33,7 +33,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{Chain, ChainError};
-use record::{Intent, Stage};
+use record::{Intent, Progress};
 
 /// Intents by id: all but their bytes.
 const INTENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("transaction intents v1");
@@ -100,7 +100,7 @@ impl Chain {
     /// A call as bytes, by the chain's metadata.
     ///
     /// # Errors
-    /// Where the chain does not know such a call.
+    /// Returns an error if the chain does not know such a call.
     pub async fn encode<C: Payload>(&self, call: &C) -> Result<Call, ChainError> {
         let at = self.at_finalised().await?;
         let bytes = at.transactions().call_data(call)?;
@@ -121,7 +121,7 @@ impl Queue {
     /// The queue in a database.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn open(database: Arc<Database>) -> Result<Self, QueueError> {
         let write = database.begin_write()?;
         write.open_table(INTENTS)?;
@@ -133,11 +133,11 @@ impl Queue {
         Ok(Self { database, changes: watch::Sender::new(0) })
     }
 
-    /// Adds an intent in the caller's database transaction; false where there is one of this id, done
+    /// Adds an intent in the caller's database transaction; false if there is one of this id, done
     /// or not, which stays. After the commit, [`wake`](Self::wake) says that there is work.
     ///
     /// # Errors
-    /// Where the id is none, or the database cannot be written.
+    /// Returns an error if the id is invalid, or the database cannot be written.
     pub fn add(write: &WriteTransaction, id: &str, call: &Call) -> Result<bool, QueueError> {
         if !(1..=MAX_ID_BYTES).contains(&id.len()) {
             return Err(QueueError::Id { max: MAX_ID_BYTES, got: id.len() });
@@ -149,7 +149,7 @@ impl Queue {
         let mut numbers = write.open_table(NUMBERS)?;
         let number = numbers.get(NEXT)?.map_or(0, |number| number.value());
         numbers.insert(NEXT, number.saturating_add(1))?;
-        let intent = Intent { number, lives: 0, stage: Stage::Waiting };
+        let intent = Intent { number, lives: 0, progress: Progress::Waiting };
         intents.insert(id, &intent.encode()[..])?;
         write.open_table(CALLS)?.insert(number, &call.encode()[..])?;
         Ok(true)
@@ -169,20 +169,20 @@ impl Queue {
     /// What has become of an intent; `None` while it is under way, and for an id that is not known.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn outcome(&self, id: &str) -> Result<Option<Outcome>, QueueError> {
         let read = self.database.begin_read()?;
         let Some(bytes) = read.open_table(INTENTS)?.get(id)? else { return Ok(None) };
-        match decode(id, bytes.value())?.stage {
-            Stage::Done(outcome) => Ok(Some(outcome)),
-            Stage::Waiting | Stage::Signed(_) => Ok(None),
+        match decode(id, bytes.value())?.progress {
+            Progress::Done(outcome) => Ok(Some(outcome)),
+            Progress::Waiting | Progress::Signed(_) => Ok(None),
         }
     }
 
     /// Whether an intent is known, done or not.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn knows(&self, id: &str) -> Result<bool, QueueError> {
         Ok(self.database.begin_read()?.open_table(INTENTS)?.get(id)?.is_some())
     }
@@ -190,11 +190,11 @@ impl Queue {
     /// All intents that are done and not forgotten, in the order of their ids.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn outcomes(&self) -> Result<Vec<(String, Outcome)>, QueueError> {
         let mut done = Vec::new();
         for (id, intent) in self.intents()? {
-            if let Stage::Done(outcome) = intent.stage {
+            if let Progress::Done(outcome) = intent.progress {
                 done.push((id, outcome));
             }
         }
@@ -204,9 +204,9 @@ impl Queue {
     /// How many intents are under way.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn pending(&self) -> Result<usize, QueueError> {
-        let open = |(_, intent): &(String, Intent)| !matches!(intent.stage, Stage::Done(_));
+        let open = |(_, intent): &(String, Intent)| !matches!(intent.progress, Progress::Done(_));
         Ok(self.intents()?.iter().filter(|intent| open(intent)).count())
     }
 
@@ -214,11 +214,11 @@ impl Queue {
     /// its outcome changes. One that is under way stays.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn forget(write: &WriteTransaction, id: &str) -> Result<(), QueueError> {
         let mut intents = write.open_table(INTENTS)?;
         let found = intents.get(id)?.map(|bytes| decode(id, bytes.value())).transpose()?;
-        if found.is_some_and(|intent| matches!(intent.stage, Stage::Done(_))) {
+        if found.is_some_and(|intent| matches!(intent.progress, Progress::Done(_))) {
             intents.remove(id)?;
         }
         Ok(())
@@ -254,9 +254,9 @@ mod tests {
         Queue::open(Arc::new(Database::create(folder.join("db")).unwrap())).unwrap()
     }
 
-    fn set(queue: &Queue, id: &str, stage: Stage) {
+    fn set(queue: &Queue, id: &str, progress: Progress) {
         let write = queue.database.begin_write().unwrap();
-        let record = Intent { number: 0, lives: 0, stage }.encode();
+        let record = Intent { number: 0, lives: 0, progress }.encode();
         write.open_table(INTENTS).unwrap().insert(id, &record[..]).unwrap();
         write.commit().unwrap();
     }
@@ -295,13 +295,13 @@ mod tests {
             write.commit().unwrap();
             queue.knows("a").unwrap()
         };
-        set(&queue, "a", Stage::Waiting);
+        set(&queue, "a", Progress::Waiting);
         assert!(forget());
-        set(&queue, "a", Stage::Signed(Signed { hash: [1; 32], nonce: 2, born: 3, dies: 67 }));
+        set(&queue, "a", Progress::Signed(Signed { hash: [1; 32], nonce: 2, born: 3, dies: 67 }));
         assert!(forget());
         assert!(queue.outcomes().unwrap().is_empty());
         let outcome = Outcome::Refused { reason: "no money".into() };
-        set(&queue, "a", Stage::Done(outcome.clone()));
+        set(&queue, "a", Progress::Done(outcome.clone()));
         assert_eq!(queue.outcomes().unwrap(), [("a".to_owned(), outcome)]);
         assert_eq!(queue.pending().unwrap(), 0);
         assert!(!forget());

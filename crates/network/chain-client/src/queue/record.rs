@@ -75,7 +75,7 @@ impl Signed {
 
 /// How far an intent is.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(super) enum Stage {
+pub(super) enum Progress {
     Waiting,
     Signed(Signed),
     Done(Outcome),
@@ -86,9 +86,9 @@ pub(super) enum Stage {
 pub(super) struct Intent {
     /// In which order intents were added.
     pub(super) number: u64,
-    /// How often it was signed and given up.
+    /// Times that it was signed and abandoned.
     pub(super) lives: u32,
-    pub(super) stage: Stage,
+    pub(super) progress: Progress,
 }
 
 /// The smallest nonce from the account's on that no signed transaction has.

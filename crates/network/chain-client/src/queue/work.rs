@@ -4,24 +4,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use codec::{Decode as _, Encode as _};
+use cyborg_account::Signing;
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::DispatchError;
 use subxt::ext::scale_encode::{EncodeAsFields, Error as EncodeError, FieldIter, TypeResolver};
 use subxt::rpcs::rpc_params;
 use subxt::tx::Payload;
+use subxt::utils::AccountId32;
 use tokio::time::{Instant, sleep};
 
-use super::record::{Intent, Signed, Stage, free_nonce};
+use super::record::{Intent, Progress, Signed, free_nonce};
 use super::{CALLS, Call, FOR, INTENTS, NUMBERS, Outcome, Queue, QueueError, SEARCHED, SIGNED};
-use crate::submit::{LIFETIME_BLOCKS, module_error};
-use crate::{AtBlock, Chain, ChainError, Config, Keypair};
+use crate::submit::{LIFETIME_BLOCKS, Signer, module_error};
+use crate::{AtBlock, Chain, ChainError, Config};
 
 /// Most signed transactions at once.
 const MAX_SIGNED: usize = 16;
 /// A transaction that is not found is broadcast again after so many blocks.
 const REBROADCAST_BLOCKS: u64 = 8;
-/// So often is a call signed before it is given up.
+/// Times that a call is signed before it is abandoned.
 const MAX_LIVES: u32 = 3;
 /// Pauses between attempts to reach the chain.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -74,8 +76,8 @@ impl Queue {
     /// does not answer, it is asked again.
     ///
     /// # Errors
-    /// Where the database fails, or is that of another chain or account.
-    pub async fn run(&self, url: &str, signer: &Keypair) -> Result<(), QueueError> {
+    /// Returns an error if the database fails, or is that of another chain or account.
+    pub async fn run(&self, url: &str, signer: &dyn Signing) -> Result<(), QueueError> {
         let mut pause = FIRST_PAUSE;
         loop {
             let begun = Instant::now();
@@ -93,7 +95,7 @@ impl Queue {
     }
 
     /// Works as long as one connection holds.
-    async fn session(&self, url: &str, signer: &Keypair) -> Result<(), QueueError> {
+    async fn session(&self, url: &str, signer: &dyn Signing) -> Result<(), QueueError> {
         let chain = Chain::connect(url).await?;
         self.claim(&chain, signer)?;
         let mut changes = self.changes();
@@ -125,11 +127,11 @@ impl Queue {
     }
 
     /// Remembers chain and account, and refuses any other.
-    fn claim(&self, chain: &Chain, signer: &Keypair) -> Result<(), QueueError> {
+    fn claim(&self, chain: &Chain, signer: &dyn Signing) -> Result<(), QueueError> {
         let write = self.database.begin_write()?;
         {
             let mut table = write.open_table(FOR)?;
-            let account = signer.public_key().0;
+            let account = signer.account();
             for (what, own) in [("chain", chain.genesis()), ("account", account)] {
                 let found = table.get(what)?.map(|bytes| bytes.value() == own);
                 match found {
@@ -142,7 +144,7 @@ impl Queue {
         Ok(write.commit()?)
     }
 
-    /// The first block that may hold a signed transaction and is not searched; `None` where nothing
+    /// The first block that may hold a signed transaction and is not searched; `None` if nothing
     /// is signed.
     fn unsearched(&self) -> Result<Option<u64>, QueueError> {
         let born = self.signed()?.iter().map(|(_, _, signed)| signed.born).min();
@@ -153,9 +155,9 @@ impl Queue {
     }
 
     fn signed(&self) -> Result<Vec<(String, Intent, Signed)>, QueueError> {
-        let signed = |(id, intent): (String, Intent)| match intent.stage.clone() {
-            Stage::Signed(signed) => Some((id, intent, signed)),
-            Stage::Waiting | Stage::Done(_) => None,
+        let signed = |(id, intent): (String, Intent)| match intent.progress.clone() {
+            Progress::Signed(signed) => Some((id, intent, signed)),
+            Progress::Waiting | Progress::Done(_) => None,
         };
         Ok(self.intents()?.into_iter().filter_map(signed).collect())
     }
@@ -165,7 +167,7 @@ impl Queue {
     async fn search(
         &self,
         block: &AtBlock,
-        signer: &Keypair,
+        signer: &dyn Signing,
         broadcasts: &Broadcasts,
     ) -> Result<(), QueueError> {
         let signed = self.signed()?;
@@ -183,7 +185,7 @@ impl Queue {
                 found.insert(hash, outcome(block, hash, &events)?);
             }
         }
-        let nonce = block.transactions().account_nonce(&signer.public_key().to_account_id()).await;
+        let nonce = block.transactions().account_nonce(&AccountId32(signer.account())).await;
         let nonce = nonce.map_err(ChainError::from)?;
         let mut decided = false;
         let write = self.database.begin_write()?;
@@ -194,13 +196,15 @@ impl Queue {
                 let mut intent = intent.clone();
                 if let Some(outcome) = found.remove(&signed.hash) {
                     tracing::info!(intent = id, %outcome, "transaction");
-                    intent.stage = Stage::Done(outcome);
+                    intent.progress = Progress::Done(outcome);
                 } else if signed.is_dead(number, nonce) {
                     intent.lives = intent.lives.saturating_add(1);
                     let refusal = broadcasts.0.get(&intent.number).and_then(|(_, refusal)| refusal.clone());
-                    intent.stage = match refusal {
-                        Some(reason) if intent.lives >= MAX_LIVES => Stage::Done(Outcome::Refused { reason }),
-                        _ => Stage::Waiting,
+                    intent.progress = match refusal {
+                        Some(reason) if intent.lives >= MAX_LIVES => {
+                            Progress::Done(Outcome::Refused { reason })
+                        }
+                        _ => Progress::Waiting,
                     };
                     tracing::warn!(intent = id, lives = intent.lives, "no block took the transaction");
                 } else {
@@ -208,7 +212,7 @@ impl Queue {
                 }
                 decided = true;
                 bytes.remove(intent.number)?;
-                if matches!(intent.stage, Stage::Done(_)) {
+                if matches!(intent.progress, Progress::Done(_)) {
                     calls.remove(intent.number)?;
                 }
                 intents.insert(id.as_str(), &intent.encode()[..])?;
@@ -227,7 +231,7 @@ impl Queue {
         &self,
         chain: &Chain,
         latest: &AtBlock,
-        signer: &Keypair,
+        signer: &dyn Signing,
         broadcasts: &mut Broadcasts,
     ) -> Result<(), QueueError> {
         let mut waiting: Vec<(String, Intent)> = Vec::new();
@@ -236,9 +240,9 @@ impl Queue {
         let mut intents = self.intents()?;
         intents.sort_by_key(|(_, intent)| intent.number);
         for (id, intent) in intents {
-            match &intent.stage {
-                Stage::Waiting => waiting.push((id, intent)),
-                Stage::Signed(signed) => {
+            match &intent.progress {
+                Progress::Waiting => waiting.push((id, intent)),
+                Progress::Signed(signed) => {
                     taken.push(signed.nonce);
                     let due = broadcasts
                         .0
@@ -249,13 +253,13 @@ impl Queue {
                         broadcast(chain, &id, intent.number, &bytes, number, broadcasts).await;
                     }
                 }
-                Stage::Done(_) => {}
+                Progress::Done(_) => {}
             }
         }
         if waiting.is_empty() || taken.len() >= MAX_SIGNED {
             return Ok(());
         }
-        let account = signer.public_key().to_account_id();
+        let account = AccountId32(signer.account());
         let finalised = latest.transactions().account_nonce(&account).await.map_err(ChainError::from)?;
         // With nothing of its own under way, what others have in the pool is counted too.
         let first =
@@ -273,7 +277,7 @@ impl Queue {
     fn sign(
         &self,
         latest: &AtBlock,
-        signer: &Keypair,
+        signer: &dyn Signing,
         id: &str,
         intent: &Intent,
         nonce: u64,
@@ -291,16 +295,16 @@ impl Queue {
         let signed = latest
             .transactions()
             .create_signable_offline(&Encoded { call, fields }, params)
-            .and_then(|mut signable| signable.sign(signer))
+            .and_then(|mut signable| signable.sign(&Signer(signer)))
             .map_err(ChainError::from)?;
-        let stage = Stage::Signed(Signed {
+        let progress = Progress::Signed(Signed {
             hash: signed.hash().0,
             nonce,
             born,
             dies: born.saturating_add(LIFETIME_BLOCKS),
         });
         let write = self.database.begin_write()?;
-        let record = Intent { stage, ..intent.clone() }.encode();
+        let record = Intent { progress, ..intent.clone() }.encode();
         write.open_table(INTENTS)?.insert(id, &record[..])?;
         write.open_table(SIGNED)?.insert(intent.number, signed.encoded())?;
         write.commit()?;
@@ -348,7 +352,7 @@ fn outcome(
         let failure = DispatchError::decode_from(event.field_bytes(), block.metadata())
             .map_err(|error| ChainError::Undecodable(error.to_string()))?;
         let (pallet, error, description) = match module_error(&failure) {
-            Some(ChainError::Dispatch { pallet, error, description }) => (pallet, error, description),
+            Some(ChainError::Dispatch { pallet, name, description, .. }) => (pallet, name, description),
             _ => (String::new(), failure.to_string(), String::new()),
         };
         return Ok(Outcome::Failed { block: number, pallet, error, description });

@@ -35,7 +35,7 @@ impl<W: Write> BlobWriter<W> {
     /// Takes the next bytes of the blob.
     ///
     /// # Errors
-    /// Where they do not authenticate, or the plaintext cannot be written.
+    /// Returns an error if they do not authenticate, or the plaintext cannot be written.
     pub fn update(&mut self, mut bytes: &[u8]) -> Result<(), EnvelopeError> {
         while !bytes.is_empty() {
             let full = match &self.cipher {
@@ -58,7 +58,7 @@ impl<W: Write> BlobWriter<W> {
     /// The blob is over: opens its last segment and returns what was written to.
     ///
     /// # Errors
-    /// Where the last segment is missing, cut or not the last.
+    /// Returns an error if the last segment is missing, cut or not the last.
     pub fn finish(mut self) -> Result<W, EnvelopeError> {
         if self.cipher.is_none() {
             self.take_pending(false)?;

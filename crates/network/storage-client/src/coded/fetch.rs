@@ -1,4 +1,4 @@
-//! Fetching: any fragments that suffice, from whichever places answer first.
+//! Fetching: any fragments that suffice, from whichever locations answer first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Event, Inner};
 use crate::code::decode;
-use crate::error::{ManifestError, StorageError, hex};
+use crate::error::{ManifestError, StorageError};
 use crate::manifest::SignedManifest;
 use crate::storage::blocking;
 use crate::store::Kind;
@@ -22,19 +22,19 @@ const HEDGE_AFTER: Duration = Duration::from_secs(3);
 impl Inner {
     pub(super) async fn manifest(&self, id: &Digest) -> Result<SignedManifest, StorageError> {
         let mut asked: FuturesUnordered<_> = self
-            .places
+            .locations
             .iter()
-            .map(|place| async move {
-                let bytes = place.store.get(Kind::Manifest, id).await;
-                place.note(&bytes);
+            .map(|location| async move {
+                let bytes = location.store.get(Kind::Manifest, id).await;
+                location.note(&bytes);
                 match SignedManifest::decode_as(bytes?.to_vec(), id) {
                     Ok(signed) => Ok(signed),
                     Err(ManifestError::OtherFile) => Err(StorageError::Altered {
-                        location: place.store.location().to_owned(),
-                        id: hex(id),
+                        location: location.store.location().to_owned(),
+                        id: hex::encode(id),
                     }),
                     Err(error) => Err(StorageError::Protocol {
-                        location: place.store.location().to_owned(),
+                        location: location.store.location().to_owned(),
                         found: error.to_string(),
                     }),
                 }
@@ -47,7 +47,7 @@ impl Inner {
                 Err(error) => tried.push(error.to_string()),
             }
         }
-        Err(StorageError::NoManifest { id: hex(id), tried: tried.join("; ") })
+        Err(StorageError::NoManifest { id: hex::encode(id), tried: tried.join("; ") })
     }
 
     /// The data fragments of a stripe.
@@ -87,13 +87,13 @@ impl Inner {
         let mut hedges = 0;
         loop {
             while running.len() + found.len() < needed + hedges {
-                let Some((index, place)) = queue.pop_front() else { break };
+                let Some((index, location)) = queue.pop_front() else { break };
                 // Looked for elsewhere, a fragment may have been found meanwhile.
                 if found.iter().any(|(have, _)| *have == index) {
                     continue;
                 }
                 let (this, id) = (self.clone(), listed[index].id);
-                running.spawn(async move { (index, this.get_fragment(place, id, fragment_bytes).await) });
+                running.spawn(async move { (index, this.get_fragment(location, id, fragment_bytes).await) });
             }
             let Ok(answer) = tokio::time::timeout(HEDGE_AFTER, running.join_next()).await else {
                 hedges += 1;
@@ -120,31 +120,31 @@ impl Inner {
         }
     }
 
-    /// Fragments and places in the order in which they are asked for: where the manifest says, then
-    /// everywhere else; places that fail last.
+    /// Fragments and locations in the order in which they are asked for: where the manifest says, then
+    /// everywhere else; locations that fail last.
     fn candidates(&self, signed: &SignedManifest, stripe: u64) -> VecDeque<(usize, usize)> {
         let manifest = &signed.manifest;
         let mut candidates = Vec::new();
         for (index, fragment) in manifest.stripe(stripe).iter().enumerate() {
-            let hinted = &manifest.places[usize::from(fragment.place)];
-            for (at, place) in self.places.iter().enumerate() {
-                let elsewhere = place.store.location() != hinted;
-                candidates.push((elsewhere, place.is_failing(), index, at));
+            let hinted = &manifest.locations[usize::from(fragment.location)];
+            for (at, location) in self.locations.iter().enumerate() {
+                let elsewhere = location.store.location() != hinted;
+                candidates.push((elsewhere, location.is_failing(), index, at));
             }
         }
         candidates.sort_unstable();
         candidates.into_iter().map(|(_, _, index, at)| (index, at)).collect()
     }
 
-    /// A fragment from one place, checked.
+    /// A fragment from one location, checked.
     pub(super) async fn get_fragment(
         &self,
-        place: usize,
+        location: usize,
         id: Digest,
         fragment_bytes: usize,
     ) -> Result<Bytes, StorageError> {
-        let place = &self.places[place];
-        let answer = match place.store.get(Kind::Fragment, &id).await {
+        let location = &self.locations[location];
+        let answer = match location.store.get(Kind::Fragment, &id).await {
             Ok(bytes) => {
                 // A fragment of another length cannot have this id, unless the owner's listing lies.
                 let good = blocking(move || {
@@ -153,13 +153,13 @@ impl Inner {
                 })
                 .await?;
                 good.ok_or_else(|| StorageError::Altered {
-                    location: place.store.location().to_owned(),
-                    id: hex(&id),
+                    location: location.store.location().to_owned(),
+                    id: hex::encode(&id),
                 })
             }
             Err(error) => Err(error),
         };
-        place.note(&answer);
+        location.note(&answer);
         answer
     }
 }

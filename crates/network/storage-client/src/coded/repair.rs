@@ -24,7 +24,7 @@ pub struct RepairReport {
     pub altered: u64,
     /// Stored again.
     pub rebuilt: u64,
-    /// Places that had no manifest and have one now.
+    /// Locations that had no manifest and have one now.
     pub manifests: u64,
     /// What is wrong, one line each.
     pub problems: Vec<String>,
@@ -48,9 +48,9 @@ impl Inner {
             self.tell(&Event::Stripe { stripe, of: stripes });
         }
         if rebuild {
-            for place in &self.places {
-                if matches!(place.store.has(Kind::Manifest, id).await, Ok(false)) {
-                    place.store.put(Kind::Manifest, id, Bytes::copy_from_slice(&signed.bytes)).await?;
+            for location in &self.locations {
+                if matches!(location.store.has(Kind::Manifest, id).await, Ok(false)) {
+                    location.store.put(Kind::Manifest, id, Bytes::copy_from_slice(&signed.bytes)).await?;
                     report.manifests += 1;
                 }
             }
@@ -69,20 +69,22 @@ impl Inner {
         let fragment_bytes = manifest.shape.fragment_bytes_of(stripe);
         let checks = manifest.stripe(stripe).iter().enumerate().map(|(index, fragment)| {
             async move {
-                let listed = self.listed_place(signed, fragment);
+                let listed = self.listed_location(signed, fragment);
                 let mut outcome = match listed {
-                    Some(place) => self.get_fragment(place, fragment.id, fragment_bytes).await.map(drop),
+                    Some(location) => {
+                        self.get_fragment(location, fragment.id, fragment_bytes).await.map(drop)
+                    }
                     None => Err(StorageError::Unreachable {
-                        location: manifest.places[usize::from(fragment.place)].clone(),
-                        reason: "not one of the places in use".to_owned(),
+                        location: manifest.locations[usize::from(fragment.location)].clone(),
+                        reason: "not one of the locations in use".to_owned(),
                     }),
                 };
                 // It may have gone elsewhere. What is altered is healed where it is.
-                for place in (0..self.places.len()).filter(|place| Some(*place) != listed) {
+                for location in (0..self.locations.len()).filter(|location| Some(*location) != listed) {
                     if matches!(outcome, Ok(()) | Err(StorageError::Altered { .. })) {
                         break;
                     }
-                    if self.get_fragment(place, fragment.id, fragment_bytes).await.is_ok() {
+                    if self.get_fragment(location, fragment.id, fragment_bytes).await.is_ok() {
                         outcome = Ok(());
                     }
                 }
@@ -105,10 +107,10 @@ impl Inner {
         bad
     }
 
-    /// The place that the manifest names, where it is in use.
-    fn listed_place(&self, signed: &SignedManifest, fragment: &Fragment) -> Option<usize> {
-        let name = &signed.manifest.places[usize::from(fragment.place)];
-        self.places.iter().position(|place| place.store.location() == name)
+    /// The location that the manifest names, where it is in use.
+    fn listed_location(&self, signed: &SignedManifest, fragment: &Fragment) -> Option<usize> {
+        let name = &signed.manifest.locations[usize::from(fragment.location)];
+        self.locations.iter().position(|location| location.store.location() == name)
     }
 
     async fn rebuild(
@@ -137,12 +139,12 @@ impl Inner {
                 // An owner that listed what its data do not code to gets nothing restored.
                 if *blake3::hash(&bytes).as_bytes() != listed[index].id {
                     let location = "the manifest".to_owned();
-                    return Err(StorageError::Altered { location, id: crate::error::hex(&listed[index].id) });
+                    return Err(StorageError::Altered { location, id: hex::encode(&listed[index].id) });
                 }
                 let mut order = self.order(stripe, index);
-                if let Some(place) = self.listed_place(signed, &listed[index]) {
-                    order.retain(|other| *other != place);
-                    order.insert(0, place);
+                if let Some(location) = self.listed_location(signed, &listed[index]) {
+                    order.retain(|other| *other != location);
+                    order.insert(0, location);
                 }
                 self.put_fragment(order, stripe, index, &listed[index].id, bytes).await
             }

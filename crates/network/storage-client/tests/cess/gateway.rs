@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cyborg_storage_client::cess::{FileId, account_of};
-use cyborg_storage_client::error::hex;
-use cyborg_storage_client::owner::verify;
+use cyborg_account::{address, verify};
+use cyborg_storage_client::cess::{FileId, SS58_PREFIX};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -123,7 +122,7 @@ impl Gateway {
         }
     }
 
-    /// `None` where the connection breaks.
+    /// `None` if the connection breaks.
     async fn handle(
         &self,
         request: &Request,
@@ -247,7 +246,7 @@ impl Gateway {
             }
             let mut id = FileId::default();
             id.update(&file);
-            let fid = hex(&id.finish());
+            let fid = hex::encode(&id.finish());
             state.files.insert(fid.clone(), file);
             json(200, "ok", &format!("{{\"fid\":\"{fid}\"}}"))
         };
@@ -262,7 +261,7 @@ impl Gateway {
 /// Account, message and signature, as the original checks them.
 fn permitted(request: &Request, expected: &[u8; 32]) -> bool {
     let check = || {
-        let account = account_of(request.headers.get("Account")?)?;
+        let account = address::decode(SS58_PREFIX, request.headers.get("Account")?)?;
         let message = request.headers.get("Message")?;
         let expires: u64 = message.parse().ok()?;
         let digits = request.headers.get("Signature")?.strip_prefix("0x")?;

@@ -8,17 +8,17 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cyborg_account::{Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_storage_client::cess::CessGateway;
-use cyborg_storage_client::error::{StorageError, hex};
-use cyborg_storage_client::owner::{OwnerKey, Signer};
-use cyborg_storage_client::storage::{Storage, download, fetch, upload};
+use cyborg_storage_client::error::StorageError;
+use cyborg_storage_client::storage::{FileStore, download, fetch, upload};
 use gateway::{Fault, Gateway};
 
 const PART: u64 = 64 * 1024;
 
-fn owner() -> Arc<dyn Signer> {
-    Arc::new(OwnerKey::from_seed(&[5; 32]).unwrap())
+fn owner() -> Arc<dyn Signing> {
+    Arc::new(keys::from_seed(&[5; 32]).unwrap())
 }
 
 fn key() -> ContentKey {
@@ -65,9 +65,9 @@ async fn requests_are_as_documented() {
     let mut checked = 0;
     for block in blocks {
         let mut lines = block.lines().skip(1).filter(|line| !line.starts_with("->"));
-        let name = &hex(&id)[..40];
+        let name = &hex::encode(&id)[..40];
         let fill = |line: &str| {
-            line.replace("{name}", name).replace("{fid}", &hex(&id)).replace("{territory}", "models")
+            line.replace("{name}", name).replace("{fid}", &hex::encode(&id)).replace("{territory}", "models")
         };
         let request_line = fill(lines.next().unwrap());
         let headers: Vec<String> = lines.map(fill).collect();

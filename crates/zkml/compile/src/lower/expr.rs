@@ -68,7 +68,7 @@ pub(crate) fn power_of_two(value: f64) -> Option<i32> {
     (log.is_finite() && log.fract() == 0.0 && log.abs() < 64.0).then_some(log as i32)
 }
 
-/// A constant spread over output axes: one value for each index of `axes`, row-major.
+/// A constant broadcast over output axes: one value for each index of `axes`, row-major.
 #[derive(Clone, Debug)]
 pub(crate) struct Broadcast {
     pub(crate) axes: Vec<usize>,
@@ -179,7 +179,7 @@ fn multiply_term(term: &Term, by: &Broadcast, shape: &[usize]) -> Result<Term, N
             name: by.name.clone(),
         },
         (Item::Bias { rows, outer_axes, name }, _) => {
-            let (rows, outer_axes) = spread_rows(rows, outer_axes, 1, by, &region, shape);
+            let (rows, outer_axes) = broadcast_rows(rows, outer_axes, 1, by, &region, shape);
             Item::Bias { rows, outer_axes, name: name.clone() }
         }
         (Item::Reshape { tensor, factor }, Some(v)) if by.is_public() => {
@@ -199,7 +199,7 @@ fn multiply_term(term: &Term, by: &Broadcast, shape: &[usize]) -> Result<Term, N
                         Factor::Hidden { rows, outer_axes, name } => (rows.clone(), outer_axes.clone(), name),
                     };
                     let before = rows.len();
-                    let (rows, outer_axes) = spread_rows(&rows, &outer_axes, width, by, &region, shape);
+                    let (rows, outer_axes) = broadcast_rows(&rows, &outer_axes, width, by, &region, shape);
                     // Never trade one small multiplication for a much larger matrix.
                     if blocked || rows.len() > 2 * before + by.values.len() {
                         return Err(NeedsTensor);
@@ -214,7 +214,7 @@ fn multiply_term(term: &Term, by: &Broadcast, shape: &[usize]) -> Result<Term, N
 }
 
 /// Multiplies rows over `outer_axes` (local indices of `region`) by a constant over other axes.
-fn spread_rows(
+fn broadcast_rows(
     rows: &[f32],
     outer_axes: &[usize],
     width: usize,

@@ -105,30 +105,7 @@ fn short(name: &str) -> String {
 
 /// Lowers a model. Every node that cannot be lowered is listed.
 pub(crate) fn lower(ir: &Ir, stats: &Stats, bits: Bits, relu: ReluProof) -> Result<Lowered, CompileError> {
-    let mut uses = vec![0; ir.values.len()];
-    for node in &ir.nodes {
-        node.inputs.iter().flatten().for_each(|&v| uses[v] += 1);
-    }
-    ir.outputs.iter().for_each(|&v| uses[v] += 1);
-    let mut lowering = Lowering {
-        ir,
-        stats,
-        bits,
-        relu,
-        graph: Graph {
-            name: short(&ir.name),
-            weight_bits: bits.weight,
-            tensors: Vec::new(),
-            params: Vec::new(),
-            nodes: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-        },
-        weights: Vec::new(),
-        power: Vec::new(),
-        values: vec![None; ir.values.len()],
-        uses,
-    };
+    let mut lowering = Lowering::new(ir, stats, bits, relu);
     lowering.inputs();
     let mut problems = Vec::new();
     for node in &ir.nodes {
@@ -142,28 +119,40 @@ pub(crate) fn lower(ir: &Ir, stats: &Stats, bits: Bits, relu: ReluProof) -> Resu
             Err(Refusal::Failed(error)) => return Err(error),
         }
     }
-    if problems.is_empty() {
-        for &output in &ir.outputs {
-            match lowering.output(output) {
-                Ok(()) => {}
-                Err(Refusal::Failed(error)) => return Err(error),
-                Err(Refusal::Follows) => problems.push(Unsupported {
-                    node: ir.values[output].name.clone(),
-                    operator: "graph output".into(),
-                    reason: "it does not depend on an input".into(),
-                }),
-                Err(Refusal::Unsupported(reason)) => problems.push(Unsupported {
-                    node: ir.values[output].name.clone(),
-                    operator: "graph output".into(),
-                    reason,
-                }),
-            }
-        }
+    let outputs = if problems.is_empty() { &ir.outputs[..] } else { &[] };
+    for &output in outputs {
+        let reason = match lowering.output(output) {
+            Ok(()) => continue,
+            Err(Refusal::Failed(error)) => return Err(error),
+            Err(Refusal::Follows) => "it does not depend on an input".into(),
+            Err(Refusal::Unsupported(reason)) => reason,
+        };
+        let (node, operator) = (ir.values[output].name.clone(), "graph output".into());
+        problems.push(Unsupported { node, operator, reason });
     }
     if problems.is_empty() {
         Ok(Lowered { graph: lowering.graph, weights: Weights(lowering.weights) })
     } else {
         Err(CompileError::Unsupported(problems))
+    }
+}
+
+impl<'a> Lowering<'a> {
+    fn new(ir: &'a Ir, stats: &'a Stats, bits: Bits, relu: ReluProof) -> Self {
+        let mut uses = vec![0; ir.values.len()];
+        let read = ir.nodes.iter().flat_map(|node| node.inputs.iter().flatten());
+        read.chain(&ir.outputs).for_each(|&v| uses[v] += 1);
+        let graph = Graph {
+            name: short(&ir.name),
+            weight_bits: bits.weight,
+            tensors: Vec::new(),
+            params: Vec::new(),
+            nodes: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let (weights, power, values) = (Vec::new(), Vec::new(), vec![None; ir.values.len()]);
+        Self { ir, stats, bits, relu, graph, weights, power, values, uses }
     }
 }
 

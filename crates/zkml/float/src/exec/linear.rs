@@ -2,7 +2,7 @@
 
 use super::{Context, Fault, Inputs, Operator, maybe, need, one};
 use crate::array::{Array, broadcast, broadcast_positions, count};
-use crate::geometry::windows;
+use crate::geometry::{Window, windows};
 use crate::ir::Node;
 use zkml_graph::work::sums;
 
@@ -195,22 +195,7 @@ fn conv(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
     let out_plane: usize = spatial.iter().product();
     let kernel: usize = w.shape[2..].iter().product();
     count(&[per_group, kernel, out_plane])?;
-    // Where each tap of each output reads its plane; `usize::MAX` in the padding.
-    let mut taps = vec![Vec::with_capacity(out_plane); kernel];
-    for (tap, positions) in taps.iter_mut().enumerate() {
-        crate::array::for_each_index(&spatial, |o| {
-            let mut rest = tap;
-            let mut position = Some(0);
-            let mut step = 1;
-            for (axis, window) in windows.iter().enumerate().rev() {
-                let k = rest % window.kernel;
-                rest /= window.kernel;
-                position = position.and_then(|p| Some(p + window.tap(o[axis], k)? * step));
-                step *= window.input;
-            }
-            positions.push(position.unwrap_or(usize::MAX));
-        });
-    }
+    let taps = taps(&windows, &spatial, kernel);
     let depth = per_group * kernel;
     let group_outs = outs / groups;
     let mut columns = vec![0.0; count(&[depth, out_plane])?];
@@ -241,6 +226,26 @@ fn conv(node: &Node, inputs: &Inputs<'_>, context: Context) -> Result<Array, Fau
         }
     }
     Ok(Array::f32(shape, out))
+}
+
+/// Where each tap of each output reads its plane; `usize::MAX` in the padding.
+fn taps(windows: &[Window], spatial: &[usize], kernel: usize) -> Vec<Vec<usize>> {
+    let mut taps = vec![Vec::with_capacity(spatial.iter().product()); kernel];
+    for (tap, positions) in taps.iter_mut().enumerate() {
+        crate::array::for_each_index(spatial, |o| {
+            let mut rest = tap;
+            let mut position = Some(0);
+            let mut step = 1;
+            for (axis, window) in windows.iter().enumerate().rev() {
+                let k = rest % window.kernel;
+                rest /= window.kernel;
+                position = position.and_then(|p| Some(p + window.tap(o[axis], k)? * step));
+                step *= window.input;
+            }
+            positions.push(position.unwrap_or(usize::MAX));
+        });
+    }
+    taps
 }
 
 /// Factor and constant per channel of a batch normalisation in inference mode.

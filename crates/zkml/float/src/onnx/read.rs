@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::messages::{AttributeProto, ModelProto, NodeProto, ValueInfoProto};
 use super::tensor;
-use crate::error::FloatError;
+use crate::error::{FloatError, limit};
 use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
 
 /// Greatest size of a model file.
@@ -44,23 +44,11 @@ impl Names {
 
 /// Reads a model file.
 pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), FloatError> {
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(FloatError::TooLarge {
-            what: "model file: bytes".into(),
-            limit: MAX_FILE_BYTES,
-            got: bytes.len() as u64,
-        });
-    }
+    limit("model file: bytes", MAX_FILE_BYTES, bytes.len() as u64)?;
     let model = ModelProto::decode(bytes)?;
     let opset = check_versions(&model)?;
     let graph = model.graph.ok_or_else(|| field("graph", "missing: not an ONNX model"))?;
-    if graph.node.len() > MAX_NODES {
-        return Err(FloatError::TooLarge {
-            what: "graph: nodes".into(),
-            limit: MAX_NODES as u64,
-            got: graph.node.len() as u64,
-        });
-    }
+    limit("graph: nodes", MAX_NODES as u64, graph.node.len() as u64)?;
     if !graph.sparse_initializer.is_empty() {
         return Err(field("sparse_initializer", "sparse tensors are not supported"));
     }
@@ -72,37 +60,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), FloatError> {
         names.values[id].shape = Some(array.shape.clone());
         names.values[id].constant = Some(Constant { array: Arc::new(array), secret: true });
     }
-    let mut inputs = Vec::new();
-    let mut input_types = Vec::new();
-    for info in &graph.input {
-        if names.ids.contains_key(&info.name) {
-            // Old exporters list initialisers among the inputs.
-            continue;
-        }
-        let id = names.define(&info.name)?;
-        let (element, shape) = input_type(info)?;
-        names.values[id].shape = Some(shape);
-        inputs.push(id);
-        input_types.push(element);
-    }
-    if inputs.is_empty() {
-        return Err(field("graph.input", "the model has no inputs"));
-    }
-
-    let mut nodes = Vec::with_capacity(graph.node.len());
-    for proto in &graph.node {
-        nodes.push(node(proto, &mut names)?);
-    }
-    let mut outputs = Vec::new();
-    for info in &graph.output {
-        outputs.push(*names.ids.get(&info.name).ok_or_else(|| FloatError::UnknownValue {
-            node: "(graph output)".into(),
-            value: info.name.clone(),
-        })?);
-    }
-    if outputs.is_empty() {
-        return Err(field("graph.output", "the model has no outputs"));
-    }
+    let (inputs, input_types) = inputs(&graph.input, &mut names)?;
+    let nodes = graph.node.iter().map(|proto| node(proto, &mut names)).collect::<Result<Vec<_>, _>>()?;
+    let outputs = outputs(&graph.output, &names)?;
     let mut shapes = HashMap::new();
     for info in graph.value_info.iter().chain(&graph.output) {
         if let (Some(&id), Some(shape)) = (names.ids.get(&info.name), declared_shape(info)) {
@@ -122,6 +82,39 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Ir, Declared), FloatError> {
         parameters: 0,
     };
     Ok((ir, Declared { input_types, shapes }))
+}
+
+/// What the model takes, with the element types.
+fn inputs(infos: &[ValueInfoProto], names: &mut Names) -> Result<(Vec<ValueId>, Vec<i32>), FloatError> {
+    let (mut inputs, mut types) = (Vec::new(), Vec::new());
+    // Old exporters list initialisers among the inputs.
+    for info in infos {
+        if names.ids.contains_key(&info.name) {
+            continue;
+        }
+        let id = names.define(&info.name)?;
+        let (element, shape) = input_type(info)?;
+        names.values[id].shape = Some(shape);
+        inputs.push(id);
+        types.push(element);
+    }
+    if inputs.is_empty() {
+        return Err(field("graph.input", "the model has no inputs"));
+    }
+    Ok((inputs, types))
+}
+
+fn outputs(infos: &[ValueInfoProto], names: &Names) -> Result<Vec<ValueId>, FloatError> {
+    let unknown = |info: &ValueInfoProto| FloatError::UnknownValue {
+        node: "(graph output)".into(),
+        value: info.name.clone(),
+    };
+    let outputs = infos.iter().map(|info| names.ids.get(&info.name).copied().ok_or_else(|| unknown(info)));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    if outputs.is_empty() {
+        return Err(field("graph.output", "the model has no outputs"));
+    }
+    Ok(outputs)
 }
 
 fn field(field: &str, reason: &str) -> FloatError {

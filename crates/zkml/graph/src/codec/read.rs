@@ -1,4 +1,12 @@
 //! Reading; the mirror of `write.rs`, in the same order. Every byte is hostile.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm
+)]
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -33,7 +41,7 @@ impl<'a> Reader<'a> {
             });
         };
         self.rest = rest;
-        self.offset += taken.len();
+        self.offset = self.offset.saturating_add(taken.len());
         Ok(taken)
     }
 
@@ -76,7 +84,7 @@ impl<'a> Reader<'a> {
         mut item: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
         let count = self.u32(field)?;
-        let needed = u64::from(count) * item_bytes;
+        let needed = u64::from(count).saturating_mul(item_bytes);
         if needed > self.rest.len() as u64 {
             return Err(CodecError::Truncated { field, offset: self.offset, needed, left: self.rest.len() });
         }

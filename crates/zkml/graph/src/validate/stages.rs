@@ -1,14 +1,14 @@
 //! The rules of what nodes do with a sum: rescales, tables, and the softmax's division.
 
-use super::{Checker, GraphError, MAX_NORMALIZE_SHIFT, MAX_SHIFT, Place, cells};
+use super::{Checker, GraphError, MAX_NORMALIZE_SHIFT, MAX_SHIFT, NodeContext, cells};
 use crate::bounds::{self, MAX_ACCUMULATOR};
 use crate::function::MAX_DOMAIN_BITS;
 use crate::types::{FunctionKind, Stage, TensorId};
 
 impl Checker<'_> {
-    pub(super) fn stage(&mut self, place: Place<'_>, stage: &Stage) -> Result<(), GraphError> {
-        let node = || place.at();
-        let range = bounds::accumulator_within(self.graph, place.node, &mut self.steps)
+    pub(super) fn stage(&mut self, context: NodeContext<'_>, stage: &Stage) -> Result<(), GraphError> {
+        let node = || context.at();
+        let range = bounds::accumulator_within(self.graph, context.node, &mut self.steps)
             .map_err(|source| GraphError::Bounds { node: node(), source })?;
         let check_shift = |shift: u8| {
             if shift > MAX_SHIFT {
@@ -17,11 +17,11 @@ impl Checker<'_> {
             Ok(())
         };
         match stage {
-            Stage::Exact => self.within(place, range.0, range.1),
+            Stage::Exact => self.within(context, range.0, range.1),
             Stage::ReluBits { shift } => {
                 check_shift(*shift)?;
                 let (low, high) = bounds::quotient(range, *shift);
-                self.within(place, low.max(0), high.max(0))
+                self.within(context, low.max(0), high.max(0))
             }
             Stage::Requant { shift, domain_min, domain_bits, function } => {
                 check_shift(*shift)?;
@@ -38,21 +38,21 @@ impl Checker<'_> {
                 if function.kind == (FunctionKind::ArgIndex { n: 0 }) {
                     return Err(GraphError::FunctionIndex { node: node() });
                 }
-                self.within(place, min, max)
+                self.within(context, min, max)
             }
         }
     }
 
     pub(super) fn normalize(
         &mut self,
-        place: Place<'_>,
+        context: NodeContext<'_>,
         numerator: TensorId,
         axis: u32,
         shift: u8,
     ) -> Result<(), GraphError> {
-        let node = || place.at();
-        let tensor = self.operand(place, numerator)?;
-        if tensor.shape != place.output.shape {
+        let node = || context.at();
+        let tensor = self.operand(context, numerator)?;
+        if tensor.shape != context.output.shape {
             return Err(GraphError::NormalizeShape { node: node() });
         }
         let extent = usize::try_from(axis)
@@ -67,6 +67,6 @@ impl Checker<'_> {
             return Err(GraphError::NormalizeRange { node: node(), min: tensor.min, max: tensor.max });
         }
         self.work(cells(&tensor.shape), 1)?;
-        self.within(place, 0, 1 << shift)
+        self.within(context, 0, 1 << shift)
     }
 }

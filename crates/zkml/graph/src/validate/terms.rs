@@ -2,7 +2,7 @@
 
 use alloc::vec;
 
-use super::{Checker, GraphError, MAX_COORDINATE, MAX_RANK, MAX_TENSOR_CELLS, Place, cells};
+use super::{Checker, GraphError, MAX_COORDINATE, MAX_RANK, MAX_TENSOR_CELLS, NodeContext, cells};
 use crate::types::{AxisMap, Operand, OperandAxis, Source, Tensor, Term, View, Weight};
 
 /// Lengths that indices run over: the region's, and the sum's.
@@ -26,47 +26,52 @@ fn twice(seen: &mut [bool], index: u32) -> bool {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn affine(&mut self, place: Place<'a>, terms: &'a [Term]) -> Result<(), GraphError> {
+    pub(super) fn affine(&mut self, context: NodeContext<'a>, terms: &'a [Term]) -> Result<(), GraphError> {
         if terms.is_empty() {
-            return Err(GraphError::NoTerms { node: place.at() });
+            return Err(GraphError::NoTerms { node: context.at() });
         }
         for (term, content) in terms.iter().enumerate() {
-            region(place, term, &content.region)?;
-            self.source(place, term, content)?;
+            region(context, term, &content.region)?;
+            self.source(context, term, content)?;
         }
         Ok(())
     }
 
-    fn source(&mut self, place: Place<'a>, term: usize, content: &'a Term) -> Result<(), GraphError> {
+    fn source(&mut self, context: NodeContext<'a>, term: usize, content: &'a Term) -> Result<(), GraphError> {
         let elements = region_cells(&content.region);
         match &content.source {
             Source::Constant(_) => self.work(elements, 1),
             Source::Index { axis, .. } => {
-                axis_length(place, term, &content.region, *axis)?;
+                axis_length(context, term, &content.region, *axis)?;
                 self.work(elements, 1)
             }
             Source::Bias { param, outer_axes } => {
-                let outer = rows(place, term, &content.region, outer_axes)?;
-                self.param(place, term, *param, outer, None)?;
+                let outer = rows(context, term, &content.region, outer_axes)?;
+                self.param(context, term, *param, outer, None)?;
                 self.work(elements, 1)
             }
             Source::Tensor { tensor, inner, map, weight } => {
-                let read = self.operand(place, *tensor)?;
-                let addends = inner_cells(place, term, inner)?;
+                let read = self.operand(context, *tensor)?;
+                let addends = inner_cells(context, term, inner)?;
                 let mut row_axes: &[u32] = &[];
                 if let Weight::Param { param, outer_axes } = weight {
                     row_axes = outer_axes;
-                    let outer = rows(place, term, &content.region, outer_axes)?;
-                    self.param(place, term, *param, outer, Some(addends))?;
+                    let outer = rows(context, term, &content.region, outer_axes)?;
+                    self.param(context, term, *param, outer, Some(addends))?;
                 }
                 let extents = Extents { region: &content.region, inner, rows: row_axes };
-                maps(place, term, read, map, &extents)?;
+                maps(context, term, read, map, &extents)?;
                 self.work(elements, addends)
             }
             Source::Reshape { tensor, .. } => {
-                let got = cells(&self.operand(place, *tensor)?.shape);
+                let got = cells(&self.operand(context, *tensor)?.shape);
                 if got != elements {
-                    return Err(GraphError::ReshapeCells { node: place.at(), term, expected: elements, got });
+                    return Err(GraphError::ReshapeCells {
+                        node: context.at(),
+                        term,
+                        expected: elements,
+                        got,
+                    });
                 }
                 self.work(elements, 1)
             }
@@ -76,37 +81,37 @@ impl<'a> Checker<'a> {
     /// A view of a maximum; its position stands where errors name a term.
     pub(super) fn view(
         &self,
-        place: Place<'a>,
+        context: NodeContext<'a>,
         position: usize,
         view: &View,
     ) -> Result<&'a Tensor, GraphError> {
-        let read = self.operand(place, view.tensor)?;
+        let read = self.operand(context, view.tensor)?;
         let region: alloc::vec::Vec<(u32, u32)> =
-            place.output.shape.iter().map(|&extent| (0, extent)).collect();
+            context.output.shape.iter().map(|&extent| (0, extent)).collect();
         let extents = Extents { region: &region, inner: &[], rows: &[] };
-        maps(place, position, read, &view.map, &extents)?;
+        maps(context, position, read, &view.map, &extents)?;
         Ok(read)
     }
 
     pub(super) fn product(
         &mut self,
-        place: Place<'a>,
+        context: NodeContext<'a>,
         operands: [&'a Operand; 2],
         inner: &[u32],
     ) -> Result<(), GraphError> {
-        let addends = inner_cells(place, 0, inner)?;
+        let addends = inner_cells(context, 0, inner)?;
         let mut used = vec![false; inner.len()];
         for (position, operand) in operands.into_iter().enumerate() {
-            let tensor = self.operand(place, operand.tensor)?;
-            operand_axes(place, position, tensor, operand, inner)?;
+            let tensor = self.operand(context, operand.tensor)?;
+            operand_axes(context, position, tensor, operand, inner)?;
             for axis in &operand.axes {
                 if let OperandAxis::Inner(index) = *axis {
                     twice(&mut used, index);
                 }
             }
         }
-        all_used(place, 0, &used)?;
-        self.work(cells(&place.output.shape), addends)
+        all_used(context, 0, &used)?;
+        self.work(cells(&context.output.shape), addends)
     }
 }
 
@@ -114,11 +119,11 @@ fn region_cells(region: &[(u32, u32)]) -> u64 {
     region.iter().fold(1, |total: u64, &(_, length)| total.saturating_mul(u64::from(length)))
 }
 
-fn region(place: Place<'_>, term: usize, region: &[(u32, u32)]) -> Result<(), GraphError> {
-    let shape = &place.output.shape;
+fn region(context: NodeContext<'_>, term: usize, region: &[(u32, u32)]) -> Result<(), GraphError> {
+    let shape = &context.output.shape;
     if region.len() != shape.len() {
         return Err(GraphError::RegionRank {
-            node: place.at(),
+            node: context.at(),
             term,
             expected: shape.len(),
             got: region.len(),
@@ -126,58 +131,68 @@ fn region(place: Place<'_>, term: usize, region: &[(u32, u32)]) -> Result<(), Gr
     }
     for (axis, (&(start, length), &extent)) in region.iter().zip(shape).enumerate() {
         if length == 0 || u64::from(start) + u64::from(length) > u64::from(extent) {
-            return Err(GraphError::RegionBox { node: place.at(), term, axis, start, length, extent });
+            return Err(GraphError::RegionBox { node: context.at(), term, axis, start, length, extent });
         }
     }
     Ok(())
 }
 
-fn axis_length(place: Place<'_>, term: usize, region: &[(u32, u32)], axis: u32) -> Result<u32, GraphError> {
+fn axis_length(
+    context: NodeContext<'_>,
+    term: usize,
+    region: &[(u32, u32)],
+    axis: u32,
+) -> Result<u32, GraphError> {
     match lookup(region, axis) {
         Some((_, length)) => Ok(length),
-        None => Err(GraphError::OutputAxis { node: place.at(), term, axis }),
+        None => Err(GraphError::OutputAxis { node: context.at(), term, axis }),
     }
 }
 
 /// The number of rows that the output axes select from.
-fn rows(place: Place<'_>, term: usize, region: &[(u32, u32)], outer_axes: &[u32]) -> Result<u64, GraphError> {
+fn rows(
+    context: NodeContext<'_>,
+    term: usize,
+    region: &[(u32, u32)],
+    outer_axes: &[u32],
+) -> Result<u64, GraphError> {
     let mut seen = vec![false; region.len()];
     let mut total = 1_u64;
     for &axis in outer_axes {
-        let length = axis_length(place, term, region, axis)?;
+        let length = axis_length(context, term, region, axis)?;
         if twice(&mut seen, axis) {
-            return Err(GraphError::RowAxisTwice { node: place.at(), term, axis });
+            return Err(GraphError::RowAxisTwice { node: context.at(), term, axis });
         }
         total = total.saturating_mul(u64::from(length));
     }
     Ok(total)
 }
 
-fn inner_cells(place: Place<'_>, term: usize, inner: &[u32]) -> Result<u64, GraphError> {
+fn inner_cells(context: NodeContext<'_>, term: usize, inner: &[u32]) -> Result<u64, GraphError> {
     if inner.len() > MAX_RANK {
-        return Err(GraphError::InnerRank { node: place.at(), term, rank: inner.len() });
+        return Err(GraphError::InnerRank { node: context.at(), term, rank: inner.len() });
     }
     match cells(inner) {
         addends @ 1..=MAX_TENSOR_CELLS => Ok(addends),
-        _ => Err(GraphError::InnerCells { node: place.at(), term }),
+        _ => Err(GraphError::InnerCells { node: context.at(), term }),
     }
 }
 
-fn all_used(place: Place<'_>, term: usize, used: &[bool]) -> Result<(), GraphError> {
+fn all_used(context: NodeContext<'_>, term: usize, used: &[bool]) -> Result<(), GraphError> {
     match used.iter().position(|&used| !used) {
-        Some(index) => Err(GraphError::InnerUnused { node: place.at(), term, index }),
+        Some(index) => Err(GraphError::InnerUnused { node: context.at(), term, index }),
         None => Ok(()),
     }
 }
 
 fn maps(
-    place: Place<'_>,
+    context: NodeContext<'_>,
     term: usize,
     read: &Tensor,
     maps: &[AxisMap],
     extents: &Extents<'_>,
 ) -> Result<(), GraphError> {
-    let node = || place.at();
+    let node = || context.at();
     if maps.len() != read.shape.len() {
         return Err(GraphError::MapRank { node: node(), term, expected: read.shape.len(), got: maps.len() });
     }
@@ -186,7 +201,7 @@ fn maps(
     for (map, axis_map) in maps.iter().enumerate() {
         let mut last = i128::from(axis_map.offset);
         if let Some((axis, stride)) = axis_map.out {
-            let length = axis_length(place, term, extents.region, axis)?;
+            let length = axis_length(context, term, extents.region, axis)?;
             if twice(&mut outputs, axis) {
                 return Err(GraphError::MapOutputTwice { node: node(), term, axis });
             }
@@ -214,17 +229,17 @@ fn maps(
             return Err(GraphError::Coordinate { node: node(), term, map });
         }
     }
-    all_used(place, term, &inners)
+    all_used(context, term, &inners)
 }
 
 fn operand_axes(
-    place: Place<'_>,
+    context: NodeContext<'_>,
     position: usize,
     tensor: &Tensor,
     operand: &Operand,
     inner: &[u32],
 ) -> Result<(), GraphError> {
-    let node = || place.at();
+    let node = || context.at();
     if operand.axes.len() != tensor.shape.len() {
         return Err(GraphError::OperandRank {
             node: node(),
@@ -233,7 +248,7 @@ fn operand_axes(
             got: operand.axes.len(),
         });
     }
-    let shape = &place.output.shape;
+    let shape = &context.output.shape;
     let mut outputs = vec![false; shape.len()];
     let mut inners = vec![false; inner.len()];
     // An index that does not exist is another error than one that repeats.

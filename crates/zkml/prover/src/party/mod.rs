@@ -17,7 +17,7 @@ use crate::trace::Trace;
 use zeroize::Zeroize;
 use zkml_core::F;
 use zkml_verifier::circuit::Circuit;
-use zkml_verifier::protocol::{Class, Party, Stage};
+use zkml_verifier::protocol::{Class, Party, ProtocolError, Stage};
 
 /// What the prover knows, for one proof.
 pub struct Witness<'a> {
@@ -51,6 +51,7 @@ pub struct Prover<'a> {
 }
 
 enum State<'a> {
+    /// Between stages: nothing can be asked.
     Idle,
     Tree,
     Layer(Layer),
@@ -109,6 +110,11 @@ impl<'a> Prover<'a> {
         self.revealed
     }
 
+    /// The pad of the next hidden scalar: none is sent without one.
+    fn next_pad(&self) -> Result<F, ProtocolError> {
+        self.pads.get(self.hidden.len()).copied().ok_or(ProtocolError::NoAnswer)
+    }
+
     fn start_columns(&mut self, classes: &[Class]) -> Columns {
         self.class_rows = columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
         Columns::new(&self.class_rows, classes)
@@ -145,8 +151,9 @@ impl Party for Prover<'_> {
             Stage::Columns { classes } => State::Columns(self.start_columns(classes)),
             Stage::Products { products } => State::Products(Products::new(products, &self.hidden)),
             Stage::ProductPoint { point } => {
-                if let State::Products(products) = &mut self.state {
-                    products.set_point(point);
+                match &mut self.state {
+                    State::Products(products) => products.set_point(point),
+                    other => *other = State::Idle,
                 }
                 return;
             }
@@ -154,14 +161,10 @@ impl Party for Prover<'_> {
         self.state = state;
     }
 
-    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
+    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
         match &mut self.state {
-            State::Idle => {}
-            State::Tree => {
-                if let Some(tree) = &self.tree {
-                    tree.root(out);
-                }
-            }
+            State::Idle => return Err(ProtocolError::NoAnswer),
+            State::Tree => self.tree.as_ref().ok_or(ProtocolError::NoAnswer)?.root(out),
             State::Layer(layer) => layer.answer(challenge, out),
             State::Quadratic(quadratic) => quadratic.answer(challenge, out),
             State::Master(master) => {
@@ -174,22 +177,83 @@ impl Party for Prover<'_> {
             State::Products(products) => products.answer(challenge, out),
         }
         for scalar in out {
-            let pad = self.pads.get(self.hidden.len()).copied().unwrap_or_default();
+            let pad = self.next_pad()?;
             self.hidden.push(*scalar);
             *scalar += pad;
             self.wire.push(*scalar);
         }
+        Ok(())
     }
 
-    fn private(&mut self) {
-        let pad = self.pads.get(self.hidden.len()).copied().unwrap_or_default();
+    fn private(&mut self) -> Result<(), ProtocolError> {
+        let pad = self.next_pad()?;
         self.hidden.push(-pad);
+        Ok(())
     }
 
-    fn reveal(&mut self, challenge: &F) -> [F; 2] {
-        if let State::Products(products) = &mut self.state {
-            self.revealed = products.reveal(challenge);
+    fn reveal(&mut self, challenge: &F) -> Result<[F; 2], ProtocolError> {
+        let State::Products(products) = &mut self.state else {
+            return Err(ProtocolError::NoAnswer);
+        };
+        self.revealed = products.reveal(challenge);
+        Ok(self.revealed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use zkml_core::transcript::HashTranscript;
+    use zkml_graph::{Graph, Node, Op, Source, Stage as Rescaling, Tensor, Term, Weights};
+    use zkml_verifier::Shown;
+    use zkml_verifier::protocol::run;
+
+    /// A graph that copies four values.
+    fn copy() -> Graph {
+        let tensor = |name: &str| Tensor { name: name.into(), shape: vec![4], min: 0, max: 9, scale: 0 };
+        let term = Term { region: vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
+        let op = Op::Affine { terms: vec![term], stage: Rescaling::Exact };
+        Graph {
+            name: "copy".into(),
+            weight_bits: 8,
+            tensors: vec![tensor("x"), tensor("y")],
+            params: Vec::new(),
+            nodes: vec![Node { name: "copy".into(), op, output: 1 }],
+            inputs: vec![0],
+            outputs: vec![1],
         }
-        self.revealed
+    }
+
+    /// Nothing is sent without a pad, not even the last scalar.
+    #[test]
+    fn a_missing_pad_is_an_error() -> Result<(), Box<dyn Error>> {
+        let (graph, values) = (copy(), vec![1, 2, 3, 4]);
+        let circuit = Circuit::new(&graph)?;
+        let execution = zkml_engine::execute(&graph, &Weights(Vec::new()), std::slice::from_ref(&values))?;
+        let trace = Trace::new(&circuit, &graph, execution);
+        let shown = [Shown::Public(values.clone()), Shown::Public(values)];
+        for (missing, expected) in [(0, None), (1, Some(ProtocolError::NoAnswer))] {
+            let witness = Witness { circuit: &circuit, trace: &trace, weights: &[] };
+            let mut prover = Prover::new(witness, vec![F::from(7u64); circuit.hidden_count() - missing]);
+            let ended = run(&circuit, 8, &shown, &mut prover, &mut HashTranscript::new("test"));
+            assert_eq!(ended.err(), expected);
+            assert_eq!(prover.wire().len(), circuit.messages.answered - missing);
+        }
+        Ok(())
+    }
+
+    /// Before its first stage a prover answers nothing.
+    #[test]
+    fn a_prover_out_of_step_answers_nothing() -> Result<(), Box<dyn Error>> {
+        let graph = copy();
+        let circuit = Circuit::new(&graph)?;
+        let execution = zkml_engine::execute(&graph, &Weights(Vec::new()), &[vec![0; 4]])?;
+        let trace = Trace::new(&circuit, &graph, execution);
+        let witness = Witness { circuit: &circuit, trace: &trace, weights: &[] };
+        let mut prover = Prover::new(witness, vec![F::default(); circuit.hidden_count()]);
+        assert_eq!(prover.answer(None, &mut [F::default(); 8]), Err(ProtocolError::NoAnswer));
+        assert_eq!(prover.reveal(&F::default()), Err(ProtocolError::NoAnswer));
+        Ok(())
     }
 }

@@ -3,7 +3,10 @@
 
 use super::layout::{committed_rows, place_leaves};
 use super::tables::{Table, TableKind};
-use super::{Block, Circuit, Expr, Label, Lookup, Property, Relation, Source, Sum, WeightLayout, log2_ceil};
+use super::{
+    Block, Circuit, Expr, Label, Lookup, Messages, Property, Relation, Source, Sum, WeightLayout, log2_ceil,
+};
+use crate::protocol::count;
 use alloc::vec;
 use alloc::vec::Vec;
 use zkml_graph::{AxisMap, Term, Weight};
@@ -73,9 +76,11 @@ impl Circuit {
             cells: Vec::new(),
             statement: Vec::new(),
             bound_steps: 0,
+            messages: Messages::default(),
         };
         let greatest = circuit.blocks.iter().map(|block| block.log).max().unwrap_or(0);
         place_leaves(&mut circuit, greatest);
+        circuit.messages = count(&circuit);
         circuit
     }
 }

@@ -6,9 +6,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use zkml_graph::Param;
 
-/// Place of a hidden parameter among the weight rows.
+/// Slot of a hidden parameter among the weight rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Slot {
     /// Densely packed, row-major, from this cell on. Openings cost the verifier a field product
     /// for each cell.
     Packed {
@@ -28,8 +28,8 @@ pub enum Place {
 /// Where the weights are: packed parameters first, then parameters in rows.
 #[derive(Clone, Debug, Default)]
 pub struct WeightLayout {
-    /// Place of every parameter.
-    pub places: Vec<Place>,
+    /// Slot of every parameter.
+    pub slots: Vec<Slot>,
     /// Shapes of every parameter.
     pub shapes: Vec<(usize, usize)>,
     /// Cells used by packed parameters.
@@ -49,7 +49,7 @@ impl WeightLayout {
     pub fn new(params: &[Param], dense: &[bool], columns_log: usize) -> Self {
         let columns = 1usize << columns_log;
         let mut layout =
-            Self { columns_log, places: vec![Place::Packed { cell: 0 }; params.len()], ..Self::default() };
+            Self { columns_log, slots: vec![Slot::Packed { cell: 0 }; params.len()], ..Self::default() };
         layout.shapes = params.iter().map(|param| (param.outer as usize, param.inner as usize)).collect();
         let in_rows: Vec<bool> = layout
             .shapes
@@ -64,7 +64,7 @@ impl WeightLayout {
             .collect();
         for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
             if !in_rows[index] {
-                layout.places[index] = Place::Packed { cell: layout.packed_cells };
+                layout.slots[index] = Slot::Packed { cell: layout.packed_cells };
                 layout.packed_cells += outer * inner;
             }
         }
@@ -73,7 +73,7 @@ impl WeightLayout {
         for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
             if in_rows[index] {
                 let chunks = inner.div_ceil(columns);
-                layout.places[index] = Place::Rows { first: layout.rows, chunks };
+                layout.slots[index] = Slot::Rows { first: layout.rows, chunks };
                 layout.rows += outer * chunks;
             }
         }
@@ -86,9 +86,9 @@ impl WeightLayout {
     pub fn row<'a>(&self, weights: &'a [Vec<i16>], row: usize) -> Vec<(usize, &'a [i16])> {
         let columns = 1usize << self.columns_log;
         let mut runs = Vec::new();
-        for ((place, (outer, inner)), values) in self.places.iter().zip(&self.shapes).zip(weights) {
+        for ((place, (outer, inner)), values) in self.slots.iter().zip(&self.shapes).zip(weights) {
             match *place {
-                Place::Packed { cell } => {
+                Slot::Packed { cell } => {
                     let (start, end) = (row * columns, (row + 1) * columns);
                     let from = start.max(cell);
                     let to = end.min(cell + outer * inner);
@@ -96,7 +96,7 @@ impl WeightLayout {
                         runs.push((from - start, &values[from - cell..to - cell]));
                     }
                 }
-                Place::Rows { first, chunks } => {
+                Slot::Rows { first, chunks } => {
                     if (first..first + outer * chunks).contains(&row) {
                         let (chunk, output) = ((row - first) / outer, (row - first) % outer);
                         let to = ((chunk + 1) * columns).min(*inner);
@@ -120,8 +120,8 @@ impl WeightLayout {
         if rest > 0 {
             boxes.push((full, 1, rest));
         }
-        for (place, (outer, inner)) in self.places.iter().zip(&self.shapes) {
-            if let Place::Rows { first, chunks } = *place {
+        for (place, (outer, inner)) in self.slots.iter().zip(&self.shapes) {
+            if let Slot::Rows { first, chunks } = *place {
                 for chunk in 0..chunks {
                     boxes.push((first + chunk * outer, *outer, (inner - chunk * columns).min(columns)));
                 }

@@ -21,7 +21,7 @@ mod layout;
 mod tables;
 
 pub use build::CircuitError;
-pub use layout::{Place, WeightLayout};
+pub use layout::{Slot, WeightLayout};
 pub use tables::{Table, TableKind, class};
 
 use alloc::vec::Vec;
@@ -178,7 +178,7 @@ pub enum Property {
 pub enum NodeCells {
     /// None: the output is all.
     Plain,
-    /// A requantisation.
+    /// A requantization.
     Requant {
         /// Upper limbs of the remainder.
         remainder: Limbs,
@@ -270,6 +270,19 @@ pub struct Circuit {
     pub statement: Vec<BlockId>,
     /// Steps that bounding the accumulators took.
     pub bound_steps: usize,
+    /// What a proof sends.
+    pub messages: Messages,
+}
+
+/// What a proof sends, counted by running the protocol without its arithmetic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// Hidden scalars that a proof brings.
+    pub answered: usize,
+    /// Hidden scalars that are their own negated pads and take no byte.
+    pub private: usize,
+    /// Product constraints, with the blinding one.
+    pub products: usize,
 }
 
 impl Block {
@@ -336,18 +349,13 @@ impl Circuit {
     /// Number of hidden scalars of a proof, and so of pads.
     #[must_use]
     pub fn hidden_count(&self) -> usize {
-        let tree: usize = 8 + (1..self.leaf_log).map(|layer| 2 * layer + 6).sum::<usize>();
-        let quadratic =
-            if self.quads.is_empty() { 0 } else { 1 + 3 * self.quad_log() + 3 * self.quads.len() };
-        let master = 1 + 2 * self.trace_log + 3;
-        let columns = 2 * self.columns_log;
-        tree + quadratic + master + columns + 3 + 2 * self.product_log()
+        self.messages.answered + self.messages.private
     }
 
     /// log2 of the number of product constraints, with the blinding one.
     #[must_use]
     pub fn product_log(&self) -> usize {
-        log2_ceil(4 + 2 * (self.leaf_log - 1) + self.quads.len() + 1 + 1)
+        log2_ceil(self.messages.products)
     }
 
     /// Variables of the largest quadratic sum.

@@ -19,30 +19,33 @@
 //! 7. **Combination** of all linear constraints to one inner product with columns and pads. One
 //!    argument opens both, and nothing forces a prover to keep rows off the pads' generators or
 //!    the pads' commitment off the columns'. So that commitment enters times a last challenge
-//!    `zeta`, and the demand is `zeta <row, eq> + <zeta pads, u> = zeta v`: what was committed on
-//!    the wrong generators meets `zeta^0` or `zeta^2` and must cancel by itself.
+//!    `separation` (here `s`), and the demand is `s <row, eq> + <s pads, u> = s v`: what was
+//!    committed on the wrong generators meets `s^0` or `s^2` and must cancel by itself.
 
 mod end;
+mod public;
 mod relations;
+mod rows;
 mod stages;
 
-use self::end::classes;
-use self::relations::relations;
-use self::stages::Run;
-use crate::circuit::{Circuit, Place, QuadShape};
+use self::public::Computed;
+use self::stages::{Columns, Run};
+use crate::circuit::{Circuit, QuadShape};
 use crate::kernel::Functional;
 use crate::statement::Shown;
-use alloc::vec;
 use alloc::vec::Vec;
-use ark_ff::{Field, Zero};
+use ark_ff::Field;
 use zkml_core::F;
 use zkml_core::field::dot;
 use zkml_core::labels;
-use zkml_core::ledger::{Form, Ledger, Product};
+use zkml_core::ledger::{Ledger, Product};
 use zkml_core::poly::eq_table;
-use zkml_core::transcript::{Aborted, Transcript};
+use zkml_core::transcript::Transcript;
 
 pub use self::end::MasterEnd;
+pub(crate) use self::public::count;
+pub use self::rows::Row;
+pub use crate::error::ProtocolError;
 
 /// What a party is asked for next. Within a stage the party answers a sequence of requests; each
 /// passes the challenge that followed the previous answer.
@@ -149,12 +152,24 @@ pub enum ClassRows {
 pub trait Party {
     /// A stage begins.
     fn begin(&mut self, stage: Stage<'_>);
-    /// The next hidden scalars of the stage, with their pads added.
-    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]);
+    /// The next hidden scalars of the stage, with their pads added. `challenge` is the one that
+    /// followed the party's previous answer in this sum-check, which the party binds first; `None`
+    /// before the first.
+    ///
+    /// # Errors
+    /// Returns an error if the party has no such scalars, or no pads for them.
+    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError>;
     /// A pad is used as a hidden scalar itself (negated).
-    fn private(&mut self);
-    /// The two factors of the product sum-check, in clear: they are blinded.
-    fn reveal(&mut self, challenge: &F) -> [F; 2];
+    ///
+    /// # Errors
+    /// Returns an error if the party has no pad for it.
+    fn private(&mut self) -> Result<(), ProtocolError>;
+    /// The two factors of the product sum-check, in clear: they are blinded. `challenge` is the
+    /// sum-check's last.
+    ///
+    /// # Errors
+    /// Returns an error if the party is not in that sum-check.
+    fn reveal(&mut self, challenge: &F) -> Result<[F; 2], ProtocolError>;
 }
 
 /// The inner-product statement that a proof comes down to: the combination of committed rows by
@@ -179,45 +194,17 @@ pub struct Reduced {
 /// Runs the protocol after key, context, statement and commitments have been absorbed.
 ///
 /// # Errors
-/// [`Aborted`] where a live verifier has gone.
+/// Returns an error if a live verifier has gone, or the party has no answer.
 pub fn run<P: Party, T: Transcript + ?Sized>(
     circuit: &Circuit,
     weight_bits: u8,
     statement: &[Shown],
     party: &mut P,
     transcript: &mut T,
-) -> Result<Reduced, Aborted> {
-    let alpha = transcript.challenge(labels::LOOKUP_ALPHA)?;
-    let gamma = transcript.challenge(labels::LOOKUP_GAMMA)?;
-    let gamma = [F::ONE, gamma, gamma.square(), gamma.square() * gamma];
-    let mut run = Run { party, transcript, ledger: Ledger::default() };
-    let (rho, p, q) = run.tree(circuit, alpha, gamma)?;
-
-    let beta = run.transcript.challenge(labels::RELATIONS)?;
-    let (mut functional, items) = relations(circuit, weight_bits, (alpha, gamma, beta), &rho);
-    let claim = p.plus(&q, beta);
-    let claim = run.quadratic(circuit, &items, &rho, &mut functional, claim)?;
-
-    run.party.begin(Stage::Master { functional: &functional, rho: &rho });
-    let bias = run.hear(None, 1).swap_remove(0);
-    let claim = claim.plus(&bias, -F::ONE).plus(&Form::constant(functional.constant), -F::ONE);
-    let (r, claim) = run.sumcheck(claim, circuit.trace_log, 2)?;
-    let last = run.hear(r.first(), 3);
-    let [t, v, product] = &last[..] else {
-        return Err(Aborted);
-    };
-    let end = MasterEnd::new(circuit, &functional, &rho, &r);
-    run.ledger.require_product(t.clone(), v.clone(), product.clone());
-    run.ledger.require_zero(claim.plus(t, -end.kernel).plus(product, -F::ONE));
-
-    let eta = [run.transcript.challenge(labels::COLUMNS)?, run.transcript.challenge(labels::COLUMNS)?];
-    let (classes, public) = classes(circuit, statement, &functional, &end, eta, &r);
-    run.party.begin(Stage::Columns { classes: &classes });
-    let claim = t.clone().plus(v, eta[0]).plus(&bias, eta[1]).plus(&Form::constant(public), -F::ONE);
-    let (column, claim) = run.sumcheck(claim, circuit.columns_log, 2)?;
-
-    // The last challenge of the columns reaches the party with the next stage's first request.
-    run.products(circuit)?;
+) -> Result<Reduced, ProtocolError> {
+    let public = Computed { weight_bits, statement };
+    let mut run = Run { party, transcript, public, ledger: Ledger::default() };
+    let Columns { classes, point, claim } = run.messages(circuit)?;
     let combine = run.transcript.challenge(labels::CONSTRAINTS)?;
     let (mut pads, mut value) = run.ledger.combine(&combine);
     for (index, coefficient) in &claim.terms {
@@ -225,7 +212,7 @@ pub fn run<P: Party, T: Transcript + ?Sized>(
         value += *coefficient * run.ledger.wire[*index as usize];
     }
     value += claim.constant;
-    let mut coefficients = eq_table(&column, F::ONE);
+    let mut coefficients = eq_table(&point, F::ONE);
     let multipliers = classes.iter().map(|class| dot(&class.values, &coefficients)).collect();
     let separation = run.transcript.challenge(labels::SEPARATION)?;
     for coefficient in &mut coefficients {
@@ -240,25 +227,4 @@ pub fn run<P: Party, T: Transcript + ?Sized>(
         value: separation * value,
         ledger: run.ledger,
     })
-}
-
-/// The factor of every weight row in the combination, in layout order.
-#[must_use]
-pub fn weight_row_factors(circuit: &Circuit, reduced: &Reduced) -> Vec<F> {
-    let mut factors = vec![F::zero(); circuit.weights.rows];
-    for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
-        match &class.rows {
-            ClassRows::Packed(row) => factors[*row] += multiplier,
-            ClassRows::Matrix { param, chunk, factors: outputs } => {
-                if let Place::Rows { first, .. } = circuit.weights.places[*param] {
-                    let start = first + chunk * outputs.len();
-                    for (factor, output) in factors[start..].iter_mut().zip(outputs) {
-                        *factor += *multiplier * output;
-                    }
-                }
-            }
-            ClassRows::Trace(_) | ClassRows::Chunk { .. } => {}
-        }
-    }
-    factors
 }

@@ -1,7 +1,8 @@
 //! The stages that are sum-checks, as both parties follow them: claims in, claims out.
 
-use super::{Party, QuadItem, Stage};
-use crate::circuit::Circuit;
+use super::public::Public;
+use super::{Class, Party, ProtocolError, QuadItem, Stage};
+use crate::circuit::{Circuit, log2_ceil};
 use crate::kernel::{Functional, axis_point};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,43 +12,92 @@ use zkml_core::field::encode;
 use zkml_core::labels;
 use zkml_core::ledger::{Form, Ledger, Product};
 use zkml_core::poly::{batch_invert, eq, eq_table};
-use zkml_core::transcript::{Aborted, Transcript};
+use zkml_core::transcript::Transcript;
 
-pub(super) struct Run<'a, P, T: ?Sized> {
+pub(super) struct Run<'a, P, T: ?Sized, A> {
     pub(super) party: &'a mut P,
     pub(super) transcript: &'a mut T,
+    pub(super) public: A,
     pub(super) ledger: Ledger,
 }
 
-/// A hidden claim with the point of the sum-check that led to it.
-pub(super) type Claimed = (Vec<F>, Form);
+/// What stage 5 ends with: its inner products, and the claim about all of them at one column point.
+pub(super) struct Columns {
+    pub(super) classes: Vec<Class>,
+    pub(super) point: Vec<F>,
+    pub(super) claim: Form,
+}
 
-impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
-    pub(super) fn hear(&mut self, challenge: Option<&F>, count: usize) -> Vec<Form> {
+/// A hidden claim with the point of the sum-check that led to it.
+type Claimed = (Vec<F>, Form);
+
+impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
+    /// Stages 1 to 6: everything that the party sends.
+    pub(super) fn messages(&mut self, circuit: &Circuit) -> Result<Columns, ProtocolError> {
+        let alpha = self.transcript.challenge(labels::LOOKUP_ALPHA)?;
+        let gamma = self.transcript.challenge(labels::LOOKUP_GAMMA)?;
+        let gamma = [F::ONE, gamma, gamma.square(), gamma.square() * gamma];
+        let (rho, p, q) = self.tree(circuit, alpha, gamma)?;
+
+        let beta = self.transcript.challenge(labels::RELATIONS)?;
+        let (mut functional, items) = self.public.relations(circuit, (alpha, gamma, beta), &rho);
+        let claim = p.plus(&q, beta);
+        let claim = self.quadratic(circuit, &items, &rho, &mut functional, claim)?;
+
+        self.party.begin(Stage::Master { functional: &functional, rho: &rho });
+        let [bias] = self.hear(None)?;
+        let claim = claim.plus(&bias, -F::ONE).plus(&Form::constant(functional.constant), -F::ONE);
+        let (r, claim) = self.sumcheck::<2>(claim, circuit.trace_log)?;
+        let [t, v, product] = self.hear(r.first())?;
+        let end = self.public.end(circuit, &functional, &rho, &r);
+        self.ledger.require_product(t.clone(), v.clone(), product.clone());
+        self.ledger.require_zero(claim.plus(&t, -end.kernel).plus(&product, -F::ONE));
+
+        let eta = [self.transcript.challenge(labels::COLUMNS)?, self.transcript.challenge(labels::COLUMNS)?];
+        let (classes, public) = self.public.classes(circuit, &functional, &end, eta, &r);
+        self.party.begin(Stage::Columns { classes: &classes });
+        let claim = t.plus(&v, eta[0]).plus(&bias, eta[1]).plus(&Form::constant(public), -F::ONE);
+        // No answer depends on the last challenge of the columns.
+        let (point, claim) = self.sumcheck::<2>(claim, circuit.columns_log)?;
+        self.products()?;
+        Ok(Columns { classes, point, claim })
+    }
+
+    /// The next answer of the party, of `N` hidden scalars.
+    fn hear<const N: usize>(&mut self, challenge: Option<&F>) -> Result<[Form; N], ProtocolError> {
+        let mut masked = [F::zero(); N];
+        self.party.answer(challenge, &mut masked)?;
+        Ok(masked.map(|scalar| self.keep(scalar)))
+    }
+
+    /// The next answer of the party, of `count` hidden scalars.
+    fn hear_all(&mut self, challenge: Option<&F>, count: usize) -> Result<Vec<Form>, ProtocolError> {
         let mut masked = vec![F::zero(); count];
-        self.party.answer(challenge, &mut masked);
-        for scalar in &masked {
-            self.transcript.absorb(labels::HIDDEN, &encode(scalar));
-        }
-        masked.into_iter().map(|scalar| self.ledger.push(scalar)).collect()
+        self.party.answer(challenge, &mut masked)?;
+        Ok(masked.into_iter().map(|scalar| self.keep(scalar)).collect())
+    }
+
+    fn keep(&mut self, masked: F) -> Form {
+        self.transcript.absorb(labels::HIDDEN, &encode(&masked));
+        self.ledger.push(masked)
     }
 
     /// `sum_x eq(w, x) g(x) = claim` for `g` of degree 2, without the factor `eq` (Gruen, ePrint
     /// 2024/108): a round sends `t(0)` and the leading coefficient; `t(1)` follows from
     /// `(1 - w_i) t(0) + w_i t(1) = claim`.
-    pub(super) fn sumcheck_eq(&mut self, mut claim: Form, w: &[F]) -> Result<Claimed, Aborted> {
+    fn sumcheck_eq(&mut self, mut claim: Form, w: &[F]) -> Result<Claimed, ProtocolError> {
         let mut inverses = w.to_vec();
         batch_invert(&mut inverses);
         let mut point = vec![F::zero(); w.len()];
         let mut challenge = None;
         for variable in (0..w.len()).rev() {
-            let sent = self.hear(challenge.as_ref(), 2);
+            let [constant, quadratic] = self.hear(challenge.as_ref())?;
             let r = self.transcript.challenge(labels::ROUND)?;
             let slope = r * inverses[variable];
             claim = claim
                 .scaled(slope)
-                .plus(&sent[0], F::ONE - r - slope * (F::ONE - w[variable]))
-                .plus(&sent[1], r * r - r);
+                .plus(&constant, F::ONE - r - slope * (F::ONE - w[variable]))
+                .plus(&quadratic, r * r - r);
             point[variable] = r;
             challenge = Some(r);
         }
@@ -56,22 +106,24 @@ impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
 
     /// `sum_x g(x) = claim` for `g` of degree 2 or 3: a round sends all coefficients but the
     /// linear one, which follows from the claim.
-    pub(super) fn sumcheck(
+    fn sumcheck<const DEGREE: usize>(
         &mut self,
         mut claim: Form,
         variables: usize,
-        degree: usize,
-    ) -> Result<Claimed, Aborted> {
+    ) -> Result<Claimed, ProtocolError> {
         let mut point = vec![F::zero(); variables];
         let mut challenge = None;
         for variable in (0..variables).rev() {
-            let sent = self.hear(challenge.as_ref(), degree);
+            let sent = self.hear::<DEGREE>(challenge.as_ref())?;
             let r = self.transcript.challenge(labels::ROUND)?;
-            claim = claim.scaled(r).plus(&sent[0], F::ONE - r - r);
+            // The constant counts at zero and at one; the others, of degrees 2 and 3, at one.
+            let mut factor = F::ONE - r - r;
             let mut power = r;
-            for coefficient in &sent[1..] {
+            claim = claim.scaled(r);
+            for coefficient in &sent {
+                claim = claim.plus(coefficient, factor);
                 power *= r;
-                claim = claim.plus(coefficient, power - r);
+                factor = power - r;
             }
             point[variable] = r;
             challenge = Some(r);
@@ -80,20 +132,18 @@ impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
     }
 
     /// Stage 1: returns the leaf point and the hidden claims for numerator and denominator.
-    pub(super) fn tree(
+    fn tree(
         &mut self,
         circuit: &Circuit,
         alpha: F,
         gamma: [F; 4],
-    ) -> Result<(Vec<F>, Form, Form), Aborted> {
+    ) -> Result<(Vec<F>, Form, Form), ProtocolError> {
         self.party.begin(Stage::Tree { alpha, gamma });
-        let root = self.hear(None, 8);
+        let root = self.hear(None)?;
         let product = |run: &mut Self, left: &Form, right: &Form, product: &Form| {
             run.ledger.require_product(left.clone(), right.clone(), product.clone());
         };
-        let [p0, p1, q0, q1, first, second, denominator, inverse] = &root[..] else {
-            return Err(Aborted);
-        };
+        let [p0, p1, q0, q1, first, second, denominator, inverse] = &root;
         product(self, p0, q1, first);
         product(self, p1, q0, second);
         product(self, q0, q1, denominator);
@@ -107,10 +157,7 @@ impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
             let lambda = self.transcript.challenge(labels::LAYER_LAMBDA)?;
             self.party.begin(Stage::Layer { point: &point, lambda });
             let (bound, claim) = self.sumcheck_eq(p.plus(&q, lambda), &point)?;
-            let layer = self.hear(bound.first(), 6);
-            let [p0, p1, q0, q1, first, second] = &layer[..] else {
-                return Err(Aborted);
-            };
+            let [p0, p1, q0, q1, first, second] = &self.hear(bound.first())?;
             self.ledger.require_product(q1.clone(), p0.clone().plus(q0, lambda), first.clone());
             self.ledger.require_product(p1.clone(), q0.clone(), second.clone());
             self.ledger.require_zero(claim.plus(first, -F::ONE).plus(second, -F::ONE));
@@ -123,21 +170,21 @@ impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
     }
 
     /// Stage 3: returns the hidden sum, after adding the factors' functionals and claims.
-    pub(super) fn quadratic(
+    fn quadratic(
         &mut self,
         circuit: &Circuit,
         items: &[QuadItem],
         rho: &[F],
         functional: &mut Functional,
         claim: Form,
-    ) -> Result<Form, Aborted> {
+    ) -> Result<Form, ProtocolError> {
         if items.is_empty() {
             return Ok(claim);
         }
         self.party.begin(Stage::Quadratic { items, rho });
-        let total = self.hear(None, 1).swap_remove(0);
-        let (point, mut rest) = self.sumcheck(total.clone(), circuit.quad_log(), 3)?;
-        let factors = self.hear(point.first(), 3 * items.len());
+        let [total] = self.hear(None)?;
+        let (point, mut rest) = self.sumcheck::<3>(total.clone(), circuit.quad_log())?;
+        let factors = self.hear_all(point.first(), 3 * items.len())?;
         let chi = self.transcript.challenge(labels::FACTORS)?;
         let mut claim = claim.plus(&total, -F::ONE);
         let mut power = F::ONE;
@@ -151,29 +198,28 @@ impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
             let outside: F = point[item.shape.log..].iter().map(|x| F::ONE - x).product();
             rest = rest.plus(&values[2], -item.coefficient * same * outside);
             self.ledger.require_product(values[0].clone(), values[1].clone(), values[2].clone());
-            for (factor, value) in [(&quad.a, &values[0]), (&quad.b, &values[1])] {
-                power *= chi;
-                functional.add_factor(circuit, (factor, &item.shape), quad.domain, power, (rho, &point));
-                claim = claim.plus(value, power);
-            }
+            let coefficients = [power * chi, power * chi.square()];
+            power = coefficients[1];
+            self.public.factors(circuit, item, coefficients, (rho, &point), functional);
+            claim = claim.plus(&values[0], coefficients[0]).plus(&values[1], coefficients[1]);
         }
         self.ledger.require_zero(rest);
         Ok(claim)
     }
 
     /// Stage 6: turns the product constraints into linear ones.
-    pub(super) fn products(&mut self, circuit: &Circuit) -> Result<(), Aborted> {
-        self.party.private();
-        self.party.private();
+    fn products(&mut self) -> Result<(), ProtocolError> {
+        self.party.private()?;
+        self.party.private()?;
         let (left, right) = (self.ledger.private(), self.ledger.private());
         let mut products = core::mem::take(&mut self.ledger.products);
         products.push(Product { left, right, product: Form::default() });
         self.party.begin(Stage::Products { products: &products });
-        let blinding = self.hear(None, 1).swap_remove(0);
+        let [blinding] = self.hear(None)?;
         if let Some(last) = products.last_mut() {
             last.product = blinding;
         }
-        let log = circuit.product_log();
+        let log = log2_ceil(products.len());
         let mut point = Vec::with_capacity(log);
         for _ in 0..log {
             point.push(self.transcript.challenge(labels::PRODUCTS)?);
@@ -186,7 +232,7 @@ impl<P: Party, T: Transcript + ?Sized> Run<'_, P, T> {
             .fold(Form::default(), |sum, (product, weight)| sum.plus(&product.product, *weight));
         let (bound, claim) = self.sumcheck_eq(claim, &point)?;
         let last = bound.first().copied().unwrap_or_default();
-        let revealed = self.party.reveal(&last);
+        let revealed = self.party.reveal(&last)?;
         for factor in &revealed {
             self.transcript.absorb(labels::REVEALED, &encode(factor));
         }

@@ -23,10 +23,13 @@ use zkml_testkit::recorder::Known;
 use zkml_testkit::{models, widths};
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::equation::GroupEquation;
-use zkml_verifier::proof::{Body, PRIVATE_SCALARS, Proof};
+use zkml_verifier::proof::{Body, Proof};
 use zkml_verifier::protocol::run;
 use zkml_verifier::statement::chunk_count;
 use zkml_verifier::{PROTOCOL, Shown, Statement, VerifyError, Visibility, equation, verify};
+
+/// Hidden scalars that are their own negated pads and take no byte.
+const PRIVATE_SCALARS: usize = 2;
 
 /// Fiat–Shamir, but for the last challenge of the inner product.
 struct Programmed {

@@ -7,7 +7,7 @@ use zkml_prover::{check, trace::Trace};
 use zkml_testkit::liar::Liar;
 use zkml_testkit::maker::{Maker, out, read};
 use zkml_testkit::{models, widths};
-use zkml_verifier::circuit::{Circuit, Limbs, NodeCells, Place, Property, Quotient};
+use zkml_verifier::circuit::{Circuit, Limbs, NodeCells, Property, Quotient, Slot};
 use zkml_verifier::{VerifierKey, VerifyError};
 
 /// A test for every property; a property without one does not compile.
@@ -41,7 +41,7 @@ lies! {
     DivisionComplement => division_too_small;
     DivisionRange => division_above_one;
     Bits => bit_of_two;
-    BitSum => other_bits;
+    BitSum => other_bits magnitude_of_other_bits;
     WeightRange => weight_too_wide;
     WeightPadding => weight_in_padding;
 }
@@ -197,8 +197,9 @@ fn bit_of_two(property: Property) {
     let mut trace = liar.trace(|_| (), 0);
     let width = liar.circuit().blocks[bits].axes[1].len;
     let cells = trace.read(&liar.circuit().blocks[bits]);
-    let element = (0..11).find(|e| cells[e * width..e * width + 2] == [0, 1]);
-    let first = element.unwrap() * width;
+    // Not with the last bit of an element, which is the sign's.
+    let pair = |first: &usize| first % width + 2 < width && cells[*first..first + 2] == [0, 1];
+    let first = (0..cells.len() - 1).find(pair).unwrap();
     liar.set(&mut trace, &[(bits, first, 2), (bits, first + 1, 0)]);
     liar.caught(&trace, &[(Some(0), property)]);
 }
@@ -209,6 +210,18 @@ fn other_bits(property: Property) {
     let mut trace = liar.trace(|_| (), 0);
     let flipped = 1 - liar.cell(&trace, bits, 3);
     liar.set(&mut trace, &[(bits, 3, flipped)]);
+    liar.caught(&trace, &[(Some(0), property)]);
+}
+
+/// The magnitude is not the one that the bits say, and the output follows the magnitude.
+fn magnitude_of_other_bits(property: Property) {
+    let (liar, _, magnitude) = bits(0);
+    let honest = liar.trace(|_| (), 0);
+    let positive = |element: &usize| liar.execution.accumulators[0][*element] > 200;
+    let element = (0..11).find(positive).unwrap();
+    let value = liar.cell(&honest, magnitude, element) + 5;
+    let mut trace = liar.other_output(0, element, value);
+    liar.set(&mut trace, &[(magnitude, element, value)]);
     liar.caught(&trace, &[(Some(0), property)]);
 }
 
@@ -326,10 +339,10 @@ pub(crate) fn weight_too_wide(property: Property) {
 pub(crate) fn weight_in_padding(property: Property) {
     let maker = models::dense(1);
     let mut circuit = Circuit::new(&maker.graph).unwrap();
-    let places = &mut circuit.weights.places;
-    let last = |place: &Place| matches!(place, Place::Packed { .. });
+    let places = &mut circuit.weights.slots;
+    let last = |place: &Slot| matches!(place, Slot::Packed { .. });
     let last = places.iter().rposition(last).unwrap();
-    if let Place::Packed { cell } = &mut places[last] {
+    if let Slot::Packed { cell } = &mut places[last] {
         *cell += 1;
     }
     let mut weights = maker.weights.clone();

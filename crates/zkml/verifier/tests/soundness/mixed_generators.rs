@@ -16,7 +16,7 @@ use zkml_prover::{keygen, trace::Trace};
 use zkml_testkit::maker::Maker;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::proof::{Body, Proof};
-use zkml_verifier::protocol::{Class, ClassRows, Party, Stage, run};
+use zkml_verifier::protocol::{Class, ClassRows, Party, ProtocolError, Stage, run};
 use zkml_verifier::{PROTOCOL, Shown, Statement, VerifyError, Visibility, absorb_commitments, verify};
 
 /// Answers as an honest prover of the shifted trace; in the stage over columns it adds the
@@ -66,8 +66,8 @@ impl Party for Forger<'_> {
         self.inner.begin(stage);
     }
 
-    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
-        self.inner.answer(challenge, out);
+    fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
+        self.inner.answer(challenge, out)?;
         if let Some(tables) = &mut self.tables {
             let mut round = [F::zero(); 2];
             for (row, values) in tables {
@@ -88,14 +88,15 @@ impl Party for Forger<'_> {
         }
         self.next += out.len();
         self.wire.extend_from_slice(out);
+        Ok(())
     }
 
-    fn private(&mut self) {
+    fn private(&mut self) -> Result<(), ProtocolError> {
         self.next += 1;
-        self.inner.private();
+        self.inner.private()
     }
 
-    fn reveal(&mut self, challenge: &F) -> [F; 2] {
+    fn reveal(&mut self, challenge: &F) -> Result<[F; 2], ProtocolError> {
         self.inner.reveal(challenge)
     }
 }

@@ -2,18 +2,26 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`adaptive`] | a liar whose later messages fit its lie |
 //! | [`batch`] | several proofs at once, and openings |
+//! | [`challenges`] | every challenge is used |
 //! | [`hostile`] | graphs that nobody could prove |
 //! | [`lying`] | a lie for every check and for every node, each caught |
 //! | [`mixed_generators`] | a forger that commits on generators that are not its own |
 //! | [`mutate`] | every field of every file changed, cut and extended |
 //! | [`negative`] | the twenty mistakes of other systems |
 //! | [`openings`] | what opens commitments, and what only seems to |
+//! | [`random_models`] | random models: what the engine computes, and nothing one off |
+//! | [`tampering`] | a change of every field of proof, statement, key and opening |
 
+mod adaptive;
 mod batch;
+mod challenges;
 mod hostile;
 mod lying;
 mod mixed_generators;
 mod mutate;
 mod negative;
 mod openings;
+mod random_models;
+mod tampering;

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use cyborg_envelope::files::write_private;
+use cyborg_disk::files::write_private;
 use zip::ZipArchive;
 
 use super::super::examine;
@@ -50,6 +50,7 @@ fn miner(folder: &Path, unlock: UnlockBy) -> Settings {
         address: "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty".to_owned(),
         node: "ws://operator:passsecret@127.0.0.1:1/tokensecret?key=querysecret".to_owned(),
         storage: vec!["http://127.0.0.1:1/tokensecret".to_owned()],
+        storage_ca: Vec::new(),
         listen: "127.0.0.1:1".parse().unwrap(),
         endpoint: None,
         unlock,

@@ -10,9 +10,10 @@ use super::layout::{
 };
 use super::tables::{Table, TableKind};
 use super::{
-    Block, BlockId, Circuit, Expr, Factor, IO_CHUNK, Label, Limbs, Lookup, NodeCells, Property, Quad,
-    Relation, Source, Sum, log2_ceil,
+    Block, BlockId, Circuit, Expr, Factor, IO_CHUNK, Label, Limbs, Lookup, Messages, NodeCells, Property,
+    Quad, Relation, Source, Sum, log2_ceil,
 };
+use crate::protocol::count;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -94,7 +95,7 @@ impl Circuit {
     /// Derives the circuit of a graph that has passed [`zkml_graph::validate`].
     ///
     /// # Errors
-    /// Where the graph is valid, but beyond what can be proven.
+    /// Returns an error if the graph is valid, but beyond what can be proven.
     pub fn new(graph: &Graph) -> Result<Self, CircuitError> {
         let mut builder = Builder::new(graph);
         for tensor in &graph.inputs {
@@ -155,6 +156,7 @@ impl<'a> Builder<'a> {
                 cells: Vec::new(),
                 statement,
                 bound_steps: 0,
+                messages: Messages::default(),
             },
         }
     }
@@ -306,6 +308,7 @@ impl<'a> Builder<'a> {
         if log > MAX_LEAF_LOG {
             return Err(CircuitError::TreeTooLarge { log });
         }
+        self.circuit.messages = count(&self.circuit);
         let count = self.circuit.hidden_count();
         if count > MAX_PADS {
             return Err(CircuitError::TooManyHidden { count });

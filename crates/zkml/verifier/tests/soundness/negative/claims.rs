@@ -296,9 +296,9 @@ fn n14_swapped_weight_commitments() {
     let liar = Liar::new(twins());
     let key = &liar.keys.verifier;
     let bytes = honest(&liar, Visibility::Committed);
-    let places = &liar.circuit().weights.places;
+    let places = &liar.circuit().weights.slots;
     let first = |param: usize| match places[param] {
-        zkml_verifier::circuit::Place::Rows { first, .. } => first,
+        zkml_verifier::circuit::Slot::Rows { first, .. } => first,
         ref other => panic!("{other:?}"),
     };
     let (one, two) = (first(0), first(2));

@@ -24,8 +24,8 @@ pub(crate) fn decoded(liar: &Liar, bytes: &[u8]) -> Proof {
 /// Whether a proof's equation holds, and what its transcript saw.
 pub(crate) fn recorded(liar: &Liar, proof: &Proof, context: &[u8]) -> (bool, Recorder) {
     let mut recorder = Recorder::default();
-    let equation = equation(&liar.keys.verifier, proof, context, &mut recorder).unwrap();
-    (equation.holds(&Native), recorder)
+    let equation = equation(&liar.keys.verifier, proof, context, &mut recorder);
+    (equation.is_ok_and(|equation| equation.holds(&Native)), recorder)
 }
 
 pub(crate) fn first_challenge(liar: &Liar, proof: &Proof, context: &[u8]) -> Vec<u8> {

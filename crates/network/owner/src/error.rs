@@ -1,0 +1,184 @@
+//! What can stop an owner, said so that a person can act on it.
+
+use std::io;
+use std::path::PathBuf;
+
+use cyborg_account::Address;
+use cyborg_chain_client::ChainError;
+use cyborg_envelope::EnvelopeError;
+use cyborg_primitives::money::Cyb;
+use cyborg_primitives::{ModelId, RequestNumber, TaskId};
+use cyborg_protocol::wire::WireError;
+use cyborg_storage_client::error::StorageError;
+use thiserror::Error;
+use zkml_engine::EngineError;
+use zkml_prover::ProveError;
+use zkml_verifier::{FormatError, OpeningError};
+
+use crate::watch::StatusError;
+
+/// Why an owner's work does not go on.
+#[derive(Debug, Error)]
+pub enum OwnerError {
+    /// The chain cannot be asked, or refuses.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The model cannot be stored.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A key cannot be made or wrapped.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The inputs do not fit the model.
+    #[error(transparent)]
+    Input(#[from] Box<ProveError>),
+    /// The model does not run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The owner's records cannot be read or written.
+    #[error("{path}: {source}")]
+    Records {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A record is not what was written.
+    #[error("{0} is damaged, or was written by another version of this program")]
+    Damaged(PathBuf),
+    /// The verifier's key of a model cannot be read.
+    #[error("{path}: {source}")]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// The secrets of a task are not here.
+    #[error(
+        "{folder} holds nothing of task {task}: its secrets are where it was deployed from (`--owner-dir`)"
+    )]
+    Foreign {
+        /// Which task.
+        task: TaskId,
+        /// The folder that was searched.
+        folder: PathBuf,
+    },
+    /// The task is over.
+    #[error("task {0} is vacated, or never was")]
+    Vacated(TaskId),
+    /// The task takes no requests any more.
+    #[error("task {0} is stopped: it takes no more requests")]
+    Stopped(TaskId),
+    /// Another account owns the task.
+    #[error("task {task} belongs to {owner}, not to {asked}")]
+    NotOwner {
+        /// Which.
+        task: TaskId,
+        /// Its owner.
+        owner: Address,
+        /// The account that asked.
+        asked: Address,
+    },
+    /// The price cap is below the tariff: no miner would answer.
+    #[error("miner {miner} asks {price} for an answer, and the price cap is {cap}")]
+    PriceCap {
+        /// The miner.
+        miner: Address,
+        /// What an answer costs.
+        price: Cyb,
+        /// Most that would be paid.
+        cap: Cyb,
+    },
+    /// The chain's model is not the one of these records.
+    #[error("model {0} is registered with another key, file or manifest than this owner's records have")]
+    OtherModel(ModelId),
+    /// The model is too dear for the chain's own types.
+    #[error("the model's verification costs more than the chain can count")]
+    TooLarge,
+    /// Nobody is there who may take the task.
+    #[error("no miner on offer satisfies the placement: {0}")]
+    NoCandidates(String),
+    /// Not enough miners confirmed in time.
+    #[error(
+        "task {task}: {confirmed} of {wanted} replicas serve after {seconds} s; `cyborg task show {task}` says what the others do, `cyborg deploy --resume {task}` goes on"
+    )]
+    NotRunning {
+        /// Which.
+        task: TaskId,
+        /// How many serve.
+        confirmed: usize,
+        /// How many are wanted.
+        wanted: usize,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Nobody answered in time.
+    #[error("no miner of task {task} answered within {seconds} s; the last one said: {last}")]
+    NoAnswer {
+        /// Which task.
+        task: TaskId,
+        /// How long was waited.
+        seconds: u64,
+        /// What was heard last.
+        last: String,
+    },
+    /// A miner refuses for good.
+    #[error("miner {miner} refuses request {number}: {status}: {message}")]
+    Refused {
+        /// The miner.
+        miner: Address,
+        /// Which request.
+        number: RequestNumber,
+        /// HTTP status.
+        status: u16,
+        /// The miner's words.
+        message: String,
+    },
+    /// What came is no answer to the request.
+    #[error("the answer of miner {miner} to request {number} is not valid: {source}")]
+    Answer {
+        /// The miner.
+        miner: Address,
+        /// Which request.
+        number: RequestNumber,
+        /// What is wrong.
+        source: Box<WireError>,
+    },
+    /// The miner signed for another output than it sent.
+    #[error(
+        "miner {miner} sent another output than it signed for request {number}: the answer is worth nothing, and only a proof of what it signed pays it"
+    )]
+    OtherOutput {
+        /// The miner.
+        miner: Address,
+        /// Which request.
+        number: RequestNumber,
+    },
+    /// A task's live status is not heard.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// HTTP cannot be spoken at all.
+    #[error("no HTTP client: {0}")]
+    Http(String),
+    /// The endpoint registered on chain is not an http or https URL.
+    #[error("miner {miner} is registered at `{endpoint}`, which is not an http or https URL")]
+    Endpoint {
+        /// The miner.
+        miner: Address,
+        /// Its words.
+        endpoint: String,
+    },
+}
+
+impl From<OpeningError> for OwnerError {
+    fn from(error: OpeningError) -> Self {
+        ProveError::from(error).into()
+    }
+}
+
+impl From<ProveError> for OwnerError {
+    fn from(error: ProveError) -> Self {
+        Self::Input(Box::new(error))
+    }
+}
