@@ -83,7 +83,8 @@ fn every_command_works_and_prints_what_it_shows() -> TestResult {
                 Piece::Line(line) => (vec![line], Vec::new()),
                 Piece::Example { source, command, shown } => {
                     examples += 1;
-                    let printed = session.run(&command, &shown).map_err(|error| format!("{page}: {error}"))?;
+                    let printed =
+                        session.run(&command, &shown).map_err(|error| format!("{page}: {error}"))?;
                     if !write {
                         compare(&format!("{page}: {command}"), &shown, &printed);
                     }

@@ -84,6 +84,8 @@ const STEPS: &[Step] = &[
             "cyborg-protocol",
             "-p",
             "cyborg-envelope",
+            "-p",
+            "cyborg-account",
             "--target",
             BROWSER_TARGET,
         ],
