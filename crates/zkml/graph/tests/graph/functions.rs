@@ -72,7 +72,7 @@ fn function(kind: FunctionKind, in_scale: i8, out_scale: i8) -> Function {
 #[test]
 fn golden_values_are_correctly_rounded() {
     let mut wrong = Vec::new();
-    let lines = include_str!("data/functions.txt").lines();
+    let lines = include_str!("../data/functions.txt").lines();
     for line in lines.filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split(' ').collect();
         let number = |index: usize| fields[index].parse::<i64>().unwrap();
