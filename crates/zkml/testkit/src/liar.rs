@@ -102,7 +102,6 @@ impl Liar {
     }
 
     /// What the verifier says of a trace.
-    #[must_use]
     pub fn verdict(&self, trace: &Trace, shown: Visibility) -> Result<Statement, VerifyError> {
         verify(&self.keys.verifier, &self.prove(trace, shown), b"lie")
     }

@@ -29,8 +29,11 @@ const WHAT_TO_DO: &str = "the transcript is not what the inventory says. If noth
     docs/protocol.md, and write the files anew with \
     ZKML_WRITE_INVENTORY=1 cargo test --release -p zkml-verifier --test protocol inventory";
 
+/// Makes a model from a seed.
+type Make = fn(u64) -> Maker;
+
 /// Models that together have everything that a graph can be made of.
-const MODELS: [(&str, fn(u64) -> Maker); 7] = [
+const MODELS: [(&str, Make); 7] = [
     ("dense", models::dense),
     ("max_pool", models::max_pool),
     ("layout", models::layout),

@@ -12,9 +12,9 @@ use zkml_verifier::circuit::Circuit;
 use zkml_verifier::{VerifyError, Visibility};
 
 /// Models that are tried; some have no circuit, or no output for their input.
-const MODELS: u64 = 40;
+const MODELS: u64 = 24;
 /// Models that must be proven at least.
-const PROVEN: usize = 20;
+const PROVEN: usize = 10;
 
 /// A random model that can be proven.
 fn provable(seed: u64) -> Option<Liar> {

@@ -321,6 +321,9 @@ mod tamper {
             assert!(matches!(error, ProveError::Opening(OpeningError::Key)), "{error}");
         }
 
+        /// Changes values or blinds of a tensor.
+        type Change = fn(&mut (Vec<i64>, Vec<F>));
+
         pub(crate) fn tensors() {
             let liar = model();
             let request = Request {
@@ -336,7 +339,7 @@ mod tamper {
             assert!(opening.opens(graph, &statement));
             for position in 0..opening.tensors.len() {
                 let original = opening.tensors[position].clone();
-                let changes: [fn(&mut (Vec<i64>, Vec<F>)); 3] = [
+                let changes: [Change; 3] = [
                     |(values, _)| values[0] += 1,
                     |(_, blinds)| blinds[0] += F::ONE,
                     |(values, _)| values.truncate(values.len() - 1),
