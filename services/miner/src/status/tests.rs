@@ -19,12 +19,12 @@ use cyborg_primitives::verification::Cost;
 use cyborg_primitives::window::Window;
 use cyborg_protocol::bundle::{self, Deployment};
 use cyborg_serving::{Connections, Service, bind, serve};
-use zkml_testkit::case::dense;
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Client, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zkml_prover::keygen;
+use zkml_testkit::case::dense;
 use zkml_testkit::case::dense;
 
 use crate::answer::Desk;
