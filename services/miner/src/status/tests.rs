@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
 
-use cyborg_account::keys;
 use cyborg_account::{Keypair, Signing, keys};
 use cyborg_envelope::ContentKey;
 use cyborg_envelope::hpke::SecretKey;
@@ -24,7 +23,6 @@ use reqwest::{Client, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zkml_prover::keygen;
-use zkml_testkit::case::dense;
 use zkml_testkit::case::dense;
 
 use crate::answer::Desk;
@@ -159,7 +157,7 @@ async fn next(watch: &mut Watch<reqwest::Response>) -> Option<Status> {
 fn a_served_task(gallery: &Gallery) -> Arc<Served> {
     let case = dense(&[4, 3, 2], 1).unwrap();
     let keys = keygen(case.graph, case.weights, &mut |_| ()).unwrap();
-    let bytes = Deployment { key: keys.prover, test: case.inputs }.to_bytes().unwrap();
+    let bytes = Deployment { key: &keys.prover.to_bytes().unwrap(), test: case.inputs }.to_bytes();
     let registered = Registered {
         key: keys.verifier.digest(),
         file: bundle::digest(&bytes),
