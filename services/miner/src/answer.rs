@@ -1,7 +1,8 @@
 //! Requests, from the sealed body to the signed answer: a few threads for each task that is served.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Instant;
 
@@ -12,15 +13,16 @@ use cyborg_envelope::hpke::SecretKey;
 use cyborg_envelope::message::Exchange;
 use cyborg_envelope::wrap::Recipient;
 use cyborg_primitives::signed::{Authorisation, Payload as _, Receipt};
-use cyborg_primitives::{Account, Digest, RequestNumber};
+use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
 use tokio::sync::oneshot;
 use zkml_engine::Engine;
 use zkml_prover::system_randomness;
 use zkml_verifier::Opening;
 
-use crate::keeper::Kept;
+use crate::commit_writer::PendingAnswer;
 use crate::metrics::Metrics;
-use crate::served::{Refused, Served};
+use crate::pace::Pace;
+use crate::served::{Refused, ServedTask};
 use crate::store::{Answered, Store};
 use cyborg_protocol::wire::{Answer, Request};
 
@@ -31,35 +33,50 @@ pub(crate) struct Job {
     pub(crate) reply: oneshot::Sender<Result<Vec<u8>, Refused>>,
 }
 
-/// Who answers, and where answers are kept.
-pub(crate) struct Desk {
+/// What every request is answered with: the miner's keys, its store, and the writer of answers.
+pub(crate) struct RequestContext {
     pub(crate) genesis: Digest,
     pub(crate) miner: Account,
     pub(crate) signer: Keypair,
     pub(crate) hpke: SecretKey,
     pub(crate) store: Store,
-    pub(crate) keeper: SyncSender<Kept>,
+    pub(crate) commits: SyncSender<PendingAnswer>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// The threads of a task. They end when this is dropped and nothing waits any more.
-pub(crate) struct Counter {
-    pub(crate) served: Arc<Served>,
+/// The tasks that are served, each with its threads.
+pub(crate) type WorkerPools = RwLock<BTreeMap<TaskId, Arc<WorkerPool>>>;
+
+/// A task that is served, if it is one.
+pub(crate) fn served(pools: &WorkerPools, task: TaskId) -> Option<Arc<ServedTask>> {
+    pools.read().unwrap_or_else(PoisonError::into_inner).get(&task).map(|pool| pool.served.clone())
+}
+
+/// The threads that answer requests of one task. They end when this is dropped and nothing waits any more.
+pub(crate) struct WorkerPool {
+    pub(crate) served: Arc<ServedTask>,
+    pub(crate) pace: Arc<Pace>,
     jobs: SyncSender<Job>,
 }
 
-impl Counter {
+impl WorkerPool {
     /// Starts the threads.
-    pub(crate) fn open(desk: &Arc<Desk>, served: Arc<Served>, threads: usize) -> std::io::Result<Self> {
+    pub(crate) fn open(
+        context: &Arc<RequestContext>,
+        served: Arc<ServedTask>,
+        threads: usize,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(served.limits.waiting);
         let waiting = Arc::new(Mutex::new(waiting));
+        let pace = Arc::new(Pace::new(threads));
         for _ in 0..threads.max(1) {
-            let (desk, served, waiting) = (desk.clone(), served.clone(), waiting.clone());
+            let (context, served, waiting) = (context.clone(), served.clone(), waiting.clone());
+            let pace = pace.clone();
             thread::Builder::new()
                 .name(format!("task {}", served.task))
-                .spawn(move || work(&desk, &served, &waiting))?;
+                .spawn(move || work(&context, &served, &pace, &waiting))?;
         }
-        Ok(Self { served, jobs })
+        Ok(Self { served, pace, jobs })
     }
 
     /// Gives a request to the threads, unless too many wait.
@@ -71,7 +88,7 @@ impl Counter {
     }
 }
 
-fn work(desk: &Desk, served: &Arc<Served>, waiting: &Mutex<Receiver<Job>>) {
+fn work(context: &RequestContext, served: &Arc<ServedTask>, pace: &Pace, waiting: &Mutex<Receiver<Job>>) {
     let engine = match Engine::new(served.loaded.key.graph(), served.loaded.key.weights()) {
         Ok(engine) => engine,
         Err(error) => {
@@ -88,12 +105,13 @@ fn work(desk: &Desk, served: &Arc<Served>, waiting: &Mutex<Receiver<Job>>) {
             continue;
         }
         let begun = Instant::now();
-        match answer(desk, served, &engine, &job) {
+        match answer(context, served, &engine, &job) {
             Ok(Made::New(kept)) => {
-                desk.metrics.busy(served.task, begun.elapsed());
-                let kept = Kept { reply: job.reply, ..*kept };
-                // The keeper ends after the threads.
-                if desk.keeper.send(kept).is_err() {
+                context.metrics.busy(served.task, begun.elapsed());
+                pace.answered(begun.elapsed());
+                let kept = PendingAnswer { reply: job.reply, ..*kept };
+                // The commit writer ends after the threads.
+                if context.commits.send(kept).is_err() {
                     return;
                 }
             }
@@ -105,23 +123,28 @@ fn work(desk: &Desk, served: &Arc<Served>, waiting: &Mutex<Receiver<Job>>) {
 
 enum Made {
     /// To be put on the disk before it is sent.
-    New(Box<Kept>),
+    New(Box<PendingAnswer>),
     /// On the disk already.
     Again(Vec<u8>),
 }
 
-fn answer(desk: &Desk, served: &Arc<Served>, engine: &Engine<'_>, job: &Job) -> Result<Made, Refused> {
+fn answer(
+    context: &RequestContext,
+    served: &Arc<ServedTask>,
+    engine: &Engine<'_>,
+    job: &Job,
+) -> Result<Made, Refused> {
     let number = job.number;
-    let recipient = Recipient { genesis: desk.genesis, task: served.task, miner: desk.miner };
+    let recipient = Recipient { genesis: context.genesis, task: served.task, miner: context.miner };
     let exchange = Exchange { recipient, number };
-    let request = Request::open(&exchange, &desk.hpke, &job.sealed)
+    let request = Request::open(&exchange, &context.hpke, &job.sealed)
         .map_err(|error| Refused::Malformed(error.to_string()))?;
     let authorisation = request.authorisation;
     let named = (authorisation.task, authorisation.miner, authorisation.number);
-    if named != (served.task, desk.miner, number) {
+    if named != (served.task, context.miner, number) {
         return Err(Refused::OtherRequest);
     }
-    let payload = authorisation.payload(&desk.genesis);
+    let payload = authorisation.payload(&context.genesis);
     if !served.signers.iter().any(|signer| verify(signer, &payload, &request.signature)) {
         return Err(Refused::NotAuthorised);
     }
@@ -129,7 +152,7 @@ fn answer(desk: &Desk, served: &Arc<Served>, engine: &Engine<'_>, job: &Job) -> 
         Ok(under_way) => under_way,
         Err(refused) => {
             // Whoever lost an answer asks again, and gets the same one.
-            let before = desk.store.answer(served.task, number).map_err(|error| failed(served, &error))?;
+            let before = context.store.answer(served.task, number).map_err(|error| failed(served, &error))?;
             return match before {
                 Some(before) if before.authorisation.input == authorisation.input => {
                     seal(served, &exchange, &before).map(Made::Again)
@@ -139,14 +162,19 @@ fn answer(desk: &Desk, served: &Arc<Served>, engine: &Engine<'_>, job: &Job) -> 
             };
         }
     };
-    let answered = run(desk, served, engine, request)?;
+    let answered = run(context, served, engine, request)?;
     let bytes = seal(served, &exchange, &answered)?;
     let (reply, _) = oneshot::channel();
-    Ok(Made::New(Box::new(Kept { answered, bytes, reply, under_way })))
+    Ok(Made::New(Box::new(PendingAnswer { answered, bytes, reply, under_way })))
 }
 
 /// Runs the model on the authorised input, and signs for what comes out.
-fn run(desk: &Desk, served: &Served, engine: &Engine<'_>, request: Request) -> Result<Answered, Refused> {
+fn run(
+    context: &RequestContext,
+    served: &ServedTask,
+    engine: &Engine<'_>,
+    request: Request,
+) -> Result<Answered, Refused> {
     let graph = served.loaded.key.graph();
     let Request { authorisation, signature, opening } = request;
     let Authorisation { task, miner, number, input, .. } = authorisation;
@@ -167,7 +195,7 @@ fn run(desk: &Desk, served: &Served, engine: &Engine<'_>, request: Request) -> R
     let full = opening.with_outputs(graph, &outputs, &entropy).map_err(|error| failed(&error))?;
     let output = full.output_digest(graph).map_err(|error| failed(&error))?;
     let receipt = Receipt { task, miner, number, input, output };
-    let receipt_signature = desk.signer.sign(&receipt.payload(&desk.genesis)).0;
+    let receipt_signature = context.signer.sign(&receipt.payload(&context.genesis)).0;
     let opening = full.to_bytes().to_vec();
     Ok(Answered { authorisation, signature, receipt, receipt_signature, opening })
 }
@@ -177,7 +205,7 @@ pub(crate) fn inputs_of(opening: &Opening, count: usize) -> Vec<Vec<i64>> {
     opening.tensors.iter().take(count).flatten().map(|(values, _)| values.clone()).collect()
 }
 
-fn seal(served: &Served, exchange: &Exchange, answered: &Answered) -> Result<Vec<u8>, Refused> {
+fn seal(served: &ServedTask, exchange: &Exchange, answered: &Answered) -> Result<Vec<u8>, Refused> {
     let opening = answered.opening().map_err(|error| failed(served, &error))?;
     let inputs = served.loaded.key.graph().inputs.len();
     let Answered { receipt, receipt_signature, .. } = answered;
@@ -186,7 +214,7 @@ fn seal(served: &Served, exchange: &Exchange, answered: &Answered) -> Result<Vec
         .map_err(|error| failed(served, &error))
 }
 
-fn failed(served: &Served, error: &dyn std::fmt::Display) -> Refused {
+fn failed(served: &ServedTask, error: &dyn std::fmt::Display) -> Refused {
     tracing::error!(task = served.task, %error, "a request failed");
     Refused::Failed
 }

@@ -29,11 +29,10 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::agent::Counters;
-use crate::answer::{Counter, Desk, Job};
+use crate::answer::{Job, RequestContext, WorkerPool, WorkerPools};
 use crate::challenge::Bad;
 use crate::served::Refused;
-use crate::status::{Denied, Gallery};
+use crate::status::{Denied, StatusHub};
 use crate::store::Store;
 use cyborg_protocol::status::{Status, StatusToken};
 use cyborg_protocol::wire::acknowledgement;
@@ -46,9 +45,9 @@ const MAX_LINES: usize = 1_000;
 /// What the interface needs.
 #[derive(Clone)]
 pub(crate) struct Api {
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) desk: Arc<Desk>,
-    pub(crate) gallery: Arc<Gallery>,
+    pub(crate) pools: Arc<WorkerPools>,
+    pub(crate) context: Arc<RequestContext>,
+    pub(crate) hub: Arc<StatusHub>,
     /// What measures energy.
     pub(crate) energy: Vec<&'static str>,
     pub(crate) max_body_bytes: usize,
@@ -75,6 +74,8 @@ pub(crate) fn router(api: Api) -> Router {
 enum Refusal {
     /// By the rules of the task.
     Refused(Refused),
+    /// Too many ask; the client should come back after these seconds.
+    Busy { after_s: u64 },
     /// By those of watching it.
     Denied(Denied),
     /// By those of HTTP.
@@ -97,10 +98,11 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Http(status, _) => *status,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Denied(denied) => match denied {
                 Denied::UnknownTask => StatusCode::NOT_FOUND,
                 Denied::Crowded | Denied::Challenge(Bad::TooMany) => StatusCode::SERVICE_UNAVAILABLE,
-                Denied::NoLeave | Denied::NotEntitled | Denied::Signature | Denied::Challenge(_) => {
+                Denied::NoToken | Denied::NotEntitled | Denied::Signature | Denied::Challenge(_) => {
                     StatusCode::UNAUTHORIZED
                 }
                 Denied::Failed => StatusCode::INTERNAL_SERVER_ERROR,
@@ -122,27 +124,31 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request may be answered soon.
-    fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused(Refused::Busy | Refused::UnderWay { .. } | Refused::Ahead { .. } | Refused::Failed)
-                | Self::Denied(Denied::Crowded | Denied::Challenge(Bad::TooMany) | Denied::Failed)
-        )
+    /// Seconds after which the same request may be answered; `None` if it will not be.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Busy { after_s } => Some(*after_s),
+            Self::Refused(
+                Refused::Busy | Refused::UnderWay { .. } | Refused::Ahead { .. } | Refused::Failed,
+            )
+            | Self::Denied(Denied::Crowded | Denied::Challenge(Bad::TooMany) | Denied::Failed) => Some(1),
+            _ => None,
+        }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, passing) = (self.status(), self.is_passing());
+        let (status, retry_after) = (self.status(), self.retry_after());
         let message = match self {
             Self::Refused(refused) => refused.to_string(),
+            Self::Busy { .. } => Refused::Busy.to_string(),
             Self::Denied(denied) => denied.to_string(),
             Self::Http(_, message) => message,
         };
         let mut response = (status, message + "\n").into_response();
-        if passing {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cyborg"));
@@ -154,7 +160,7 @@ impl IntoResponse for Refusal {
 /// Counts a request by what became of it.
 fn counted(api: &Api, path: &'static str, begun: Instant, answer: Result<Response, Refusal>) -> Response {
     let response = answer.unwrap_or_else(IntoResponse::into_response);
-    api.desk.metrics.request(path, response.status().as_u16(), begun.elapsed());
+    api.context.metrics.request(path, response.status().as_u16(), begun.elapsed());
     response
 }
 
@@ -169,21 +175,27 @@ async fn ask(
 }
 
 async fn answer(api: &Api, task: TaskId, number: RequestNumber, body: Body) -> Result<Vec<u8>, Refusal> {
-    let counter = counter(api, task)?;
+    let pool = pool(api, task)?;
     let sealed = receive(api, body, api.max_body_bytes).await?;
     let (reply, answered) = oneshot::channel();
-    counter.put(Job { number, sealed, reply })?;
-    match timeout(api.patience, answered).await {
-        Ok(Ok(answer)) => Ok(answer?),
-        // The threads of the task have ended.
-        Ok(Err(_)) => Err(Refused::Stopped.into()),
-        Err(_) => Err(Refused::Busy.into()),
-    }
+    let answer = match pool.put(Job { number, sealed, reply }) {
+        Err(refused) => Err(refused),
+        Ok(()) => match timeout(api.patience, answered).await {
+            Ok(Ok(answer)) => answer,
+            // The threads of the task have ended.
+            Ok(Err(_)) => Err(Refused::Stopped),
+            Err(_) => Err(Refused::Busy),
+        },
+    };
+    answer.map_err(|refused| match refused {
+        Refused::Busy => Refusal::Busy { after_s: pool.pace.refused() },
+        other => other.into(),
+    })
 }
 
-fn counter(api: &Api, task: TaskId) -> Result<Arc<Counter>, Refusal> {
-    let counters = api.counters.read().unwrap_or_else(PoisonError::into_inner);
-    Ok(counters.get(&task).cloned().ok_or(Refused::UnknownTask)?)
+fn pool(api: &Api, task: TaskId) -> Result<Arc<WorkerPool>, Refusal> {
+    let pools = api.pools.read().unwrap_or_else(PoisonError::into_inner);
+    Ok(pools.get(&task).cloned().ok_or(Refused::UnknownTask)?)
 }
 
 /// A body of bounded length, from a client that does not fall silent.
@@ -215,15 +227,15 @@ async fn acknowledge(State(api): State<Api>, Path(task): Path<TaskId>, request: 
 }
 
 async fn keep_acknowledgement(api: &Api, task: TaskId, body: Body) -> Result<(), Refusal> {
-    let counter = counter(api, task)?;
+    let pool = pool(api, task)?;
     let received = receive(api, body, MAX_ACKNOWLEDGEMENT_BYTES).await?;
-    let desk = &api.desk;
-    let (word, _) = acknowledgement(&received, &desk.genesis, &counter.served.signers)
+    let context = &api.context;
+    let (word, _) = acknowledgement(&received, &context.genesis, &pool.served.signers)
         .map_err(|error| Refused::Malformed(error.to_string()))?;
-    if (word.task, word.miner) != (task, desk.miner) {
+    if (word.task, word.miner) != (task, context.miner) {
         return Err(Refused::OtherRequest.into());
     }
-    let store = desk.store.clone();
+    let store = context.store.clone();
     let kept = tokio::task::spawn_blocking(move || -> Result<(), crate::error::Failure> {
         let write = store.begin()?;
         // An earlier word is worth less, and comes late at best.
@@ -258,7 +270,7 @@ async fn log(State(api): State<Api>, Path(task): Path<TaskId>, request: Request)
 }
 
 fn lines(api: &Api, task: TaskId, from: u64) -> Result<Response, Refusal> {
-    let lines = api.desk.store.logs(task, from).map_err(|error| {
+    let lines = api.context.store.logs(task, from).map_err(|error| {
         tracing::error!(task, %error, "a log cannot be read");
         Refused::Failed
     })?;
@@ -272,7 +284,7 @@ fn lines(api: &Api, task: TaskId, from: u64) -> Result<Response, Refusal> {
 
 async fn challenge(State(api): State<Api>, Path(task): Path<TaskId>) -> Response {
     let begun = Instant::now();
-    let challenge = api.gallery.challenge(task).map_err(Refusal::from);
+    let challenge = api.hub.challenge(task).map_err(Refusal::from);
     let answer = challenge.map(|challenge| {
         let mut response = json_response(&json!(challenge));
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -284,7 +296,7 @@ async fn challenge(State(api): State<Api>, Path(task): Path<TaskId>) -> Response
 async fn status(State(api): State<Api>, Path(task): Path<TaskId>, request: Request) -> Response {
     let begun = Instant::now();
     let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-    let statuses = api.gallery.watch(task, header.and_then(StatusToken::from_header)).map_err(Refusal::from);
+    let statuses = api.hub.watch(task, header.and_then(StatusToken::from_header)).map_err(Refusal::from);
     let answer = statuses.map(|statuses| {
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -303,16 +315,16 @@ fn event(status: &Status) -> Result<Bytes, serde_json::Error> {
 
 async fn health(State(api): State<Api>) -> Response {
     let begun = Instant::now();
-    let counters = api.counters.read().unwrap_or_else(PoisonError::into_inner);
+    let pools = api.pools.read().unwrap_or_else(PoisonError::into_inner);
     let open: Vec<TaskId> =
-        counters.iter().filter(|(_, counter)| counter.served.books().open).map(|(task, _)| *task).collect();
-    drop(counters);
+        pools.iter().filter(|(_, pool)| pool.served.window().open).map(|(task, _)| *task).collect();
+    drop(pools);
     let health = json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "miner": hex(&api.desk.miner),
-        "genesis": hex(&api.desk.genesis),
-        "block": api.desk.metrics.block.get(),
+        "miner": hex(&api.context.miner),
+        "genesis": hex(&api.context.genesis),
+        "block": api.context.metrics.block.get(),
         "serving": open,
         "energy": api.energy,
     });
@@ -324,7 +336,7 @@ fn json_response(value: &serde_json::Value) -> Response {
 }
 
 async fn metrics(State(api): State<Api>) -> Response {
-    match api.desk.metrics.text() {
+    match api.context.metrics.text() {
         Ok(text) => {
             let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
             ([(CONTENT_TYPE, kind)], text).into_response()

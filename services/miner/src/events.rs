@@ -7,7 +7,7 @@ use cyborg_chain_client::verdict::{self as chain, Ruling};
 use cyborg_chain_client::{AtBlock, ChainError};
 use cyborg_primitives::{Account, RequestNumber, TaskId};
 
-use crate::store::Record;
+use crate::task_state::TaskState;
 
 /// What the chain said of one proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Seen {
         &mut self,
         block: &AtBlock,
         miner: &Account,
-        known: &BTreeMap<TaskId, Record>,
+        known: &BTreeMap<TaskId, TaskState>,
     ) -> Result<(), ChainError> {
         let events = block.events().fetch().await?;
         for event in events.iter() {

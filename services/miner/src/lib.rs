@@ -7,9 +7,9 @@
 //! | [`meter`] | what the machine consumes |
 //! | [`view`] | what the chain says, in the miner's words |
 //! | `store` | what the miner remembers |
-//! | `agent`, `tasks`, `pay`, `routine`, `events` | the mind: from finalised blocks to what is done |
+//! | `miner_loop`, `task_state`, `tasks`, `pay`, `routine`, `events`, `intent` | the main loop: from finalised blocks to transactions |
 //! | `prepare` | from a wrapped key to a sealed model |
-//! | `served`, `answer`, `keeper` | requests: admitted, answered, on the disk before they are sent |
+//! | `served`, `answer`, `commit_writer` | requests: admitted, answered, on the disk before they are sent |
 //! | `prover` | proofs in the background, each verified here first |
 //! | `challenge`, `status` | the live status of tasks, for whoever may watch them |
 //! | `api`, `metrics` | HTTP |
@@ -18,16 +18,18 @@
 //! on the disk before, and transactions are each done once ([`cyborg_chain_client::queue`]). No
 //! model, input or output is ever on the disk in the clear.
 
-mod agent;
 mod answer;
 mod api;
 mod challenge;
+mod commit_writer;
 mod error;
 mod events;
-mod keeper;
+mod intent;
 pub mod loaded;
 pub mod meter;
 mod metrics;
+mod miner_loop;
+mod pace;
 mod pay;
 mod prepare;
 mod prover;
@@ -36,6 +38,7 @@ mod served;
 mod status;
 mod step;
 mod store;
+mod task_state;
 mod tasks;
 pub mod view;
 
@@ -44,7 +47,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -55,30 +58,32 @@ use cyborg_chain_client::queue::Queue;
 use cyborg_disk::vault::{Unlock, Vault};
 use cyborg_envelope::EnvelopeError;
 use cyborg_envelope::hpke::{PublicKey, SecretKey};
-use cyborg_primitives::{Account, Digest};
+use cyborg_primitives::{Account, Digest, TaskId};
 use cyborg_serving::{Service, bind, serve, until};
 use cyborg_storage_client::storage::FileStore;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-pub use agent::Settings;
 pub use cyborg_serving::{Connections, Tls};
 pub use error::{Failure, StartError};
+pub use miner_loop::Settings;
 pub use served::{Limits, Refused};
 pub use status::Streams;
 pub use step::{Cause, Standing, Step};
 pub use store::Record;
 
-use agent::Agent;
-use answer::Desk;
+use answer::RequestContext;
 use api::Api;
 use challenge::Challenges;
+use commit_writer::PendingAnswer;
 use metrics::Metrics;
-use prepare::Workshop;
+use miner_loop::MinerLoop;
+use prepare::ModelLoader;
 use prover::Prover;
-use status::{Board, Gallery};
+use status::StatusHub;
 use store::Store;
+use task_state::TaskState;
 
 /// Folder of the vault, below the miner's.
 const VAULT: &str = "vault";
@@ -91,7 +96,7 @@ const STATE: &str = "miner.redb";
 /// Folder of encrypted files on their way.
 const FETCHED: &str = "fetched";
 /// Answers that wait for the disk.
-const KEEPER_QUEUE: usize = 1_024;
+const COMMIT_QUEUE: usize = 1_024;
 
 /// How a miner is run.
 pub struct Config {
@@ -185,6 +190,68 @@ fn secret_key(folder: &Path, vault: &Vault) -> Result<SecretKey, StartError> {
     Ok(SecretKey::from_seed(seed))
 }
 
+/// What a miner's folder holds, opened.
+struct Opened {
+    vault: Vault,
+    hpke: SecretKey,
+    store: Store,
+    queue: Arc<Queue>,
+    tasks: BTreeMap<TaskId, TaskState>,
+}
+
+impl Opened {
+    fn new(config: &Config) -> Result<Self, StartError> {
+        let vault = open_vault(&config.folder, &config.unlock)?;
+        let hpke = secret_key(&config.folder, &vault)?;
+        let vault_failed = |source| StartError::Vault { folder: config.folder.join(VAULT), source };
+        let answers = vault.entry_key(ANSWERS).map_err(vault_failed)?;
+        let path = config.folder.join(STATE);
+        let state = |source| StartError::State { path: path.clone(), source: Box::new(source) };
+        let store = Store::open(&path, answers).map_err(state)?;
+        let queue = Arc::new(Queue::open(store.database()).map_err(|error| state(error.into()))?);
+        let tasks = store.tasks().map_err(state)?;
+        let tasks = tasks.into_iter().map(|(task, record)| (task, TaskState::new(record))).collect();
+        Ok(Self { vault, hpke, store, queue, tasks })
+    }
+}
+
+/// The genesis of a chain on which the account is registered with a key.
+async fn registered_on(url: &str, account: &Account, hpke: &PublicKey) -> Result<Digest, StartError> {
+    let chain = Chain::connect(url).await?;
+    let at = chain.at_finalised().await?;
+    match view::contact(&at, account).await? {
+        None => {
+            let account = cyborg_chain_client::subxt::utils::AccountId32(*account).to_string();
+            Err(StartError::NotRegistered { account })
+        }
+        Some(contact) if contact.hpke != *hpke => Err(StartError::OtherKey),
+        Some(_) => Ok(chain.genesis()),
+    }
+}
+
+/// Starts the thread that writes answers; it ends when nobody can bring any more.
+fn start_commit_writer(
+    store: &Store,
+    metrics: &Arc<Metrics>,
+    proofs_due: &Arc<Notify>,
+) -> Result<SyncSender<PendingAnswer>, StartError> {
+    let (commits, answers) = sync_channel(COMMIT_QUEUE);
+    let (store, metrics, due) = (store.clone(), metrics.clone(), proofs_due.clone());
+    thread::Builder::new()
+        .name("commit writer".to_owned())
+        .spawn(move || commit_writer::run(&store, &answers, &metrics, &due))
+        .map_err(StartError::System)?;
+    Ok(commits)
+}
+
+fn proving_pool(threads: usize) -> Result<rayon::ThreadPool, StartError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name(|index| format!("prover {index}"))
+        .build()
+        .map_err(|error| StartError::System(io::Error::other(error)))
+}
+
 /// A running miner.
 pub struct Miner {
     address: SocketAddr,
@@ -195,111 +262,67 @@ pub struct Miner {
 }
 
 impl Miner {
-    /// Opens the folder, asks the chain who it is, and works.
+    /// Opens the folder, looks the account up on the chain, and works.
     ///
     /// # Errors
-    /// Where the folder, the vault, the address or the chain cannot be used, or the account is not
-    /// registered with this folder's key.
+    /// Returns an error if the folder, the vault, the address or the chain cannot be used, or the
+    /// account is not registered with this folder's key.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let account = keys::account(&config.signer);
-        let vault = open_vault(&config.folder, &config.unlock)?;
-        let hpke = secret_key(&config.folder, &vault)?;
-        let vault_failed = |source| StartError::Vault { folder: config.folder.join(VAULT), source };
-        let answers = vault.entry_key(ANSWERS).map_err(vault_failed)?;
-        let path = config.folder.join(STATE);
-        let state = |source| StartError::State { path: path.clone(), source: Box::new(source) };
-        let store = Store::open(&path, answers).map_err(state)?;
-        let queue = Queue::open(store.database()).map_err(|error| state(error.into()))?;
-        let queue = Arc::new(queue);
-        let records: BTreeMap<_, _> = store.tasks().map_err(state)?.into_iter().collect();
-
-        let chain = Chain::connect(&config.chain).await?;
-        let at = chain.at_finalised().await?;
-        match view::contact(&at, &account).await? {
-            None => {
-                let account = cyborg_chain_client::subxt::utils::AccountId32(account).to_string();
-                return Err(StartError::NotRegistered { account });
-            }
-            Some(contact) if contact.hpke != hpke.public() => return Err(StartError::OtherKey),
-            Some(_) => {}
-        }
-        let genesis = chain.genesis();
+        let Opened { vault, hpke, store, queue, tasks } = Opened::new(&config)?;
+        let genesis = registered_on(&config.chain, &account, &hpke.public()).await?;
         let tls = config.tls.as_ref().map(Tls::acceptor).transpose()?;
         let (listener, address) = bind(config.listen).await?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(config.proving_threads.max(1))
-            .thread_name(|index| format!("prover {index}"))
-            .build()
-            .map_err(|error| StartError::System(io::Error::other(error)))?;
 
         let (stop, stopped) = watch::channel(false);
         let metrics = Arc::new(Metrics::new());
         let (proofs_due, proof_made) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (keeper, kept) = sync_channel(KEEPER_QUEUE);
-        {
-            let (store, metrics, due) = (store.clone(), metrics.clone(), proofs_due.clone());
-            thread::Builder::new()
-                .name("keeper".to_owned())
-                .spawn(move || keeper::run(&store, &kept, &metrics, &due))
-                .map_err(StartError::System)?;
-        }
-        let desk = Arc::new(Desk {
+        let context = Arc::new(RequestContext {
             genesis,
             miner: account,
             signer: config.signer.clone(),
             hpke: hpke.clone(),
             store: store.clone(),
-            keeper,
+            commits: start_commit_writer(&store, &metrics, &proofs_due)?,
             metrics: metrics.clone(),
         });
         let meter = meter::Meter::new(config.sources.clone()).map_err(StartError::System)?;
         let energy: Vec<_> = meter.energy_sources().iter().map(|source| source.name()).collect();
         let meter = meter.shared().map_err(StartError::System)?;
-        let counters = Arc::new(RwLock::default());
-        let tasks = Arc::new(RwLock::default());
-        let board = Arc::new(Board::default());
-        let gallery = Arc::new(Gallery {
+        let pools = Arc::new(RwLock::default());
+        let hub = Arc::new(StatusHub {
             genesis,
             miner: account,
             limits: config.streams,
-            board: board.clone(),
-            tasks: Arc::clone(&tasks),
+            published: RwLock::default(),
+            pools: Arc::clone(&pools),
             metrics: metrics.clone(),
             challenges: Challenges::new()
                 .map_err(|error| StartError::System(io::Error::other(error.to_string())))?,
-            seats: Default::default(),
+            subscriptions: Default::default(),
             stopped: stopped.clone(),
         });
         let (results, finished) = mpsc::unbounded_channel();
-        let storage = config.storage.clone();
-        let folder = config.folder.join(FETCHED);
-        let executable = executable().map_err(StartError::System)?;
-        let agent = Agent {
+        let (storage, folder) = (config.storage.clone(), config.folder.join(FETCHED));
+        let miner_loop = MinerLoop {
             url: config.chain.clone(),
             genesis,
             miner: account,
             settings: config.settings,
             store: store.clone(),
             queue: queue.clone(),
-            workshop: Arc::new(Workshop { folder, vault, storage, hpke }),
-            desk: desk.clone(),
-            counters: Arc::clone(&counters),
-            tasks: Arc::clone(&tasks),
+            loader: Arc::new(ModelLoader { folder, vault, storage, hpke }),
+            context: context.clone(),
+            pools: Arc::clone(&pools),
             metrics: metrics.clone(),
-            board,
+            hub: hub.clone(),
             meter,
-            executable,
+            executable: executable().map_err(StartError::System)?,
             device: meter::device(&config.sources),
             proofs_due: proofs_due.clone(),
             proof_made: proof_made.clone(),
-            records,
-            views: BTreeMap::new(),
-            ready: BTreeMap::new(),
-            at_work: Default::default(),
-            attempts: BTreeMap::new(),
-            batches: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            committed: BTreeMap::new(),
+            tasks,
+            loading: Default::default(),
             now: 0,
             followed: 0,
             results,
@@ -307,16 +330,16 @@ impl Miner {
         let prover = Arc::new(Prover {
             genesis,
             store: store.clone(),
-            tasks,
+            pools: Arc::clone(&pools),
             metrics: metrics.clone(),
             due: proofs_due,
             made: proof_made,
-            pool: Arc::new(pool),
+            pool: Arc::new(proving_pool(config.proving_threads)?),
         });
         let api = Api {
-            counters,
-            desk,
-            gallery,
+            pools,
+            context,
+            hub,
             energy: energy.clone(),
             max_body_bytes: config.max_body_bytes,
             silence: config.connections.silence,
@@ -326,7 +349,7 @@ impl Miner {
             Service { router: api::router(api), tls, limits: config.connections, gauge: metrics.clone() };
         let parts = vec![
             tokio::spawn(run_queue(queue, config.chain, config.signer, stopped.clone())),
-            tokio::spawn(agent.run(finished, stopped.clone())),
+            tokio::spawn(miner_loop.run(finished, stopped.clone())),
             tokio::spawn(prover.run(stopped.clone())),
             tokio::spawn(serve(listener, service, stopped)),
         ];
@@ -350,7 +373,7 @@ impl Miner {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn tasks(&self) -> Result<Vec<(cyborg_primitives::TaskId, Record)>, Failure> {
+    pub fn tasks(&self) -> Result<Vec<(TaskId, Record)>, Failure> {
         self.store.tasks()
     }
 

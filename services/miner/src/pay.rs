@@ -18,15 +18,16 @@ use cyborg_primitives::{MAX_BATCH, RequestNumber, TaskId};
 use redb::WriteTransaction;
 use tokio::time::Instant;
 
-use crate::agent::Agent;
+use crate::answer::served;
 use crate::error::Failure;
-use crate::prover::served;
+use crate::intent::Intent;
+use crate::miner_loop::MinerLoop;
 use crate::step::Step;
 use crate::store::{Answered, Duty, Proof, ProofStage, Store};
 use crate::view::{self, Owed, Period, TaskView, signature};
 use cyborg_protocol::wire::SIGNATURE_BYTES;
 
-/// So often is a proof submitted before it is given up.
+/// Submissions of one proof before it is abandoned.
 const MAX_ATTEMPTS: u32 = 5;
 /// Most bytes of proofs in one transaction.
 const MAX_BATCH_BYTES: usize = 1 << 20;
@@ -49,7 +50,7 @@ fn submission(answered: &Answered, proof: Vec<u8>) -> Submission {
     }
 }
 
-impl Agent {
+impl MinerLoop {
     /// What the chain says that the miner owes: due proofs are entered, and struck out when the chain
     /// asks for them no more.
     pub(crate) async fn obligations(
@@ -58,10 +59,10 @@ impl Agent {
         at: &AtBlock,
         task: TaskId,
     ) -> Result<(), Failure> {
-        let (Some(view), Some(served)) = (self.views.get(&task).cloned(), served(&self.tasks, task)) else {
+        let (Some(view), Some(served)) = (self.view(task).cloned(), served(&self.pools, task)) else {
             return Ok(());
         };
-        let settled = served.books().terms.settled;
+        let settled = served.window().terms.settled;
         let owed = view::owed(at, task, &self.miner).await?;
         let drawn: BTreeSet<RequestNumber> = match &owed.period {
             Some(Period { first, left: Some(left), .. }) => {
@@ -109,7 +110,7 @@ impl Agent {
         {
             self.answer_challenge(chain, task, period, number).await?;
         }
-        let over = self.records.get(&task).is_some_and(|record| record.step == Step::Settling);
+        let over = self.record(task).is_some_and(|record| record.step == Step::Settling);
         if over && matches!(view.policy, ProofPolicy::Sampled { .. }) {
             self.commit_period(chain, task, &owed).await?;
         }
@@ -119,14 +120,18 @@ impl Agent {
     /// Commits to what each sampled task has answered, once in a period.
     pub(crate) async fn commit_periods(&mut self, chain: &Chain, at: &AtBlock) -> Result<(), Failure> {
         let sampled = |view: &TaskView| matches!(view.policy, ProofPolicy::Sampled { .. });
-        let tasks: Vec<TaskId> =
-            self.views.iter().filter(|(_, view)| sampled(view)).map(|(task, _)| *task).collect();
-        for task in tasks {
-            let since = *self.committed.entry(task).or_insert_with(Instant::now);
-            if since.elapsed() < self.settings.period || served(&self.tasks, task).is_none() {
+        let mut due = Vec::new();
+        for (task, state) in &mut self.tasks {
+            if !state.view.as_ref().is_some_and(sampled) {
                 continue;
             }
-            self.committed.insert(task, Instant::now());
+            let since = *state.committed.get_or_insert_with(Instant::now);
+            if since.elapsed() >= self.settings.period && served(&self.pools, *task).is_some() {
+                state.committed = Some(Instant::now());
+                due.push(*task);
+            }
+        }
+        for task in due {
             let owed = view::owed(at, task, &self.miner).await?;
             self.commit_period(chain, task, &owed).await?;
         }
@@ -148,18 +153,24 @@ impl Agent {
                 ProofStage::Lost { .. } => {}
             }
         }
-        self.waiting.retain(|task, _| made.contains_key(task));
+        for (task, state) in &mut self.tasks {
+            if !made.contains_key(task) {
+                state.proofs_since = None;
+            }
+        }
         for (task, proofs) in made {
-            let batch = self.batches.get(&task).copied().unwrap_or(self.settings.batch);
-            let batch = batch.clamp(1, MAX_BATCH as usize);
-            let since = *self.waiting.entry(task).or_insert_with(Instant::now);
+            let Some(state) = self.tasks.get_mut(&task) else { continue };
+            let batch = state.batch.unwrap_or(self.settings.batch).clamp(1, MAX_BATCH as usize);
+            let since = *state.proofs_since.get_or_insert_with(Instant::now);
             let ready = proofs.len() >= batch
                 || !to_come.contains(&task)
                 || since.elapsed() >= self.settings.batch_wait;
             let busy = under_way.get(&task).map_or(0, BTreeSet::len) >= MAX_UNDER_WAY;
             if ready && !busy {
                 self.submit_batch(chain, task, batch, &proofs).await?;
-                self.waiting.remove(&task);
+                if let Some(state) = self.tasks.get_mut(&task) {
+                    state.proofs_since = None;
+                }
             }
         }
         Ok(())
@@ -173,7 +184,7 @@ impl Agent {
         batch: usize,
         proofs: &[(RequestNumber, Duty, u32)],
     ) -> Result<(), Failure> {
-        let Some(served) = served(&self.tasks, task) else { return Ok(()) };
+        let Some(served) = served(&self.pools, task) else { return Ok(()) };
         let Some(first) = proofs.iter().min_by_key(|(_, duty, _)| *duty) else { return Ok(()) };
         let drawn = first.1 == Duty::Drawn;
         let (mut chosen, mut submissions, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -203,7 +214,7 @@ impl Agent {
             chain.encode(&runtime::transactions().proofs().submit(claim, BoundedVec(submissions))).await?
         };
         let next = self.store.number(BATCHES)?;
-        let intent = format!("proofs/{task}/{next}");
+        let intent = Intent::Proofs { task, batch: next }.to_string();
         let write = self.store.begin()?;
         Store::put_number(&write, BATCHES, next.saturating_add(1))?;
         Queue::add(&write, &intent, &call)?;
@@ -248,8 +259,8 @@ impl Agent {
     /// Commits to the receipts that have come together since the last period, unless one is open.
     async fn commit_period(&mut self, chain: &Chain, task: TaskId, owed: &Owed) -> Result<(), Failure> {
         let first = owed.next;
-        let id = format!("commit/{task}/{first}");
-        if owed.period.is_some() || self.queue.knows(&id)? {
+        let intent = Intent::Commit { task, first }.to_string();
+        if owed.period.is_some() || self.queue.knows(&intent)? {
             return Ok(());
         }
         // Without gaps, because a tree has none.
@@ -274,7 +285,7 @@ impl Agent {
         );
         let call = chain.encode(&call).await?;
         let write = self.store.begin()?;
-        Queue::add(&write, &id, &call)?;
+        Queue::add(&write, &intent, &call)?;
         Store::put_period(&write, task, first, count)?;
         write.commit()?;
         self.queue.wake();
@@ -289,8 +300,8 @@ impl Agent {
         period: &Period,
         number: RequestNumber,
     ) -> Result<(), Failure> {
-        let id = format!("answer/{task}/{number}");
-        if self.queue.knows(&id)? {
+        let intent = Intent::Answer { task, number };
+        if self.queue.knows(&intent.to_string())? {
             return Ok(());
         }
         let receipts = self.receipts(task, period.first, period.count)?;
@@ -298,14 +309,14 @@ impl Agent {
         let path = index.and_then(|index| receipt::path(&receipts, index, &self.genesis));
         let Some(path) = path else { return Ok(()) };
         let call = chain.encode(&runtime::transactions().proofs().answer(task, BoundedVec(path))).await?;
-        self.enqueue(&id, &call)
+        self.enqueue(intent, &call)
     }
 
     /// Claims what owners have acknowledged and the chain has not settled.
     pub(crate) async fn claim(&mut self, chain: &Chain) -> Result<(), Failure> {
-        let tasks: Vec<TaskId> = self.records.keys().copied().collect();
+        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
         for task in tasks {
-            let Some(served) = served(&self.tasks, task) else { continue };
+            let Some(served) = served(&self.pools, task) else { continue };
             let Some(bytes) = self.store.acknowledgement(task)? else { continue };
             let mut rest = &bytes[..];
             let (Ok(word), Ok(signed)) =
@@ -313,22 +324,22 @@ impl Agent {
             else {
                 return Err(Failure::Damaged("an acknowledgement"));
             };
-            let settled = served.books().terms.settled.through();
-            let id = format!("claim/{task}/{}", word.through);
-            if word.through <= settled || self.queue.knows(&id)? {
+            let settled = served.window().terms.settled.through();
+            let intent = Intent::Claim { task, through: word.through };
+            if word.through <= settled || self.queue.knows(&intent.to_string())? {
                 continue;
             }
             let call = runtime::transactions().payments().claim(Static(word), signature(signed));
             let call = chain.encode(&call).await?;
-            self.enqueue(&id, &call)?;
+            self.enqueue(intent, &call)?;
         }
         Ok(())
     }
 
     /// Adds an intent that no other record goes with.
-    pub(crate) fn enqueue(&self, id: &str, call: &Call) -> Result<(), Failure> {
+    pub(crate) fn enqueue(&self, intent: Intent, call: &Call) -> Result<(), Failure> {
         let write = self.store.begin()?;
-        Queue::add(&write, id, call)?;
+        Queue::add(&write, &intent.to_string(), call)?;
         write.commit()?;
         self.queue.wake();
         Ok(())
@@ -341,29 +352,28 @@ impl Agent {
             if matches!(outcome, Outcome::Done { block, .. } if block > self.followed) {
                 continue;
             }
-            let mut parts = id.split('/');
-            let kind = parts.next().unwrap_or_default().to_owned();
-            let task: Option<TaskId> = parts.next().and_then(|task| task.parse().ok());
+            let intent: Option<Intent> = id.parse().ok();
             let write = self.store.begin()?;
             Queue::forget(&write, &id)?;
-            if kind == "proofs" {
+            if matches!(intent, Some(Intent::Proofs { .. })) {
                 self.proofs_came_back(&write, &id)?;
             }
             write.commit()?;
             if outcome.is_done() {
                 continue;
             }
-            let Some(task) = task else {
+            let Some((intent, task)) = intent.and_then(|intent| Some((intent, intent.task()?))) else {
                 tracing::warn!(intent = id, %outcome, "transaction");
                 continue;
             };
-            self.trouble(task, format!("{kind}: {outcome}"))?;
-            match kind.as_str() {
+            self.trouble(task, format!("{}: {outcome}", intent.kind()))?;
+            match intent {
                 // Tried again after a pause.
-                "confirm" | "decline" => drop(self.failed(task)),
-                "proofs" => {
-                    let batch = self.batches.get(&task).copied().unwrap_or(self.settings.batch);
-                    self.batches.insert(task, (batch / 2).max(1));
+                Intent::Confirm { .. } | Intent::Decline { .. } => drop(self.failed(task)),
+                Intent::Proofs { .. } => {
+                    if let Some(state) = self.tasks.get_mut(&task) {
+                        state.batch = Some((state.batch.unwrap_or(self.settings.batch) / 2).max(1));
+                    }
                 }
                 _ => {}
             }

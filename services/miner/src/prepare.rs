@@ -25,7 +25,7 @@ use cyborg_protocol::bundle::CONTEXT;
 pub(crate) type Wrap = [u8; WRAPPED_KEY_BYTES as usize];
 
 /// Where models are made ready.
-pub(crate) struct Workshop {
+pub(crate) struct ModelLoader {
     /// Encrypted files on their way.
     pub(crate) folder: PathBuf,
     pub(crate) vault: Vault,
@@ -56,7 +56,7 @@ fn entry(task: TaskId) -> String {
     format!("model-{task}")
 }
 
-impl Workshop {
+impl ModelLoader {
     /// Makes a model ready, from wherever an earlier attempt broke off. What the attestation says of
     /// its test, and the model.
     pub(crate) async fn prepare(
@@ -68,8 +68,8 @@ impl Workshop {
         registered: Registered,
     ) -> Result<(Digest, Loaded), Unready> {
         let never = |cause, error: &dyn std::fmt::Display| Unready::Never(cause, error.to_string());
-        let (workshop, known) = (self.clone(), registered.clone());
-        let sealed = spawn_blocking(move || workshop.sealed(task, &known)).await;
+        let (loader, known) = (self.clone(), registered.clone());
+        let sealed = spawn_blocking(move || loader.sealed(task, &known)).await;
         if let Some(ready) = sealed.map_err(|_| Unready::Later(Failure::Ended))? {
             return Ok(ready);
         }
@@ -83,8 +83,8 @@ impl Workshop {
             }
             Err(error) => return Err(Unready::Later(error.into())),
         }
-        let workshop = self.clone();
-        let made = spawn_blocking(move || workshop.seal(task, &path, &key, &registered)).await;
+        let loader = self.clone();
+        let made = spawn_blocking(move || loader.seal(task, &path, &key, &registered)).await;
         made.map_err(|_| Unready::Later(Failure::Ended))?
     }
 

@@ -2,7 +2,7 @@
 //! anybody else sees it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use cyborg_primitives::signed::{Payload as _, ProofContext};
@@ -12,20 +12,17 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use zkml_verifier::verify;
 
-use crate::answer::inputs_of;
+use crate::answer::{WorkerPools, inputs_of, served};
 use crate::error::Failure;
 use crate::metrics::{Metrics, level};
-use crate::served::Served;
+use crate::served::ServedTask;
 use crate::store::{Duty, Proof, ProofStage, Store};
-
-/// The tasks whose models are in memory.
-pub(crate) type Tasks = RwLock<BTreeMap<TaskId, Arc<Served>>>;
 
 /// What the prover works with.
 pub(crate) struct Prover {
     pub(crate) genesis: Digest,
     pub(crate) store: Store,
-    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) pools: Arc<WorkerPools>,
     pub(crate) metrics: Arc<Metrics>,
     /// Says that proofs are due.
     pub(crate) due: Arc<Notify>,
@@ -33,11 +30,6 @@ pub(crate) struct Prover {
     pub(crate) made: Arc<Notify>,
     /// Proves apart from the threads that answer.
     pub(crate) pool: Arc<rayon::ThreadPool>,
-}
-
-/// A served task by its number.
-pub(crate) fn served(tasks: &Tasks, task: TaskId) -> Option<Arc<Served>> {
-    tasks.read().unwrap_or_else(PoisonError::into_inner).get(&task).cloned()
 }
 
 impl Prover {
@@ -71,7 +63,7 @@ impl Prover {
     }
 
     /// The most urgent proof whose model is in memory.
-    fn next(&self) -> Result<Option<(Arc<Served>, RequestNumber)>, Failure> {
+    fn next(&self) -> Result<Option<(Arc<ServedTask>, RequestNumber)>, Failure> {
         let mut due: Vec<(Duty, TaskId, RequestNumber)> = Vec::new();
         let mut unproven: BTreeMap<TaskId, usize> = BTreeMap::new();
         for (task, number, proof) in self.store.proofs()? {
@@ -81,16 +73,16 @@ impl Prover {
             }
         }
         self.metrics.proofs_due.set(level(due.len()));
-        for (task, served) in self.tasks.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            served.books().unproven = unproven.get(task).copied().unwrap_or(0);
+        for (task, pool) in self.pools.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            pool.served.window().unproven = unproven.get(task).copied().unwrap_or(0);
         }
         due.sort_unstable();
         let mut due = due.into_iter();
-        Ok(due.find_map(|(_, task, number)| Some((served(&self.tasks, task)?, number))))
+        Ok(due.find_map(|(_, task, number)| Some((served(&self.pools, task)?, number))))
     }
 
     /// Proves an answer, checks the proof as the chain will, and keeps it.
-    fn prove(&self, served: &Served, number: RequestNumber) -> Result<(), Failure> {
+    fn prove(&self, served: &ServedTask, number: RequestNumber) -> Result<(), Failure> {
         let task = served.task;
         let begun = Instant::now();
         let made = self.pool.install(|| self.make(served, number))?;
@@ -115,7 +107,7 @@ impl Prover {
 
     /// The proof, or why there is none. A false proof costs a fifth of the bond: none leaves this
     /// machine that does not verify for exactly what was signed.
-    fn make(&self, served: &Served, number: RequestNumber) -> Result<Result<Vec<u8>, String>, Failure> {
+    fn make(&self, served: &ServedTask, number: RequestNumber) -> Result<Result<Vec<u8>, String>, Failure> {
         let Some(answered) = self.store.answer(served.task, number)? else {
             return Ok(Err("the answer is not known".to_owned()));
         };

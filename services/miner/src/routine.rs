@@ -1,4 +1,4 @@
-//! What time alone brings: attempts that are due again, heartbeats, reports of what was consumed.
+//! The timer's work: attempts that are due again, heartbeats, reports of what was consumed.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -9,20 +9,21 @@ use cyborg_chain_client::runtime::runtime_types::pallet_reports::Report;
 use cyborg_chain_client::{AtBlock, Chain};
 use cyborg_primitives::TaskId;
 
-use crate::agent::Agent;
 use crate::error::Failure;
+use crate::intent::Intent;
 use crate::meter::Consumed;
 use crate::metrics::{Activity, level};
+use crate::miner_loop::MinerLoop;
 use crate::step::Step;
 use crate::store::{HEARTBEAT, REPORTED, Store};
 use crate::view;
 
-impl Agent {
-    /// Looks at everything that time may have brought.
+impl MinerLoop {
+    /// Does everything that may have become due.
     pub(crate) async fn tick(&mut self, chain: &Chain, at: &AtBlock) -> Result<(), Failure> {
         self.metrics.transactions.set(level(self.queue.pending()?));
         let tasks: Vec<(TaskId, Step)> =
-            self.records.iter().map(|(task, record)| (*task, record.step)).collect();
+            self.tasks.iter().map(|(task, state)| (*task, state.record.step)).collect();
         for (task, step) in tasks {
             let unserved = step.needs_model() && !self.is_served(task);
             let again = matches!(
@@ -48,7 +49,7 @@ impl Agent {
         }
         let call = chain.encode(&runtime::transactions().miners().heartbeat()).await?;
         let write = self.store.begin()?;
-        Queue::add(&write, &format!("heartbeat/{span}"), &call)?;
+        Queue::add(&write, &Intent::Heartbeat { span }.to_string(), &call)?;
         Store::put_number(&write, HEARTBEAT, span)?;
         write.commit()?;
         self.queue.wake();
@@ -75,19 +76,19 @@ impl Agent {
             && let Ok(period) = u32::try_from(over)
         {
             let serving: Vec<TaskId> = self
-                .records
+                .tasks
                 .iter()
-                .filter(|(_, record)| record.step == Step::Serving)
+                .filter(|(_, state)| state.record.step == Step::Serving)
                 .map(|(task, _)| *task)
                 .collect();
             for (task, report) in shares(&serving, &activity, consumed) {
                 let call = runtime::transactions().reports().report(task, period, report);
-                calls.push((format!("report/{task}/{period}"), chain.encode(&call).await?));
+                calls.push((Intent::Report { task, period }, chain.encode(&call).await?));
             }
         }
         let write = self.store.begin()?;
-        for (id, call) in &calls {
-            Queue::add(&write, id, call)?;
+        for (intent, call) in &calls {
+            Queue::add(&write, &intent.to_string(), call)?;
         }
         Store::put_number(&write, REPORTED, over)?;
         write.commit()?;

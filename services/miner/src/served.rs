@@ -103,7 +103,7 @@ impl Default for Limits {
 
 /// What changes while a task is served.
 #[derive(Debug)]
-pub(crate) struct Books {
+pub(crate) struct RequestWindow {
     /// Whether new requests are answered.
     pub(crate) open: bool,
     /// Money, as of the last block.
@@ -118,13 +118,13 @@ pub(crate) struct Books {
     pub(crate) total: u64,
 }
 
-impl Books {
+impl RequestWindow {
     /// Begins with what was answered before, settled or not.
     pub(crate) fn new(open: bool, terms: Terms, answered: BTreeSet<RequestNumber>) -> Self {
         let total = answered.len() as u64;
-        let mut books = Self { open, terms, answered, under_way: BTreeSet::new(), unproven: 0, total };
-        books.update(open, terms);
-        books
+        let mut window = Self { open, terms, answered, under_way: BTreeSet::new(), unproven: 0, total };
+        window.update(open, terms);
+        window
     }
 
     /// What the chain says now.
@@ -202,7 +202,7 @@ impl Books {
 }
 
 /// A task that is served.
-pub(crate) struct Served {
+pub(crate) struct ServedTask {
     pub(crate) task: TaskId,
     pub(crate) model: ModelId,
     pub(crate) policy: ProofPolicy,
@@ -211,10 +211,10 @@ pub(crate) struct Served {
     pub(crate) result_key: PublicKey,
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) limits: Limits,
-    books: Mutex<Books>,
+    window: Mutex<RequestWindow>,
 }
 
-impl Served {
+impl ServedTask {
     #[expect(clippy::too_many_arguments, reason = "each is a field")]
     pub(crate) fn new(
         task: TaskId,
@@ -224,9 +224,9 @@ impl Served {
         result_key: PublicKey,
         loaded: Arc<Loaded>,
         limits: Limits,
-        books: Books,
+        window: RequestWindow,
     ) -> Self {
-        Self { task, model, policy, signers, result_key, loaded, limits, books: Mutex::new(books) }
+        Self { task, model, policy, signers, result_key, loaded, limits, window: Mutex::new(window) }
     }
 
     /// What every answer owes at once.
@@ -234,41 +234,41 @@ impl Served {
         (self.policy == ProofPolicy::Every).then_some(Duty::Every)
     }
 
-    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
+    pub(crate) fn window(&self) -> MutexGuard<'_, RequestWindow> {
         // Whoever panicked left numbers and counts, each of them whole.
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a number for an answer, until the returned guard is dropped.
     pub(crate) fn admit(self: &Arc<Self>, number: RequestNumber, cap: u128) -> Result<UnderWay, Refused> {
-        self.books().admit(self.policy, &self.limits, number, cap)?;
+        self.window().admit(self.policy, &self.limits, number, cap)?;
         Ok(UnderWay { served: self.clone(), number })
     }
 }
 
 /// A number that is being answered.
 pub(crate) struct UnderWay {
-    pub(crate) served: Arc<Served>,
+    pub(crate) served: Arc<ServedTask>,
     number: RequestNumber,
 }
 
 impl UnderWay {
     /// The answer is on the disk.
     pub(crate) fn answered(&self) {
-        let mut books = self.served.books();
-        books.total += 1;
-        if !books.terms.settled.contains(self.number) {
-            books.answered.insert(self.number);
+        let mut window = self.served.window();
+        window.total += 1;
+        if !window.terms.settled.contains(self.number) {
+            window.answered.insert(self.number);
         }
         if self.served.policy == ProofPolicy::Every {
-            books.unproven += 1;
+            window.unproven += 1;
         }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.served.books().under_way.remove(&self.number);
+        self.served.window().under_way.remove(&self.number);
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use cyborg_primitives::window::Window;
 
-    fn books() -> Books {
+    fn window() -> RequestWindow {
         let terms = Terms {
             per_request: 10,
             per_proof: 3,
@@ -285,73 +285,73 @@ mod tests {
             compute_left: 1_000_000,
             proofs_left: 1_000_000,
         };
-        Books::new(true, terms, BTreeSet::new())
+        RequestWindow::new(true, terms, BTreeSet::new())
     }
 
     const LIMITS: Limits = Limits { waiting: 4, unpaid: 500, unproven: 3 };
 
     #[test]
     fn a_number_is_taken_once_and_within_the_window() {
-        let mut books = books();
+        let mut window = window();
         let every = ProofPolicy::Every;
-        assert_eq!(books.admit(every, &LIMITS, 1, 10), Ok(()));
-        assert_eq!(books.admit(every, &LIMITS, 1, 10), Err(Refused::UnderWay { number: 1 }));
+        assert_eq!(window.admit(every, &LIMITS, 1, 10), Ok(()));
+        assert_eq!(window.admit(every, &LIMITS, 1, 10), Err(Refused::UnderWay { number: 1 }));
         assert_eq!(
-            books.admit(every, &LIMITS, WIDTH + 1, 10),
+            window.admit(every, &LIMITS, WIDTH + 1, 10),
             Err(Refused::Ahead { number: WIDTH + 1, last: WIDTH })
         );
-        assert_eq!(books.admit(every, &LIMITS, 0, 10), Err(Refused::Settled { number: 0, through: 0 }));
-        books.under_way.remove(&1);
-        books.answered.insert(1);
-        assert_eq!(books.admit(every, &LIMITS, 1, 10), Err(Refused::Used { number: 1 }));
+        assert_eq!(window.admit(every, &LIMITS, 0, 10), Err(Refused::Settled { number: 0, through: 0 }));
+        window.under_way.remove(&1);
+        window.answered.insert(1);
+        assert_eq!(window.admit(every, &LIMITS, 1, 10), Err(Refused::Used { number: 1 }));
         let mut settled = Window::default();
         assert!(settled.settle(1));
-        books.update(true, Terms { settled, ..books.terms });
-        assert!(books.answered.is_empty());
-        assert_eq!(books.admit(every, &LIMITS, 1, 10), Err(Refused::Settled { number: 1, through: 1 }));
-        assert_eq!(books.admit(every, &LIMITS, WIDTH + 1, 10), Ok(()));
-        assert_eq!(books.admit(ProofPolicy::OnDemand, &LIMITS, 501, 10), Ok(()));
-        books.open = false;
-        assert_eq!(books.admit(every, &LIMITS, 3, 10), Err(Refused::Stopped));
+        window.update(true, Terms { settled, ..window.terms });
+        assert!(window.answered.is_empty());
+        assert_eq!(window.admit(every, &LIMITS, 1, 10), Err(Refused::Settled { number: 1, through: 1 }));
+        assert_eq!(window.admit(every, &LIMITS, WIDTH + 1, 10), Ok(()));
+        assert_eq!(window.admit(ProofPolicy::OnDemand, &LIMITS, 501, 10), Ok(()));
+        window.open = false;
+        assert_eq!(window.admit(every, &LIMITS, 3, 10), Err(Refused::Stopped));
     }
 
     #[test]
     fn nothing_is_answered_that_cannot_be_paid() {
-        let mut books = books();
+        let mut window = window();
         let every = ProofPolicy::Every;
-        assert_eq!(books.admit(every, &LIMITS, 1, 9), Err(Refused::PriceCap { cap: 9, price: 10 }));
-        books.terms.compute_left = 20;
-        assert_eq!(books.admit(every, &LIMITS, 1, 10), Ok(()));
-        assert_eq!(books.admit(every, &LIMITS, 2, 10), Ok(()));
-        assert_eq!(books.admit(every, &LIMITS, 3, 10), Err(Refused::Exhausted));
-        books.terms.compute_left = 1_000;
-        books.terms.proofs_left = 8;
-        assert_eq!(books.admit(every, &LIMITS, 3, 10), Err(Refused::Exhausted));
+        assert_eq!(window.admit(every, &LIMITS, 1, 9), Err(Refused::PriceCap { cap: 9, price: 10 }));
+        window.terms.compute_left = 20;
+        assert_eq!(window.admit(every, &LIMITS, 1, 10), Ok(()));
+        assert_eq!(window.admit(every, &LIMITS, 2, 10), Ok(()));
+        assert_eq!(window.admit(every, &LIMITS, 3, 10), Err(Refused::Exhausted));
+        window.terms.compute_left = 1_000;
+        window.terms.proofs_left = 8;
+        assert_eq!(window.admit(every, &LIMITS, 3, 10), Err(Refused::Exhausted));
         // Acknowledgements pay answers without proofs.
-        assert_eq!(books.admit(ProofPolicy::OnDemand, &LIMITS, 3, 10), Ok(()));
-        books.terms.per_request = u128::MAX;
-        assert_eq!(books.admit(every, &LIMITS, 4, u128::MAX), Err(Refused::Exhausted));
+        assert_eq!(window.admit(ProofPolicy::OnDemand, &LIMITS, 3, 10), Ok(()));
+        window.terms.per_request = u128::MAX;
+        assert_eq!(window.admit(every, &LIMITS, 4, u128::MAX), Err(Refused::Exhausted));
     }
 
     #[test]
     fn proofs_that_are_not_made_hold_answers_back() {
-        let mut books = books();
-        books.unproven = 2;
-        assert_eq!(books.admit(ProofPolicy::Every, &LIMITS, 1, 10), Ok(()));
-        assert_eq!(books.admit(ProofPolicy::Every, &LIMITS, 2, 10), Err(Refused::Busy));
-        assert_eq!(books.admit(ProofPolicy::OnDemand, &LIMITS, 2, 10), Ok(()));
+        let mut window = window();
+        window.unproven = 2;
+        assert_eq!(window.admit(ProofPolicy::Every, &LIMITS, 1, 10), Ok(()));
+        assert_eq!(window.admit(ProofPolicy::Every, &LIMITS, 2, 10), Err(Refused::Busy));
+        assert_eq!(window.admit(ProofPolicy::OnDemand, &LIMITS, 2, 10), Ok(()));
     }
 
     #[test]
     fn a_period_gets_no_gaps() {
-        let mut books = books();
+        let mut window = window();
         let sampled = ProofPolicy::Sampled { samples: 2 };
-        books.answered.extend([1, 2, 4]);
-        assert_eq!(books.first_unanswered(), 3);
-        assert_eq!(books.admit(sampled, &LIMITS, 3 + SAMPLED_AHEAD, 10), Ok(()));
+        window.answered.extend([1, 2, 4]);
+        assert_eq!(window.first_unanswered(), 3);
+        assert_eq!(window.admit(sampled, &LIMITS, 3 + SAMPLED_AHEAD, 10), Ok(()));
         let last = 3 + SAMPLED_AHEAD;
         assert_eq!(
-            books.admit(sampled, &LIMITS, last + 1, 10),
+            window.admit(sampled, &LIMITS, last + 1, 10),
             Err(Refused::Ahead { number: last + 1, last })
         );
     }

@@ -1,8 +1,8 @@
-//! The live status of tasks, for whoever may ask for their answers too: owner and delegate.
+//! The live status of tasks, for their owners and delegates.
 //!
-//! The agent writes on the [`Board`] how far each task is. A stream looks once a second at what there
-//! is to say, and says it when it has changed, or when nothing was said for a while: what happens in a
-//! task costs nothing more because somebody watches.
+//! The miner's loop publishes each task's step. A stream looks at it once a second, and sends it if it
+//! has changed or if nothing was sent for a while: a task's work costs no more because somebody
+//! watches.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -16,9 +16,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::answer::{WorkerPools, served};
 use crate::challenge::{Bad, Challenges, LIFETIME};
 use crate::metrics::Metrics;
-use crate::prover::{Tasks, served};
 
 /// Limits on streams of live status.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +39,15 @@ impl Default for Streams {
     }
 }
 
-/// Why nobody is told of a task.
+/// Why a status stream is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Denied {
     /// It is not known here.
     #[error("this miner has no part in this task")]
     UnknownTask,
-    /// There is no leave.
+    /// No token was sent.
     #[error("a challenge signed by the task's owner or its delegate is needed")]
-    NoLeave,
+    NoToken,
     /// Its account may not watch.
     #[error("the challenge is signed neither by the task's owner nor by its delegate")]
     NotEntitled,
@@ -73,12 +73,40 @@ pub(crate) struct Shown {
     pub(crate) trouble: Option<String>,
 }
 
-/// What the agent shows.
-#[derive(Default)]
-pub(crate) struct Board(RwLock<BTreeMap<TaskId, Shown>>);
+/// The tasks' statuses, and the streams that tell of them.
+pub(crate) struct StatusHub {
+    pub(crate) genesis: Digest,
+    pub(crate) miner: Account,
+    pub(crate) limits: Streams,
+    /// What the miner's loop has published.
+    pub(crate) published: RwLock<BTreeMap<TaskId, Shown>>,
+    pub(crate) pools: Arc<WorkerPools>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) challenges: Challenges,
+    /// Streams of each task.
+    pub(crate) subscriptions: Mutex<BTreeMap<TaskId, usize>>,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
 
-impl Board {
-    /// Shows how far a task is. Where the chain says nothing of it, those may know who might before.
+/// One of the streams that a task may have at once, until it is dropped.
+struct Subscription {
+    hub: Arc<StatusHub>,
+    task: TaskId,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut subscriptions = self.hub.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        match subscriptions.get(&self.task).and_then(|count| count.checked_sub(1)) {
+            None | Some(0) => drop(subscriptions.remove(&self.task)),
+            Some(left) => drop(subscriptions.insert(self.task, left)),
+        }
+        self.hub.metrics.streams.dec();
+    }
+}
+
+impl StatusHub {
+    /// Publishes a task's step. If the chain no longer has the task, its last signers may still watch.
     pub(crate) fn put(
         &self,
         task: TaskId,
@@ -86,58 +114,25 @@ impl Board {
         step: &'static str,
         trouble: Option<String>,
     ) {
-        let mut board = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let before = board.remove(&task).map(|shown| shown.signers);
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        let before = published.remove(&task).map(|shown| shown.signers);
         if let Some(signers) = signers.or(before) {
-            board.insert(task, Shown { signers, step, trouble });
+            published.insert(task, Shown { signers, step, trouble });
         }
     }
 
-    /// A task is over.
+    /// Withdraws the status of a task that is over.
     pub(crate) fn remove(&self, task: TaskId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
+        self.published.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
     }
 
     fn get(&self, task: TaskId) -> Option<Shown> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&task).cloned()
+        self.published.read().unwrap_or_else(PoisonError::into_inner).get(&task).cloned()
     }
-}
 
-/// Who is told what.
-pub(crate) struct Gallery {
-    pub(crate) genesis: Digest,
-    pub(crate) miner: Account,
-    pub(crate) limits: Streams,
-    pub(crate) board: Arc<Board>,
-    pub(crate) tasks: Arc<Tasks>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) challenges: Challenges,
-    /// Streams of each task.
-    pub(crate) seats: Mutex<BTreeMap<TaskId, usize>>,
-    pub(crate) stopped: watch::Receiver<bool>,
-}
-
-/// A place among those who watch, until it is dropped.
-struct Seat {
-    gallery: Arc<Gallery>,
-    task: TaskId,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut seats = self.gallery.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        match seats.get(&self.task).and_then(|count| count.checked_sub(1)) {
-            None | Some(0) => drop(seats.remove(&self.task)),
-            Some(left) => drop(seats.insert(self.task, left)),
-        }
-        self.gallery.metrics.streams.dec();
-    }
-}
-
-impl Gallery {
     /// A challenge to be signed by whoever wants to watch a task.
     pub(crate) fn challenge(&self, task: TaskId) -> Result<Challenge, Denied> {
-        self.board.get(task).ok_or(Denied::UnknownTask)?;
+        self.get(task).ok_or(Denied::UnknownTask)?;
         let nonce = self.challenges.issue(task).map_err(|error| {
             tracing::error!(%error, "no challenges");
             Denied::Failed
@@ -152,8 +147,8 @@ impl Gallery {
         task: TaskId,
         leave: Option<StatusToken>,
     ) -> Result<impl Stream<Item = Status> + use<>, Denied> {
-        let shown = self.board.get(task).ok_or(Denied::UnknownTask)?;
-        let leave = leave.ok_or(Denied::NoLeave)?;
+        let shown = self.get(task).ok_or(Denied::UnknownTask)?;
+        let leave = leave.ok_or(Denied::NoToken)?;
         if !shown.signers.contains(&leave.account) {
             return Err(Denied::NotEntitled);
         }
@@ -168,16 +163,16 @@ impl Gallery {
         Ok(unfold(watcher, Watcher::next))
     }
 
-    fn seat(self: &Arc<Self>, task: TaskId) -> Result<Seat, Denied> {
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = seats.values().sum();
-        let of_task = seats.get(&task).copied().unwrap_or(0);
+    fn seat(self: &Arc<Self>, task: TaskId) -> Result<Subscription, Denied> {
+        let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = subscriptions.values().sum();
+        let of_task = subscriptions.get(&task).copied().unwrap_or(0);
         if all >= self.limits.most || of_task >= self.limits.of_a_task {
             return Err(Denied::Crowded);
         }
-        seats.insert(task, of_task + 1);
+        subscriptions.insert(task, of_task + 1);
         self.metrics.streams.inc();
-        Ok(Seat { gallery: self.clone(), task })
+        Ok(Subscription { hub: self.clone(), task })
     }
 
     /// What there is to say of a task.
@@ -197,13 +192,13 @@ impl Gallery {
             proof_money_left: None,
             busy_ms: counts.busy_ms,
         };
-        if let Some(served) = served(&self.tasks, task) {
-            let books = served.books();
-            status.answered = books.total;
-            status.proofs_due = books.unproven as u64;
-            status.settled_through = books.terms.settled.through();
-            status.compute_left = Some(books.terms.compute_left);
-            status.proof_money_left = Some(books.terms.proofs_left);
+        if let Some(served) = served(&self.pools, task) {
+            let window = served.window();
+            status.answered = window.total;
+            status.proofs_due = window.unproven as u64;
+            status.settled_through = window.terms.settled.through();
+            status.compute_left = Some(window.terms.compute_left);
+            status.proof_money_left = Some(window.terms.proofs_left);
         }
         status
     }
@@ -215,13 +210,13 @@ struct Watcher {
     stopped: watch::Receiver<bool>,
     /// What was said last, and when.
     said: Option<(Status, Instant)>,
-    seat: Seat,
+    seat: Subscription,
 }
 
 impl Watcher {
     async fn next(mut self) -> Option<(Status, Self)> {
-        let (gallery, task) = (self.seat.gallery.clone(), self.seat.task);
-        let Streams { pause, silence, .. } = gallery.limits;
+        let (hub, task) = (self.seat.hub.clone(), self.seat.task);
+        let Streams { pause, silence, .. } = hub.limits;
         loop {
             if let Some((last, _)) = &self.said {
                 if last.step == ENDED {
@@ -232,10 +227,10 @@ impl Watcher {
                     () = until(&mut self.stopped) => return None,
                 }
             }
-            let status = match gallery.board.get(task) {
+            let status = match hub.get(task) {
                 // Who may watch can change while somebody does.
                 Some(shown) if !shown.signers.contains(&self.account) => return None,
-                Some(shown) => gallery.status(task, shown),
+                Some(shown) => hub.status(task, shown),
                 // It is over: what was known last, with its end.
                 None => {
                     let (last, _) = self.said.take()?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use cyborg_chain_client::queue::Queue;
 use cyborg_chain_client::runtime;
@@ -16,48 +15,32 @@ use cyborg_envelope::hpke::PublicKey;
 use cyborg_envelope::wrap::Recipient;
 use cyborg_primitives::{Digest, TaskId};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
 
-use crate::agent::{Agent, Finished};
-use crate::answer::Counter;
+use crate::answer::{WorkerPool, served};
 use crate::error::Failure;
+use crate::intent::Intent;
 use crate::loaded::Loaded;
+use crate::miner_loop::{Finished, MinerLoop};
 use crate::prepare::Unready;
-use crate::served::{Books, Served};
+use crate::served::{RequestWindow, ServedTask};
 use crate::step::{Cause, Standing, Step};
 use crate::store::{Record, Store};
+use crate::task_state::TaskState;
 use crate::view::{self, TaskView};
 
-/// First pause after an attempt that failed; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// The intent of a task's attestation.
-pub(crate) fn confirm_id(task: TaskId, attempt: u32) -> String {
-    format!("confirm/{task}/{attempt}")
-}
-
-/// The intent of a task's refusal.
-pub(crate) fn decline_id(task: TaskId) -> String {
-    format!("decline/{task}")
-}
-
-impl Agent {
+impl MinerLoop {
     /// Takes in what the chain says of a task.
     pub(crate) fn absorb(&mut self, task: TaskId, view: Option<TaskView>) -> Result<(), Failure> {
         let standing = view.as_ref().map_or(Standing::Gone, |view| view.standing);
-        let known = self.records.get(&task).cloned();
-        let record = match (&known, &view) {
-            (Some(record), _) => record.clone(),
-            (None, Some(view)) => Record { model: view.model, step: Step::Assigned, trouble: None },
-            (None, None) => return Ok(()),
-        };
-        let step = record.step.reconciled(standing);
-        match view {
-            Some(view) => drop(self.views.insert(task, view)),
-            None => drop(self.views.remove(&task)),
+        let is_new = !self.tasks.contains_key(&task);
+        if let (true, Some(view)) = (is_new, &view) {
+            self.keep(task, Record { model: view.model, step: Step::Assigned, trouble: None })?;
         }
-        if known.is_none() || step != record.step {
+        let Some(state) = self.tasks.get_mut(&task) else { return Ok(()) };
+        state.view = view;
+        let record = state.record.clone();
+        let step = record.step.reconciled(standing);
+        if is_new || step != record.step {
             self.step(task, Record { step, ..record })?;
         }
         self.show(task);
@@ -66,9 +49,11 @@ impl Agent {
 
     /// Shows how far a task is to those who watch it.
     pub(crate) fn show(&self, task: TaskId) {
-        let Some(record) = self.records.get(&task) else { return self.board.remove(task) };
-        let signers = self.views.get(&task).map(|view| view.signers.clone());
-        self.board.put(task, signers, record.step.name(), record.trouble.clone());
+        let Some(TaskState { record, view, .. }) = self.tasks.get(&task) else {
+            return self.hub.remove(task);
+        };
+        let signers = view.as_ref().map(|view| view.signers.clone());
+        self.hub.put(task, signers, record.step.name(), record.trouble.clone());
     }
 
     /// Goes to a step: on the disk first.
@@ -80,7 +65,7 @@ impl Agent {
 
     /// Remembers what went wrong.
     pub(crate) fn trouble(&mut self, task: TaskId, trouble: String) -> Result<(), Failure> {
-        let Some(record) = self.records.get(&task) else { return Ok(()) };
+        let Some(record) = self.record(task) else { return Ok(()) };
         tracing::warn!(task, trouble, "task");
         let record = Record { trouble: Some(trouble), ..record.clone() };
         self.log(task, record.step.name(), record.trouble.as_deref())?;
@@ -89,7 +74,7 @@ impl Agent {
 
     /// Adds a line to the task's log, sealed to its owner where its key is known.
     fn log(&self, task: TaskId, step: &str, trouble: Option<&str>) -> Result<(), Failure> {
-        let Some((_, result_key)) = self.views.get(&task).and_then(|view| view.files) else { return Ok(()) };
+        let Some((_, result_key)) = self.view(task).and_then(|view| view.files) else { return Ok(()) };
         let line = match trouble {
             None => format!("{} {step}", self.now),
             Some(trouble) => format!("{} {step}: {trouble}", self.now),
@@ -114,7 +99,7 @@ impl Agent {
 
     /// Does what a task's step asks for.
     pub(crate) async fn advance(&mut self, chain: &Chain, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
-        let Some(record) = self.records.get(&task).cloned() else { return Ok(()) };
+        let Some(record) = self.record(task).cloned() else { return Ok(()) };
         match record.step {
             Step::Assigned => {}
             Step::KeysProvided => {
@@ -125,7 +110,7 @@ impl Agent {
             Step::Prepared { test } => self.confirm(chain, at, task, test, 0).await?,
             // One that the chain did not take: another is made, of a later block.
             Step::Confirming { test, attempt } => {
-                if self.may_try(task) && !self.queue.knows(&confirm_id(task, attempt))? {
+                if self.may_try(task) && !self.queue.knows(&Intent::Confirm { task, attempt }.to_string())? {
                     self.confirm(chain, at, task, test, attempt.saturating_add(1)).await?;
                 }
             }
@@ -140,7 +125,7 @@ impl Agent {
                 let write = self.store.begin()?;
                 Store::remove_task(&write, task)?;
                 write.commit()?;
-                self.records.remove(&task);
+                self.tasks.remove(&task);
                 self.count_tasks();
                 self.show(task);
             }
@@ -150,38 +135,33 @@ impl Agent {
 
     /// Whether an attempt may be made now; one that failed has to wait.
     fn may_try(&self, task: TaskId) -> bool {
-        !self.at_work.contains(&task)
-            && self.attempts.get(&task).is_none_or(|(_, due)| Instant::now() >= *due)
+        !self.loading.contains(&task) && self.tasks.get(&task).is_none_or(TaskState::may_try)
     }
 
-    /// Counts an attempt that failed; how many there were.
+    /// Counts an attempt that failed, and returns how many have.
     pub(crate) fn failed(&mut self, task: TaskId) -> u32 {
-        let count = self.attempts.get(&task).map_or(0, |(count, _)| *count).saturating_add(1);
-        let pause = FIRST_PAUSE.saturating_mul(1 << count.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
-        self.attempts.insert(task, (count, Instant::now() + pause));
-        count
+        self.tasks.get_mut(&task).map_or(0, TaskState::failed)
     }
 
-    /// Makes a model ready, apart from this task.
+    /// Makes a model ready, in the background.
     async fn prepare(&mut self, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
         if !self.may_try(task) {
             return Ok(());
         }
-        let Some(view) = self.views.get(&task).cloned() else { return Ok(()) };
+        let Some(view) = self.view(task).cloned() else { return Ok(()) };
         let (Some((manifest, _)), Some(wrap)) = (view.files, view.wrap) else { return Ok(()) };
         let Some(registered) = view::model(at, view.model).await? else { return Ok(()) };
-        self.at_work.insert(task);
-        let (workshop, results, recipient) =
-            (self.workshop.clone(), self.results.clone(), self.recipient(task));
+        self.loading.insert(task);
+        let (loader, results, recipient) = (self.loader.clone(), self.results.clone(), self.recipient(task));
         tokio::spawn(async move {
-            let prepared = workshop.prepare(task, wrap, recipient, manifest, registered).await;
+            let prepared = loader.prepare(task, wrap, recipient, manifest, registered).await;
             // Nobody hears it when the miner is being stopped.
             let _ = results.send(Finished::Prepared(task, prepared));
         });
         Ok(())
     }
 
-    /// Takes in work that was done apart.
+    /// Takes in work that was done in the background.
     pub(crate) async fn finished(
         &mut self,
         chain: &Chain,
@@ -189,17 +169,18 @@ impl Agent {
         finished: Finished,
     ) -> Result<(), Failure> {
         let (Finished::Prepared(task, _) | Finished::Loaded(task, _)) = finished;
-        self.at_work.remove(&task);
-        let Some(record) = self.records.get(&task).cloned() else {
+        self.loading.remove(&task);
+        let Some(state) = self.tasks.get_mut(&task) else {
             // It ended meanwhile.
-            return self.workshop.forget(task);
+            return self.loader.forget(task);
         };
+        let record = state.record.clone();
         match finished {
             Finished::Prepared(_, Ok((test, loaded))) => {
-                self.attempts.remove(&task);
-                self.ready.insert(task, loaded);
+                state.succeeded();
+                state.ready = Some(loaded);
                 if record.step == Step::Fetching {
-                    let standing = self.views.get(&task).map_or(Standing::Gone, |view| view.standing);
+                    let standing = state.view.as_ref().map_or(Standing::Gone, |view| view.standing);
                     let step = Step::Prepared { test }.reconciled(standing);
                     self.step(task, Record { step, trouble: None, ..record })?;
                 }
@@ -225,7 +206,7 @@ impl Agent {
                 };
                 self.step(task, Record { step, trouble, ..record })?;
             }
-            Finished::Loaded(_, Ok(Some(loaded))) => drop(self.ready.insert(task, loaded)),
+            Finished::Loaded(_, Ok(Some(loaded))) => state.ready = Some(loaded),
             Finished::Loaded(_, Ok(None)) => {
                 self.trouble(task, "its model is not in the vault and is fetched again".to_owned())?;
                 return self.prepare(at, task).await;
@@ -233,7 +214,7 @@ impl Agent {
             Finished::Loaded(_, Err(error)) => {
                 self.trouble(task, error.to_string())?;
                 // What the vault has is of no use: the model is fetched once more.
-                self.workshop.forget(task)?;
+                self.loader.forget(task)?;
                 return self.prepare(at, task).await;
             }
         }
@@ -249,7 +230,7 @@ impl Agent {
         test: Digest,
         attempt: u32,
     ) -> Result<(), Failure> {
-        let Some(record) = self.records.get(&task).cloned() else { return Ok(()) };
+        let Some(record) = self.record(task).cloned() else { return Ok(()) };
         let Some(registered) = view::model(at, record.model).await? else { return Ok(()) };
         let odd = || ChainError::Undecodable("the number of a block".to_owned());
         let attestation = Attestation {
@@ -264,20 +245,19 @@ impl Agent {
         let call = chain.encode(&runtime::transactions().tasks().confirm(task, attestation)).await?;
         let record = Record { step: Step::Confirming { test, attempt }, ..record };
         let write = self.store.begin()?;
-        Queue::add(&write, &confirm_id(task, attempt), &call)?;
+        Queue::add(&write, &Intent::Confirm { task, attempt }.to_string(), &call)?;
         Store::put_task(&write, task, &record)?;
         write.commit()?;
         self.queue.wake();
         tracing::info!(task, step = record.step.name(), attempt, "task");
-        self.records.insert(task, record);
-        self.count_tasks();
-        self.show(task);
+        self.remember(task, record);
         Ok(())
     }
 
-    /// Refuses the task. The chain lets a miner do so now and then only: then again later.
+    /// Refuses the task. The chain lets a miner do so now and then only: it is tried again later.
     async fn decline(&mut self, chain: &Chain, task: TaskId, cause: Cause) -> Result<(), Failure> {
-        if !self.may_try(task) || self.queue.knows(&decline_id(task))? {
+        let intent = Intent::Decline { task };
+        if !self.may_try(task) || self.queue.knows(&intent.to_string())? {
             return Ok(());
         }
         let reason = match cause {
@@ -286,29 +266,26 @@ impl Agent {
             Cause::Model => Reason::Model,
         };
         let call = chain.encode(&runtime::transactions().tasks().decline(task, reason)).await?;
-        let write = self.store.begin()?;
-        Queue::add(&write, &decline_id(task), &call)?;
-        write.commit()?;
-        self.queue.wake();
-        Ok(())
+        self.enqueue(intent, &call)
     }
 
-    /// Brings a task to the counter, or what is known there up to date.
+    /// Opens a task's worker pool, or brings what its request window knows up to date.
     async fn serve(&mut self, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
-        let (Some(record), Some(view)) = (self.records.get(&task).cloned(), self.views.get(&task).cloned())
-        else {
+        let (Some(record), Some(view)) = (self.record(task).cloned(), self.view(task).cloned()) else {
             return Ok(());
         };
         let open = record.step == Step::Serving;
         let Some(terms) = view::terms(at, task, &self.miner).await? else { return Ok(()) };
-        if let Some(served) = crate::prover::served(&self.tasks, task) {
-            served.books().update(open, terms);
+        if let Some(served) = served(&self.pools, task) {
+            served.window().update(open, terms);
             return Ok(());
         }
-        let Some(loaded) = self.ready.remove(&task) else { return self.load(at, task, &view).await };
+        let Some(loaded) = self.tasks.get_mut(&task).and_then(|state| state.ready.take()) else {
+            return self.load(at, task, &view).await;
+        };
         let Some((_, result_key)) = view.files else { return Ok(()) };
         let answered: BTreeSet<u64> = self.store.answered(task, 0)?.into_iter().collect();
-        let served = Arc::new(Served::new(
+        let served = Arc::new(ServedTask::new(
             task,
             record.model,
             view.policy,
@@ -316,26 +293,25 @@ impl Agent {
             PublicKey(result_key),
             Arc::new(loaded),
             self.settings.limits,
-            Books::new(open, terms, answered),
+            RequestWindow::new(open, terms, answered),
         ));
-        let counter = Counter::open(&self.desk, served.clone(), self.settings.threads)?;
-        self.tasks.write().unwrap_or_else(PoisonError::into_inner).insert(task, served);
-        self.counters.write().unwrap_or_else(PoisonError::into_inner).insert(task, Arc::new(counter));
+        let pool = WorkerPool::open(&self.context, served, self.settings.threads)?;
+        self.pools.write().unwrap_or_else(PoisonError::into_inner).insert(task, Arc::new(pool));
         self.proofs_due.notify_one();
         tracing::info!(task, open, "task is served");
         Ok(())
     }
 
-    /// Reads a model from the vault, apart from this task.
+    /// Reads a model from the vault, in the background.
     async fn load(&mut self, at: &AtBlock, task: TaskId, view: &TaskView) -> Result<(), Failure> {
         if !self.may_try(task) {
             return Ok(());
         }
         let Some(registered) = view::model(at, view.model).await? else { return Ok(()) };
-        self.at_work.insert(task);
-        let (workshop, results) = (self.workshop.clone(), self.results.clone());
+        self.loading.insert(task);
+        let (loader, results) = (self.loader.clone(), self.results.clone());
         tokio::spawn(async move {
-            let read = spawn_blocking(move || workshop.load(task, &registered)).await;
+            let read = spawn_blocking(move || loader.load(task, &registered)).await;
             let loaded: Result<Option<Loaded>, Failure> = read.unwrap_or(Err(Failure::Ended));
             // Nobody hears it when the miner is being stopped.
             let _ = results.send(Finished::Loaded(task, loaded));
@@ -343,15 +319,12 @@ impl Agent {
         Ok(())
     }
 
-    /// Takes a task from the counter, and its model from the disk.
+    /// Ends a task's worker pool, and removes its model from the disk.
     fn close(&mut self, task: TaskId) -> Result<(), Failure> {
-        self.counters.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
-        self.tasks.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
-        self.ready.remove(&task);
-        self.attempts.remove(&task);
-        self.waiting.remove(&task);
-        self.batches.remove(&task);
-        self.committed.remove(&task);
-        self.workshop.forget(task)
+        self.pools.write().unwrap_or_else(PoisonError::into_inner).remove(&task);
+        if let Some(state) = self.tasks.get_mut(&task) {
+            state.close();
+        }
+        self.loader.forget(task)
     }
 }

@@ -25,10 +25,10 @@ use tokio::time::timeout;
 use zkml_prover::keygen;
 use zkml_testkit::case::dense;
 
-use crate::answer::Desk;
+use crate::answer::{RequestContext, WorkerPool};
 use crate::api::{Api, router};
 use crate::loaded::{Loaded, Registered};
-use crate::served::{Books, Limits, Served};
+use crate::served::{Limits, RequestWindow, ServedTask};
 use crate::store::Store;
 use crate::view::Terms;
 
@@ -41,8 +41,9 @@ fn key(seed: u8) -> Keypair {
 
 /// A miner's HTTP interface with one task of owner 1 and delegate 2, and one of owner 3.
 struct Bench {
+    context: Arc<RequestContext>,
     _folder: tempfile::TempDir,
-    gallery: Arc<Gallery>,
+    hub: Arc<StatusHub>,
     address: SocketAddr,
     http: Client,
     stop: watch::Sender<bool>,
@@ -61,35 +62,35 @@ impl Bench {
         let signer = keys::load("//Bob").unwrap();
         let miner = keys::account(&signer);
         let metrics = Arc::new(Metrics::new());
-        let (keeper, _) = sync_channel(1);
+        let (commits, _) = sync_channel(1);
         let key_of_store = ContentKey::from_bytes([7; 32]);
-        let desk = Desk {
+        let context = Arc::new(RequestContext {
             genesis: GENESIS,
             miner,
             signer,
             hpke: SecretKey::from_seed(&[8; 32]),
             store: Store::open(&folder.path().join("miner.redb"), key_of_store).unwrap(),
-            keeper,
+            commits,
             metrics: metrics.clone(),
-        };
+        });
         let (stop, stopped) = watch::channel(false);
-        let gallery = Arc::new(Gallery {
+        let hub = Arc::new(StatusHub {
             genesis: GENESIS,
             miner,
             limits,
-            board: Arc::default(),
-            tasks: Arc::default(),
+            published: Default::default(),
+            pools: Arc::default(),
             metrics: metrics.clone(),
             challenges,
-            seats: Mutex::default(),
+            subscriptions: Mutex::default(),
             stopped: stopped.clone(),
         });
-        gallery.board.put(TASK, Some(vec![key(1).account(), key(2).account()]), "fetching", None);
-        gallery.board.put(4, Some(vec![key(3).account()]), "assigned", None);
+        hub.put(TASK, Some(vec![key(1).account(), key(2).account()]), "fetching", None);
+        hub.put(4, Some(vec![key(3).account()]), "assigned", None);
         let api = Api {
-            counters: Arc::default(),
-            desk: Arc::new(desk),
-            gallery: gallery.clone(),
+            pools: Arc::default(),
+            context: context.clone(),
+            hub: hub.clone(),
             energy: Vec::new(),
             max_body_bytes: 1 << 20,
             silence: Duration::from_secs(5),
@@ -99,7 +100,7 @@ impl Bench {
         let service =
             Service { router: router(api), tls: None, limits: Connections::default(), gauge: metrics };
         let served = tokio::spawn(serve(listener, service, stopped));
-        Self { _folder: folder, gallery, address, http: client(), stop, served }
+        Self { _folder: folder, context, hub, address, http: client(), stop, served }
     }
 
     async fn quick() -> Self {
@@ -116,8 +117,7 @@ impl Bench {
         task: TaskId,
         signer: &dyn Signing,
     ) -> Result<Watch<reqwest::Response>, StatusError> {
-        Watch::open(&Http::from(self.http.clone()), &self.url(), &GENESIS, task, self.gallery.miner, signer)
-            .await
+        Watch::open(&Http::from(self.http.clone()), &self.url(), &GENESIS, task, self.hub.miner, signer).await
     }
 
     /// A challenge as the miner gives it.
@@ -139,7 +139,7 @@ impl Bench {
     }
 
     fn sign(&self, signer: &dyn Signing, nonce: [u8; 32]) -> String {
-        let challenge = StatusChallenge { task: TASK, miner: self.gallery.miner, nonce };
+        let challenge = StatusChallenge { task: TASK, miner: self.hub.miner, nonce };
         StatusToken::sign(signer, &GENESIS, &challenge).to_header()
     }
 
@@ -154,7 +154,7 @@ async fn next(watch: &mut Watch<reqwest::Response>) -> Option<Status> {
     timeout(Duration::from_secs(10), watch.next()).await.unwrap().unwrap()
 }
 
-fn a_served_task(gallery: &Gallery) -> Arc<Served> {
+fn a_served_task(bench: &Bench) -> Arc<ServedTask> {
     let case = dense(&[4, 3, 2], 1).unwrap();
     let keys = keygen(case.graph, case.weights, &mut |_| ()).unwrap();
     let bytes = Deployment { key: &keys.prover.to_bytes().unwrap(), test: case.inputs }.to_bytes();
@@ -169,11 +169,20 @@ fn a_served_task(gallery: &Gallery) -> Arc<Served> {
     assert!(settled.settle(1));
     let terms =
         Terms { per_request: 10, per_proof: 3, settled, compute_left: u128::MAX, proofs_left: 1_000_000 };
-    let books = Books::new(true, terms, BTreeSet::from([1, 2, 4]));
+    let window = RequestWindow::new(true, terms, BTreeSet::from([1, 2, 4]));
     let (result, signers) = (SecretKey::from_seed(&[6; 32]).public(), vec![key(1).account()]);
-    let served =
-        Arc::new(Served::new(TASK, 0, ProofPolicy::Every, signers, result, loaded, Limits::default(), books));
-    gallery.tasks.write().unwrap().insert(TASK, served.clone());
+    let served = Arc::new(ServedTask::new(
+        TASK,
+        0,
+        ProofPolicy::Every,
+        signers,
+        result,
+        loaded,
+        Limits::default(),
+        window,
+    ));
+    let pool = WorkerPool::open(&bench.context, served.clone(), 1).unwrap();
+    bench.hub.pools.write().unwrap().insert(TASK, Arc::new(pool));
     served
 }
 
@@ -186,20 +195,20 @@ async fn an_owner_sees_a_task_to_its_end() {
     assert_eq!((first.answered, first.compute_left, first.proof_money_left), (0, None, None));
 
     let signers = || Some(vec![key(1).account(), key(2).account()]);
-    bench.gallery.board.put(TASK, signers(), "declining", Some("a \"trouble\"\nin words".to_owned()));
+    bench.hub.put(TASK, signers(), "declining", Some("a \"trouble\"\nin words".to_owned()));
     let troubled = next(&mut watch).await.unwrap();
     assert_eq!(troubled.step, "declining");
     assert_eq!(troubled.trouble.unwrap(), "a \"trouble\"\nin words");
 
-    let served = a_served_task(&bench.gallery);
-    served.books().unproven = 2;
-    let metrics = &bench.gallery.metrics;
+    let served = a_served_task(&bench);
+    served.window().unproven = 2;
+    let metrics = &bench.hub.metrics;
     metrics.proven(TASK, Duration::from_millis(1500));
     metrics.busy(TASK, Duration::from_millis(250));
     metrics.proof(TASK, "verified");
     metrics.proven(4, Duration::from_secs(9));
     metrics.block.set(77);
-    bench.gallery.board.put(TASK, signers(), "serving", None);
+    bench.hub.put(TASK, signers(), "serving", None);
     let expected = Status {
         task: TASK,
         step: "serving".to_owned(),
@@ -227,8 +236,8 @@ async fn an_owner_sees_a_task_to_its_end() {
     assert_eq!(next(&mut second).await.unwrap(), expected);
     assert!(metrics.text().unwrap().contains("cyborg_miner_streams 2"));
 
-    bench.gallery.tasks.write().unwrap().remove(&TASK);
-    bench.gallery.board.remove(TASK);
+    bench.hub.pools.write().unwrap().remove(&TASK);
+    bench.hub.remove(TASK);
     for watch in [&mut watch, &mut second] {
         let mut last = next(watch).await.unwrap();
         while last.step != ENDED {
@@ -253,7 +262,7 @@ async fn only_a_fresh_challenge_signed_by_the_right_one_opens_a_stream() {
         assert!(text.contains(words), "{text}");
     };
     const NO: StatusCode = StatusCode::UNAUTHORIZED;
-    let miner = bench.gallery.miner;
+    let miner = bench.hub.miner;
     let of = |task, miner, nonce| StatusChallenge { task, miner, nonce };
 
     // No leave, or none that can be read.
@@ -321,7 +330,7 @@ async fn a_challenge_that_was_kept_is_of_no_use() {
     let begun = std::time::Instant::now().checked_sub(LIFETIME).unwrap();
     let bench = Bench::start(Streams::default(), Challenges::since(begun).unwrap()).await;
     for (made, status) in [(Duration::ZERO, StatusCode::UNAUTHORIZED), (LIFETIME / 2, StatusCode::OK)] {
-        let nonce = bench.gallery.challenges.issue_at(TASK, made).unwrap();
+        let nonce = bench.hub.challenges.issue_at(TASK, made).unwrap();
         let answer = bench.ask(TASK, Some(&bench.sign(&key(1), nonce))).await;
         assert_eq!(answer.status(), status);
     }
@@ -366,7 +375,7 @@ async fn streams_are_few_and_nobody_takes_all() {
     assert!(matches!(full, StatusError::Refused { status: 503, .. }), "{full}");
     // A place is free when its client has gone, and the challenge is still good.
     drop(first);
-    let metrics = &bench.gallery.metrics;
+    let metrics = &bench.hub.metrics;
     let freed = async {
         while metrics.streams.get() > 2 {
             // What is sent to a client that has gone shows that it has.
@@ -394,7 +403,7 @@ async fn a_stream_is_neither_hasty_nor_silent() {
     assert_eq!(next(&mut watch).await.unwrap(), first);
     assert!(begun.elapsed() >= silence / 2);
     // Much happens, and it is heard now and then.
-    let metrics = bench.gallery.metrics.clone();
+    let metrics = bench.hub.metrics.clone();
     let busy = tokio::spawn(async move {
         for _ in 0..200 {
             metrics.block.inc();
@@ -417,11 +426,11 @@ async fn a_stream_ends_with_the_miner_and_with_the_right_to_watch() {
     let mut owner = bench.watch(TASK, &key(1)).await.unwrap();
     let mut delegate = bench.watch(TASK, &key(2)).await.unwrap();
     assert!(next(&mut owner).await.is_some() && next(&mut delegate).await.is_some());
-    bench.gallery.board.put(TASK, Some(vec![key(1).account()]), "fetching", None);
+    bench.hub.put(TASK, Some(vec![key(1).account()]), "fetching", None);
     assert!(next(&mut delegate).await.is_none());
     assert!(bench.watch(TASK, &key(2)).await.is_err());
     // Where the chain says nothing for the moment, the owner is still the owner.
-    bench.gallery.board.put(TASK, None, "settling", None);
+    bench.hub.put(TASK, None, "settling", None);
     assert_eq!(next(&mut owner).await.unwrap().step, "settling");
     bench.end().await;
     assert!(next(&mut owner).await.is_none());

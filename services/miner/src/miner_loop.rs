@@ -1,12 +1,12 @@
-//! The miner's mind: follows finalised blocks, and does what they ask of it, step by step.
+//! The miner's main loop: follows finalised blocks and advances each task's state machine.
 //!
-//! Everything that changes is on the disk before it is done. What the chain says is read at
-//! finalised blocks only: events say which tasks to look at, storage says how they are, so that
-//! nothing depends on having seen every event. Whoever writes to the database here is this one
-//! task; the keeper adds answers, and the prover proofs.
+//! Every change is on the disk before it takes effect. The chain is read at finalised blocks only:
+//! events say which tasks to look at, storage says how they are, so that nothing depends on having
+//! seen every event. This loop alone writes to the database, but for answers, which the commit
+//! writer adds, and proofs, which the prover adds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cyborg_chain_client::queue::Queue;
@@ -16,24 +16,24 @@ use cyborg_serving::until;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::answer::{Counter, Desk};
+use crate::answer::{RequestContext, WorkerPools};
 use crate::error::Failure;
 use crate::events::{Seen, Verdict};
 use crate::loaded::Loaded;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
-use crate::prepare::{Unready, Workshop};
-use crate::prover::Tasks;
+use crate::prepare::{ModelLoader, Unready};
 use crate::served::Limits;
-use crate::status::Board;
+use crate::status::StatusHub;
 use crate::store::{FOLLOWED, Record, Store};
+use crate::task_state::TaskState;
 use crate::view::{self, TaskView};
 
 /// After an absence of more blocks than this only the present is looked at.
 const MAX_CATCH_UP: u64 = 100_000;
 /// Blocks without anything for this miner are remembered this often.
 const REMEMBER_BLOCKS: u64 = 32;
-/// How often is looked at what time alone brings.
+/// Interval of the timer that retries, sends heartbeats and reports.
 const TICK: Duration = Duration::from_millis(250);
 /// Pauses between attempts to reach the chain.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -75,10 +75,7 @@ impl Default for Settings {
     }
 }
 
-/// The tasks that answer requests, as the HTTP interface finds them.
-pub(crate) type Counters = RwLock<BTreeMap<TaskId, Arc<Counter>>>;
-
-/// Work that was done apart from the agent's own task.
+/// Work that was done in the background of the loop.
 pub(crate) enum Finished {
     /// A model was made ready, or not.
     Prepared(TaskId, Result<(Digest, Loaded), Unready>),
@@ -86,20 +83,19 @@ pub(crate) enum Finished {
     Loaded(TaskId, Result<Option<Loaded>, Failure>),
 }
 
-/// The miner's mind.
-pub(crate) struct Agent {
+/// The miner's main loop.
+pub(crate) struct MinerLoop {
     pub(crate) url: String,
     pub(crate) genesis: Digest,
     pub(crate) miner: Account,
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) workshop: Arc<Workshop>,
-    pub(crate) desk: Arc<Desk>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) loader: Arc<ModelLoader>,
+    pub(crate) context: Arc<RequestContext>,
+    pub(crate) pools: Arc<WorkerPools>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) hub: Arc<StatusHub>,
     pub(crate) meter: Arc<Mutex<Meter>>,
     /// Digest of the running executable.
     pub(crate) executable: Digest,
@@ -108,22 +104,11 @@ pub(crate) struct Agent {
     pub(crate) proofs_due: Arc<Notify>,
     pub(crate) proof_made: Arc<Notify>,
 
-    /// Tasks as they are on the disk.
-    pub(crate) records: BTreeMap<TaskId, Record>,
-    /// Tasks as the chain has them.
-    pub(crate) views: BTreeMap<TaskId, TaskView>,
-    /// Models that were made ready and do not serve yet.
-    pub(crate) ready: BTreeMap<TaskId, Loaded>,
-    /// Tasks whose model is being worked on.
-    pub(crate) at_work: BTreeSet<TaskId>,
-    /// Attempts that failed, and when the next is due.
-    pub(crate) attempts: BTreeMap<TaskId, (u32, Instant)>,
-    /// Proofs of one transaction, where fewer fit than the settings say.
-    pub(crate) batches: BTreeMap<TaskId, usize>,
-    /// Since when proofs of a task wait to be submitted.
-    pub(crate) waiting: BTreeMap<TaskId, Instant>,
-    /// When the answers of a sampled task were last looked at for a period.
-    pub(crate) committed: BTreeMap<TaskId, Instant>,
+    /// The tasks of this miner.
+    pub(crate) tasks: BTreeMap<TaskId, TaskState>,
+    /// Tasks whose model is being loaded in the background. A load outlives a task that ends
+    /// meanwhile, so that no two ever write the same files.
+    pub(crate) loading: BTreeSet<TaskId>,
     /// Chain time as of the last block.
     pub(crate) now: u64,
     /// The last block whose events were taken in.
@@ -131,8 +116,8 @@ pub(crate) struct Agent {
     pub(crate) results: mpsc::UnboundedSender<Finished>,
 }
 
-impl Agent {
-    /// Works until it is stopped. Where the chain does not answer, it is asked again.
+impl MinerLoop {
+    /// Works until it is stopped. If the chain does not answer, it is asked again.
     pub(crate) async fn run(
         mut self,
         mut results: mpsc::UnboundedReceiver<Finished>,
@@ -177,7 +162,7 @@ impl Agent {
 
         let mut seen = Seen::default();
         seen.touched.extend(view::tasks_of(&head, &self.miner).await?);
-        seen.touched.extend(self.records.keys());
+        seen.touched.extend(self.tasks.keys());
         self.take(&chain, &head, std::mem::take(&mut seen), false).await?;
         let proof_made = self.proof_made.clone();
         let mut tick = interval(TICK);
@@ -187,7 +172,7 @@ impl Agent {
             tokio::select! {
                 block = follow.next() => {
                     let block = block?;
-                    seen.read(&block, &self.miner, &self.records).await?;
+                    seen.read(&block, &self.miner, &self.tasks).await?;
                     if follow.is_caught_up() {
                         self.take(&chain, &block, std::mem::take(&mut seen), true).await?;
                         latest = block;
@@ -234,7 +219,7 @@ impl Agent {
         self.submit_proofs(chain).await
     }
 
-    /// What the chain said of one proof.
+    /// Records the chain's ruling on one proof.
     fn judge(
         &self,
         write: &redb::WriteTransaction,
@@ -266,17 +251,35 @@ impl Agent {
         let write = self.store.begin()?;
         Store::put_task(&write, task, &record)?;
         write.commit()?;
-        self.records.insert(task, record);
+        self.remember(task, record);
+        Ok(())
+    }
+
+    /// Remembers a task's record that is on the disk.
+    pub(crate) fn remember(&mut self, task: TaskId, record: Record) {
+        match self.tasks.get_mut(&task) {
+            Some(state) => state.record = record,
+            None => drop(self.tasks.insert(task, TaskState::new(record))),
+        }
         self.count_tasks();
         self.show(task);
-        Ok(())
+    }
+
+    /// A task as it is on the disk.
+    pub(crate) fn record(&self, task: TaskId) -> Option<&Record> {
+        self.tasks.get(&task).map(|state| &state.record)
+    }
+
+    /// A task as the chain has it.
+    pub(crate) fn view(&self, task: TaskId) -> Option<&TaskView> {
+        self.tasks.get(&task)?.view.as_ref()
     }
 
     /// Tasks by step, for metrics.
     pub(crate) fn count_tasks(&self) {
         let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
-        for record in self.records.values() {
-            *counts.entry(record.step.name()).or_default() += 1;
+        for state in self.tasks.values() {
+            *counts.entry(state.record.step.name()).or_default() += 1;
         }
         self.metrics.tasks.clear();
         for (step, count) in counts {
@@ -286,6 +289,6 @@ impl Agent {
 
     /// Whether a task's model is in memory.
     pub(crate) fn is_served(&self, task: TaskId) -> bool {
-        self.counters.read().unwrap_or_else(PoisonError::into_inner).contains_key(&task)
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).contains_key(&task)
     }
 }

@@ -15,7 +15,7 @@ use crate::store::{Answered, Store};
 const MAX_BATCH: usize = 256;
 
 /// An answer that is to be kept, and then sent.
-pub(crate) struct Kept {
+pub(crate) struct PendingAnswer {
     pub(crate) answered: Answered,
     /// What is sent.
     pub(crate) bytes: Vec<u8>,
@@ -25,7 +25,12 @@ pub(crate) struct Kept {
 }
 
 /// Writes answers until nobody can bring any more.
-pub(crate) fn run(store: &Store, answers: &Receiver<Kept>, metrics: &Metrics, proofs_due: &Arc<Notify>) {
+pub(crate) fn run(
+    store: &Store,
+    answers: &Receiver<PendingAnswer>,
+    metrics: &Metrics,
+    proofs_due: &Arc<Notify>,
+) {
     while let Ok(first) = answers.recv() {
         let mut batch = vec![first];
         while batch.len() < MAX_BATCH {
@@ -65,7 +70,7 @@ pub(crate) fn run(store: &Store, answers: &Receiver<Kept>, metrics: &Metrics, pr
     }
 }
 
-fn write(store: &Store, batch: &[Kept]) -> Result<Vec<bool>, Failure> {
+fn write(store: &Store, batch: &[PendingAnswer]) -> Result<Vec<bool>, Failure> {
     let write = store.begin()?;
     let mut written = Vec::with_capacity(batch.len());
     for kept in batch {
