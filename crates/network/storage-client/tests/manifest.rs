@@ -96,7 +96,7 @@ fn each_check_refuses() {
     let stranger = keys::from_seed(&[4; 32]).unwrap();
     let mut forged = signed.bytes.clone();
     let at = forged.len() - 64;
-    forged[at..].copy_from_slice(&stranger.sign(&[&b"cyborg manifest v1"[..], &id].concat()));
+    forged[at..].copy_from_slice(&stranger.sign(&[&b"cyborg manifest v1"[..], &id].concat()).0);
     assert_eq!(SignedManifest::decode(forged).unwrap_err(), ManifestError::Signature);
 }
 
