@@ -4,8 +4,8 @@
 //! everything after it (bounds, execution, circuits) may rely on what it has checked. The values
 //! of weights are not part of a graph; whoever holds them checks their shapes and widths.
 
+mod epilogue;
 mod error;
-mod stages;
 mod terms;
 
 use alloc::vec;
@@ -276,13 +276,13 @@ impl<'a> Checker<'a> {
         }
         let context = NodeContext { index, node, output };
         match &node.op {
-            Op::Affine { terms, stage } => {
+            Op::Affine { terms, epilogue } => {
                 self.affine(context, terms)?;
-                self.stage(context, stage)?;
+                self.epilogue(context, epilogue)?;
             }
-            Op::Product { a, b, inner, stage } => {
+            Op::Product { a, b, inner, epilogue } => {
                 self.product(context, [a, b], inner)?;
-                self.stage(context, stage)?;
+                self.epilogue(context, epilogue)?;
             }
             Op::Max { a, b } => {
                 let (a, b) = (self.view(context, 0, a)?, self.view(context, 1, b)?);

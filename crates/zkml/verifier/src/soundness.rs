@@ -65,13 +65,13 @@ pub fn bits(circuit: &Circuit) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zkml_graph::{Graph, Op, Source, Stage, Tensor, Term};
+    use zkml_graph::{Epilogue, Graph, Op, Source, Tensor, Term};
 
     fn copy() -> Result<Circuit, crate::circuit::CircuitError> {
         let tensor =
             |name: &str| Tensor { name: name.into(), shape: alloc::vec![4], min: 0, max: 9, scale: 0 };
         let term = Term { region: alloc::vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
-        let op = Op::Affine { terms: alloc::vec![term], stage: Stage::Exact };
+        let op = Op::Affine { terms: alloc::vec![term], epilogue: Epilogue::Exact };
         let graph = Graph {
             name: "copy".into(),
             weight_bits: 8,

@@ -5,11 +5,11 @@
 mod graph;
 
 use graph::{
-    CONV, EXACT, MAX, PRODUCT, SOFTMAX, conv, node, product, requant, softmax, stage, tensor, terms, valid,
+    CONV, EXACT, MAX, PRODUCT, SOFTMAX, conv, epilogue, node, product, requant, softmax, tensor, terms, valid,
 };
 use zkml_graph::bounds::{self, BoundsError};
 use zkml_graph::validate::{Counted, GraphError, MAX_NAME, validate};
-use zkml_graph::{AxisMap, FunctionKind, Graph, Op, OperandAxis, Source, Stage, Term, View, Weight};
+use zkml_graph::{AxisMap, Epilogue, FunctionKind, Graph, Op, OperandAxis, Source, Term, View, Weight};
 
 /// Asserts that the altered graph is refused with an error of this form.
 macro_rules! refused {
@@ -80,7 +80,7 @@ fn limits_and_names() {
             weight: Weight::Public(1),
         };
         let region = vec![(0, 1 << 20)];
-        let op = Op::Affine { terms: vec![Term { region, source }], stage: Stage::Exact };
+        let op = Op::Affine { terms: vec![Term { region, source }], epilogue: Epilogue::Exact };
         g.nodes.insert(0, node(op, 6));
     });
 }
@@ -243,10 +243,10 @@ fn maps() {
 }
 
 #[test]
-fn stages() {
+fn epilogues() {
     refused!(GraphError::Shift { shift: 41, .. }, |g| *requant(g).0 = 41);
     refused!(GraphError::Shift { shift: 41, .. }, |g| {
-        *stage(g, PRODUCT) = Stage::ReluBits { shift: 41 };
+        *epilogue(g, PRODUCT) = Epilogue::ReluBits { shift: 41 };
     });
     refused!(GraphError::DomainBits { bits: 0, .. }, |g| {
         *requant(g).2 = 0;

@@ -4,25 +4,25 @@ use super::{Builder, CircuitError, MAX_TABLE_LOG, half};
 use crate::circuit::tables::TableKind;
 use crate::circuit::{BlockId, Expr, Label, Limbs, NodeCells, Property, Quotient};
 use alloc::vec;
-use zkml_graph::{Function, FunctionKind, Node, Stage, bounds};
+use zkml_graph::{Epilogue, Function, FunctionKind, Node, bounds};
 
 impl Builder<'_> {
-    pub(super) fn stage(
+    pub(super) fn epilogue(
         &mut self,
         index: usize,
         node: &Node,
-        stage: &Stage,
+        epilogue: &Epilogue,
         accumulator: Expr,
     ) -> Result<NodeCells, CircuitError> {
         let output = node.output as usize;
         let range = bounds::accumulator_within(self.graph, node, &mut self.steps)?;
-        match stage {
-            Stage::Exact => {
+        match epilogue {
+            Epilogue::Exact => {
                 self.equality(index, output, accumulator.minus_cell(output, 1));
                 Ok(NodeCells::Plain)
             }
-            Stage::ReluBits { shift } => self.relu_bits(index, output, accumulator, range, *shift),
-            Stage::Requant { shift, domain_min, domain_bits, function } => {
+            Epilogue::ReluBits { shift } => self.relu_bits(index, output, accumulator, range, *shift),
+            Epilogue::Requant { shift, domain_min, domain_bits, function } => {
                 let quotient_range = bounds::quotient(range, *shift);
                 let (quotient, parts) =
                     self.quotient(index, output, quotient_range, *domain_min, *domain_bits, function)?;

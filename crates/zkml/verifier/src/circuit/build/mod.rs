@@ -2,8 +2,8 @@
 
 mod bits;
 mod division;
+mod epilogue;
 mod maximum;
-mod stage;
 
 use super::layout::{
     WeightLayout, committed_row_count, committed_rows, log2_ceil_u64, place_blocks, place_leaves,
@@ -171,12 +171,12 @@ impl<'a> Builder<'a> {
     fn node(&mut self, index: usize, node: &Node) -> Result<NodeCells, CircuitError> {
         let output = node.output as usize;
         match &node.op {
-            Op::Affine { terms, stage } => {
+            Op::Affine { terms, epilogue } => {
                 self.circuit.sums.push(Sum { domain: output, terms: terms.clone(), node: Some(index) });
                 let accumulator = Expr { sums: vec![(self.circuit.sums.len() - 1, 1)], ..Expr::default() };
-                self.stage(index, node, stage, accumulator)
+                self.epilogue(index, node, epilogue, accumulator)
             }
-            Op::Product { a, b, inner, stage } => {
+            Op::Product { a, b, inner, epilogue } => {
                 let factor = |operand: &zkml_graph::Operand| Factor {
                     block: operand.tensor as usize,
                     axes: operand.axes.clone(),
@@ -189,7 +189,7 @@ impl<'a> Builder<'a> {
                     node: Some(index),
                 });
                 let accumulator = Expr { quads: vec![(self.circuit.quads.len() - 1, 1)], ..Expr::default() };
-                self.stage(index, node, stage, accumulator)
+                self.epilogue(index, node, epilogue, accumulator)
             }
             Op::Max { a, b } => {
                 self.maximum(index, output, a, b)?;

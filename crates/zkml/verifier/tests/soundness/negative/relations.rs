@@ -118,9 +118,9 @@ fn no_floats(path: &std::path::Path) {
 fn n12_nothing_wraps() {
     let far = |domain_min: i64| {
         let mut maker = widths::wide(1, (3, 8), 16, 16, 20);
-        if let Op::Affine { stage, .. } = &mut maker.graph.nodes[0].op {
+        if let Op::Affine { epilogue, .. } = &mut maker.graph.nodes[0].op {
             let kind = FunctionKind::Identity;
-            *stage = table(20, domain_min, 8, kind, (-100, 100));
+            *epilogue = table(20, domain_min, 8, kind, (-100, 100));
         }
         maker.graph
     };
