@@ -11,6 +11,9 @@ use crate::types::{AxisMap, Graph, Node, Op, Operand, ParamId, Source, Tensor, T
 
 /// Greatest magnitude of an accumulator, of each of its terms, and of a graph's constants.
 pub const MAX_ACCUMULATOR: i64 = 1 << 46;
+/// Greatest sum of the magnitudes that the terms of an accumulator can reach, so that sums of some of
+/// its terms fit an `i64` in any order.
+pub const MAX_PARTIAL_SUM: i64 = 1 << 62;
 
 /// Most steps for each term that [`accumulator`] spends on regions that overlap in part.
 ///
@@ -57,6 +60,9 @@ pub enum BoundsError {
     /// The magnitude of a term or of the whole sum can exceed [`MAX_ACCUMULATOR`].
     #[error("the accumulator can reach 2^46 or more in magnitude")]
     TooWide,
+    /// The magnitudes of the terms can add up to more than [`MAX_PARTIAL_SUM`].
+    #[error("the terms' magnitudes can add up to more than 2^62")]
+    PartialSumTooWide,
     /// The regions overlap in too many ways to bound the sum.
     #[error("the terms' regions overlap in too many ways")]
     TooManyRegions,
@@ -71,8 +77,9 @@ pub enum BoundsError {
 /// up. Elements that no term covers are 0.
 ///
 /// # Errors
-/// Returns an error if the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; where an id or a rank does
-/// not fit; where the node has no accumulator.
+/// Returns an error if the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; if the terms' magnitudes
+/// can add up to more than [`MAX_PARTIAL_SUM`]; if an id or a rank does not fit; if the node has no
+/// accumulator.
 pub fn accumulator(graph: &Graph, node: &Node) -> Result<(i64, i64), BoundsError> {
     accumulator_within(graph, node, &mut step_budget(graph))
 }
@@ -341,10 +348,14 @@ impl Search<'_> {
     }
 
     fn leaf(&mut self, active: &[usize]) -> Result<(), BoundsError> {
-        let (mut low, mut high) = (0_i128, 0_i128);
-        for range in active.iter().filter_map(|&term| self.ranges.get(term)) {
-            low += i128::from(range.0);
-            high += i128::from(range.1);
+        let (mut low, mut high, mut magnitude) = (0_i128, 0_i128, 0_u64);
+        for &(least, greatest) in active.iter().filter_map(|&term| self.ranges.get(term)) {
+            low = low.saturating_add(least.into());
+            high = high.saturating_add(greatest.into());
+            magnitude = magnitude.saturating_add(least.unsigned_abs().max(greatest.unsigned_abs()));
+        }
+        if magnitude > MAX_PARTIAL_SUM.unsigned_abs() {
+            return Err(BoundsError::PartialSumTooWide);
         }
         let (low, high) = narrow((low, high))?;
         let (least, greatest) = self.range.unwrap_or((low, high));

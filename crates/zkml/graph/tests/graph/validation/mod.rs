@@ -351,6 +351,21 @@ fn bounds_follow_the_regions() {
     assert_eq!(bounds::accumulator(&graph, &graph.nodes[EXACT]), Err(BoundsError::TooManyRegions));
 }
 
+/// Terms that cancel out have a sum that fits, and partial sums that do not fit an `i64`.
+#[test]
+fn terms_that_cancel_out_add_up_to_little() {
+    let mut graph = valid();
+    let region = terms(&mut graph, EXACT)[0].region.clone();
+    let mut cancelling = |pairs: usize| {
+        let constant = |value| Term { region: region.clone(), source: Source::Constant(value) };
+        let up = vec![constant(1 << 46); pairs];
+        *terms(&mut graph, EXACT) = [up, vec![constant(-1 << 46); pairs]].concat();
+        bounds::accumulator(&graph, &graph.nodes[EXACT])
+    };
+    assert_eq!(cancelling(1 << 15), Ok((0, 0)));
+    assert_eq!(cancelling((1 << 15) + 1), Err(BoundsError::PartialSumTooWide));
+}
+
 #[test]
 fn quotients_round_to_nearest_ties_up() {
     assert_eq!([-6, -5, -2, -1, 1, 2, 5, 6].map(|acc| bounds::rescale(acc, 2)), [-1, -1, 0, 0, 0, 1, 1, 2]);

@@ -33,7 +33,8 @@ impl Builder<'_> {
                     remainder = remainder.minus_cell(block, factor << shift);
                 }
                 let offset = parts.constant.checked_mul(1 << shift);
-                remainder.constant -= offset.ok_or(CircuitError::Domain {
+                let constant = offset.and_then(|offset| remainder.constant.checked_sub(offset));
+                remainder.constant = constant.ok_or(CircuitError::Domain {
                     node: index,
                     domain_min: *domain_min,
                     shift: *shift,
