@@ -143,6 +143,7 @@ pub fn quotient(range: (i64, i64), shift: u8) -> (i64, i64) {
 /// `floor((acc + 2^(shift-1)) / 2^shift)`, or `acc` where `shift` is 0: division by a power of
 /// two, ties towards positive infinity.
 #[must_use]
+#[expect(clippy::arithmetic_side_effects, reason = "64 bits and half of 2^66 in 128 bits")]
 pub fn rescale(acc: i64, shift: u8) -> i64 {
     if shift == 0 {
         return acc;
@@ -154,6 +155,7 @@ pub fn rescale(acc: i64, shift: u8) -> i64 {
 }
 
 /// The range of a weight of `bits` bits.
+#[expect(clippy::arithmetic_side_effects, reason = "1 to 16 bits, checked first")]
 fn weight_range(bits: u8) -> Result<(i128, i128), BoundsError> {
     if !(1..=16).contains(&bits) {
         return Err(BoundsError::WeightBits { bits });
@@ -171,12 +173,12 @@ fn tensor(graph: &Graph, id: TensorId) -> Result<&Tensor, BoundsError> {
 
 /// Products of extents, saturated: only their comparison with [`MAX_ACCUMULATOR`] matters.
 fn cells(extents: &[u32]) -> i128 {
-    extents.iter().fold(1_i128, |total, &extent| (total * i128::from(extent)).min(1_i128 << 64))
+    extents.iter().fold(1_i128, |total, &extent| total.saturating_mul(extent.into()).min(1_i128 << 64))
 }
 
 fn narrow((low, high): (i128, i128)) -> Result<(i64, i64), BoundsError> {
     let limit = i128::from(MAX_ACCUMULATOR);
-    if low < -limit || high > limit {
+    if low < i128::from(-MAX_ACCUMULATOR) || high > limit {
         return Err(BoundsError::TooWide);
     }
     match (i64::try_from(low), i64::try_from(high)) {
@@ -239,6 +241,7 @@ fn affine_term(graph: &Graph, index: usize, term: &Term) -> Result<(i64, i64), B
 }
 
 /// The range of a hidden constant of `digits` balanced digits.
+#[expect(clippy::arithmetic_side_effects, reason = "digits of 16 bits at places up to 46, in 128 bits")]
 fn bias(weight_bits: u8, digits: u32) -> Result<(i128, i128), BoundsError> {
     let (low, high) = weight_range(weight_bits)?;
     let mut range = (0_i128, 0_i128);
@@ -253,6 +256,7 @@ fn bias(weight_bits: u8, digits: u32) -> Result<(i128, i128), BoundsError> {
 }
 
 /// Whether some coordinate of the term falls outside the tensor.
+#[expect(clippy::arithmetic_side_effects, reason = "64 bits and two products of 32 bits each, in 128 bits")]
 fn pads(
     index: usize,
     term: &Term,
@@ -340,7 +344,7 @@ impl Search<'_> {
                 .collect();
             self.steps = self.steps.saturating_add(active.len());
             if previous.as_ref() != Some(&inside) {
-                self.visit(axis + 1, &inside)?;
+                self.visit(axis.saturating_add(1), &inside)?;
             }
             previous = Some(inside);
         }

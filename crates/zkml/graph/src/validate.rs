@@ -167,7 +167,7 @@ fn params(graph: &Graph) -> Result<(), GraphError> {
                 inner,
             });
         }
-        total = total.saturating_add(u64::from(outer) * u64::from(inner));
+        total = total.saturating_add(u64::from(outer).saturating_mul(inner.into()));
     }
     limit(Counted::ParamCells, total, MAX_PARAM_CELLS)
 }
@@ -223,7 +223,7 @@ impl<'a> Checker<'a> {
                 return Err(GraphError::DuplicateInput { tensor: at_tensor(index, tensor) });
             }
             // Ranges are at most 2^47 wide by now.
-            if tensor.max - tensor.min >= MAX_INPUT_VALUES {
+            if tensor.max.saturating_sub(tensor.min) >= MAX_INPUT_VALUES {
                 return Err(GraphError::InputRange {
                     tensor: at_tensor(index, tensor),
                     min: tensor.min,

@@ -1,12 +1,5 @@
 //! Reading; the mirror of `write.rs`, in the same order. Every byte is hostile.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm
-)]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -66,7 +66,7 @@ impl Checker<'_> {
         if shift > MAX_NORMALIZE_SHIFT {
             return Err(GraphError::NormalizeShift { node: node(), shift });
         }
-        let sum = i128::from(tensor.max) * i128::from(*extent);
+        let sum = i128::from(tensor.max).saturating_mul((*extent).into());
         if tensor.min < 0 || sum > i128::from(MAX_ACCUMULATOR) {
             return Err(GraphError::NormalizeRange { node: node(), min: tensor.min, max: tensor.max });
         }

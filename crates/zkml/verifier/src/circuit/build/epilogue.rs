@@ -1,4 +1,12 @@
 //! From an accumulator to an output: exact, or rescaled, saturated and tabulated.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "blocks are the builder's own; quotients are within 2^46, arguments of functions within 2^46 too, and tables within 2^18 or refused before"
+)]
 
 use super::{Builder, CircuitError, MAX_TABLE_LOG, half};
 use crate::circuit::tables::TableKind;
