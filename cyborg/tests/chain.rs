@@ -5,8 +5,8 @@ mod embedded;
 mod market;
 
 use cyborg_chain_client::runtime;
-use cyborg_owner::deploy::cost;
 use cyborg_primitives::signed::ProofContext;
+use cyborg_primitives::verification::Cost;
 use embedded::Server;
 use market::{BOND, Market, TestResult, id, submission};
 use runtime::proofs::events::{Punished, Refused, Verified};
@@ -41,11 +41,11 @@ async fn answers_are_proven_and_paid_and_the_rest_comes_back() -> TestResult {
 
     // Both models' proofs in one call: one multi-scalar multiplication.
     let mut submissions = Vec::new();
-    let mut claim = cyborg_primitives::verification::Cost::default();
+    let mut claim = Cost::default();
     for (task, model) in tasks.iter().zip([&mlp, &cnn]) {
         for number in 1..=2 {
             submissions.push(market.answer(model, &market.ask(model, *task, &bob, number)?)?);
-            claim = claim.with(cost(&model.verifier)?);
+            claim = claim.with(Cost::try_from(model.verifier.cost())?);
         }
     }
     let done = market.submit(&bob, claim, submissions).await?;
@@ -64,7 +64,7 @@ async fn answers_are_proven_and_paid_and_the_rest_comes_back() -> TestResult {
 
     // The same again is refused, and nobody is punished for sending it twice.
     let again = market.answer(&mlp, &market.ask(&mlp, tasks[0], &bob, 1)?)?;
-    let done = market.submit(&bob, cost(&mlp.verifier)?, vec![again]).await?;
+    let done = market.submit(&bob, Cost::try_from(mlp.verifier.cost())?, vec![again]).await?;
     assert!(done.events::<Verified>()?.is_empty() && done.events::<Punished>()?.is_empty());
     assert_eq!(done.events::<Refused>()?.len(), 1);
 
@@ -137,7 +137,7 @@ async fn every_lie_is_slashed_and_no_truth_beside_it_suffers() -> TestResult {
         // Beside the lie, a truth in the same call.
         let truth = market.answer(&model, &market.ask(&model, task, miner, 7)?)?;
         let owner_before = market.balance(&market.owner).await?;
-        let claim = cost(&model.verifier)?.with(cost(&model.verifier)?);
+        let claim = Cost::try_from(model.verifier.cost())?.with(Cost::try_from(model.verifier.cost())?);
         let done = market.submit(miner, claim, vec![lie, truth]).await?;
         let punished = done.events::<Punished>()?;
         assert_eq!(punished.len(), 1, "lie {liar}");
@@ -152,12 +152,16 @@ async fn every_lie_is_slashed_and_no_truth_beside_it_suffers() -> TestResult {
     }
 
     // A miner that lies about nothing loses nothing; a miner that is not engaged is refused.
-    let done = market.submit(&miners[0], cost(&model.verifier)?, vec![submission(&honest, proof)]).await?;
+    let done = market
+        .submit(&miners[0], Cost::try_from(model.verifier.cost())?, vec![submission(&honest, proof)])
+        .await?;
     assert_eq!(done.events::<Verified>()?.len(), 1);
     assert_eq!(market.bond(&miners[0]).await?, BOND);
     let stranger = market.miner("//Dave//stranger", 99).await?;
     let asked = market.ask(&model, task, &stranger, 1)?;
-    let done = market.submit(&stranger, cost(&model.verifier)?, vec![market.answer(&model, &asked)?]).await?;
+    let done = market
+        .submit(&stranger, Cost::try_from(model.verifier.cost())?, vec![market.answer(&model, &asked)?])
+        .await?;
     assert_eq!(done.events::<Refused>()?.len(), 1);
     assert_eq!(market.issuance().await?, issuance);
     Ok(())

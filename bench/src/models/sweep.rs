@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, View, Weight,
+    AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Param, Source, Tensor, Term, View, Weight,
     Weights,
 };
 
@@ -209,7 +209,7 @@ impl Builder {
         let (domain_min, domain_bits) = if relu { (0, 8) } else { (-256, 9) };
         let range = (domain_min, domain_min + (1 << domain_bits) - 1);
         let scale = 5;
-        let stage = Stage::Requant {
+        let epilogue = Epilogue::Requant {
             shift,
             domain_min,
             domain_bits,
@@ -221,7 +221,7 @@ impl Builder {
                 out_max: range.1,
             },
         };
-        self.node(name, Op::Affine { terms, stage }, shape, range, scale);
+        self.node(name, Op::Affine { terms, epilogue }, shape, range, scale);
     }
 
     /// A dense layer over every element of the last tensor.

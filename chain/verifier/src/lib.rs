@@ -67,15 +67,8 @@ pub struct ZkVerifier;
 /// Cost of a key; `None` if it is more than the chain can bear.
 fn cost_of(key: &VerifierKey) -> Option<Cost> {
     let cost = key.cost();
-    let small = |count: u64| u32::try_from(count).ok();
-    let proof_bytes = small(cost.proof_bytes).filter(|bytes| *bytes <= MAX_PROOF_BYTES)?;
-    (cost.memory_bytes <= MAX_MEMORY_BYTES).then_some(Cost {
-        field_products: cost.field_products,
-        own_points: small(cost.own_points)?,
-        generators: small(cost.generators)?,
-        key_bytes: small(cost.key_bytes)?,
-        proof_bytes,
-    })
+    let fits = cost.memory_bytes <= MAX_MEMORY_BYTES;
+    Cost::try_from(cost).ok().filter(|cost| fits && cost.proof_bytes <= MAX_PROOF_BYTES)
 }
 
 fn picoseconds(time: u64) -> Weight {

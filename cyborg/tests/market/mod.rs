@@ -9,7 +9,6 @@ use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::submit::Finalised;
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
 use cyborg_localnet::market::{self, HOME, Offer, TaskOrder};
-use cyborg_owner::deploy::cost;
 use cyborg_primitives::money::UNIT;
 use cyborg_primitives::place::{Location, Region};
 use cyborg_primitives::signed::{Authorisation, Payload as _, ProofContext};
@@ -96,7 +95,8 @@ impl Market {
     pub(crate) async fn model(&self, name: &str) -> TestResult<Deployed> {
         let Case { graph, weights, inputs } = digits(name).map_err(|error| error.to_string())?;
         let keys = keygen(graph, weights, &mut |_| ())?;
-        let register = market::register_model(keys.verifier.to_bytes(), cost(&keys.verifier)?);
+        let register =
+            market::register_model(keys.verifier.to_bytes(), Cost::try_from(keys.verifier.cost())?);
         let done = self.chain.submit(&register, &self.owner).await?;
         let registered = done.events::<runtime::models::events::Registered>()?;
         let id = registered.first().ok_or("no model was registered")?.model;

@@ -11,7 +11,7 @@ use polkadot_sdk::frame_support::traits::fungible::InspectHold;
 use polkadot_sdk::frame_support::{assert_noop, assert_ok};
 use polkadot_sdk::sp_runtime::{DispatchErrorWithPostInfo, TokenError};
 use proptest::prelude::*;
-use zkml_graph::{Function, FunctionKind, Op, Source, Stage, codec};
+use zkml_graph::{Epilogue, Function, FunctionKind, Op, Source, codec};
 use zkml_verifier::VerifierKey;
 use zkml_verifier::wire::{header, put_run};
 
@@ -177,7 +177,7 @@ fn shapes_that_lie_are_refused() {
         table.tensors[0].shape = vec![1];
         table.tensors[1].shape = vec![1];
         table.params.clear();
-        if let Op::Affine { terms, stage } = &mut table.nodes[0].op {
+        if let Op::Affine { terms, epilogue } = &mut table.nodes[0].op {
             terms[0].region = vec![(0, 1)];
             terms[0].source = Source::Reshape { tensor: 0, multiplier: 1 << 12 };
             let function = Function {
@@ -187,7 +187,7 @@ fn shapes_that_lie_are_refused() {
                 out_min: -30_000,
                 out_max: 30_000,
             };
-            *stage = Stage::Requant { shift: 0, domain_min: -(1 << 15), domain_bits: 16, function };
+            *epilogue = Epilogue::Requant { shift: 0, domain_min: -(1 << 15), domain_bits: 16, function };
         }
         (table.tensors[1].min, table.tensors[1].max) = (-30_000, 30_000);
         refused(forged(&table), ANY, Error::TooLarge);

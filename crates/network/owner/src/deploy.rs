@@ -201,7 +201,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             None => {
                 let register = runtime::transactions().models().register(
                     BoundedVec(verifier.to_bytes()),
-                    Static(cost(verifier)?),
+                    Static(Cost::try_from(verifier.cost()).map_err(|_| OwnerError::TooLarge)?),
                     manifest,
                     file,
                     memory_mib,
@@ -366,14 +366,6 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             self.clock.sleep(POLL).await;
         }
     }
-}
-
-/// A key's costs as the chain counts them.
-///
-/// # Errors
-/// Returns an error if they are more than it can count.
-pub fn cost(key: &VerifierKey) -> Result<Cost, OwnerError> {
-    key.cost().try_into().map_err(|_| OwnerError::TooLarge)
 }
 
 /// Values drawn from the ranges of a graph's inputs.

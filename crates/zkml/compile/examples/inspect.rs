@@ -18,9 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                     for node in &graph.nodes {
                         let tensor = &graph.tensors[node.output as usize];
                         let op = format!("{:?}", node.op);
-                        let stage = op.split("stage: ").nth(1).unwrap_or("");
+                        let epilogue = op.split("epilogue: ").nth(1).unwrap_or("");
                         let (kind, shape) = (op.split(' ').next().unwrap_or(""), &tensor.shape);
-                        writeln!(out, "  {}: {kind} {shape:?} {stage:.120}", node.name)?;
+                        writeln!(out, "  {}: {kind} {shape:?} {epilogue:.120}", node.name)?;
                     }
                 }
                 for node in found.unsupported {

@@ -1,7 +1,7 @@
 //! Small models written here, for corners that exporters seldom reach.
 
 use prost::Message;
-use zkml_graph::{FunctionKind, Op, Stage};
+use zkml_graph::{Epilogue, FunctionKind, Op};
 
 use crate::{CompileError, Compiled, Options, Sample, compile};
 use zkml_float::onnx::messages::{
@@ -206,7 +206,7 @@ fn keys_of_an_arg_max_are_as_wide_as_activations() -> Result<(), CompileError> {
     )?;
     let compiled = follows(&model)?;
     let widths = compiled.graph.nodes.iter().filter_map(|n| match &n.op {
-        Op::Affine { stage: Stage::Requant { domain_bits, function, .. }, .. }
+        Op::Affine { epilogue: Epilogue::Requant { domain_bits, function, .. }, .. }
             if matches!(function.kind, FunctionKind::ArgIndex { .. }) =>
         {
             Some(*domain_bits)

@@ -9,22 +9,22 @@
 //! |---|---|
 //! | [`mod@reference`] | the definition of the semantics, element by element |
 //! | [`error`] | what can be wrong with weights or inputs |
-//! | `affine`, `nodes`, `stage` | the operations, by rows of linear forms |
+//! | `affine`, `nodes`, `epilogue` | the operations, by rows of linear forms |
 //! | `gemm` | hidden weights: matrix products and convolutions in 16-bit digits |
 //! | `window` | padding made real, indices as linear forms |
 
 mod affine;
+mod epilogue;
 pub mod error;
 mod gemm;
 mod nodes;
 pub mod reference;
-mod stage;
 mod window;
 
 pub use error::EngineError;
 
 use affine::Sources;
-use stage::Memories;
+use epilogue::Memories;
 use zkml_graph::validate::validate;
 use zkml_graph::{Graph, Node, Op, Source, TensorId, Weights};
 
@@ -137,9 +137,11 @@ impl<'a> Engine<'a> {
     ) -> Result<(Vec<i64>, Vec<i64>), EngineError> {
         let sources = Sources { graph: self.graph, weights: self.weights, values };
         let output = &self.graph.tensors[node.output as usize];
-        let (acc, stage) = match &node.op {
-            Op::Affine { terms, stage } => (affine::accumulate(&sources, output, terms), stage),
-            Op::Product { a, b, inner, stage } => (nodes::product(&sources, output, [a, b], inner), stage),
+        let (acc, epilogue) = match &node.op {
+            Op::Affine { terms, epilogue } => (affine::accumulate(&sources, output, terms), epilogue),
+            Op::Product { a, b, inner, epilogue } => {
+                (nodes::product(&sources, output, [a, b], inner), epilogue)
+            }
             Op::Max { a, b } => {
                 return Ok((Vec::new(), nodes::maximum(&sources, output, [a, b])));
             }
@@ -149,7 +151,7 @@ impl<'a> Engine<'a> {
                 return Ok((Vec::new(), result));
             }
         };
-        let result = self.memories.apply(index, stage, &acc);
+        let result = self.memories.apply(index, epilogue, &acc);
         Ok((acc, result))
     }
 }

@@ -5,7 +5,7 @@
 use zkml_graph::bounds::rescale;
 use zkml_graph::validate::validate;
 use zkml_graph::{
-    AxisMap, Graph, Node, Op, Operand, OperandAxis, Source, Stage, Tensor, Term, View, Weight, Weights,
+    AxisMap, Epilogue, Graph, Node, Op, Operand, OperandAxis, Source, Tensor, Term, View, Weight, Weights,
 };
 
 use crate::Execution;
@@ -68,17 +68,17 @@ impl Evaluator<'_> {
         let each =
             |value: &dyn Fn(&[u32]) -> i64| -> Vec<i64> { indices(shape).map(|o| value(&o)).collect() };
         Ok(match &node.op {
-            Op::Affine { terms, stage } => {
+            Op::Affine { terms, epilogue } => {
                 let sum = |o: &[u32]| terms.iter().map(|term| self.term(term, o)).sum();
                 let accumulator = each(&sum);
-                let output = accumulator.iter().map(|&acc| apply(stage, acc)).collect();
+                let output = accumulator.iter().map(|&acc| apply(epilogue, acc)).collect();
                 (accumulator, output)
             }
-            Op::Product { a, b, inner, stage } => {
+            Op::Product { a, b, inner, epilogue } => {
                 let sum =
                     |o: &[u32]| indices(inner).map(|i| self.operand(a, o, &i) * self.operand(b, o, &i)).sum();
                 let accumulator = each(&sum);
-                let output = accumulator.iter().map(|&acc| apply(stage, acc)).collect();
+                let output = accumulator.iter().map(|&acc| apply(epilogue, acc)).collect();
                 (accumulator, output)
             }
             Op::Max { a, b } => {
@@ -202,13 +202,13 @@ impl Evaluator<'_> {
 }
 
 /// The output element of an accumulator.
-fn apply(stage: &Stage, acc: i64) -> i64 {
-    match stage {
-        Stage::Exact => acc,
-        Stage::Requant { shift, domain_min, domain_bits, function } => {
+fn apply(epilogue: &Epilogue, acc: i64) -> i64 {
+    match epilogue {
+        Epilogue::Exact => acc,
+        Epilogue::Requant { shift, domain_min, domain_bits, function } => {
             let domain_max = domain_min + (1_i64 << domain_bits) - 1;
             function.eval(rescale(acc, *shift).clamp(*domain_min, domain_max))
         }
-        Stage::ReluBits { shift } => rescale(acc, *shift).max(0),
+        Epilogue::ReluBits { shift } => rescale(acc, *shift).max(0),
     }
 }

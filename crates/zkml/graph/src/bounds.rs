@@ -11,6 +11,9 @@ use crate::types::{AxisMap, Graph, Node, Op, Operand, ParamId, Source, Tensor, T
 
 /// Greatest magnitude of an accumulator, of each of its terms, and of a graph's constants.
 pub const MAX_ACCUMULATOR: i64 = 1 << 46;
+/// Greatest sum of the magnitudes that the terms of an accumulator can reach, so that sums of some of
+/// its terms fit an `i64` in any order.
+pub const MAX_PARTIAL_SUM: i64 = 1 << 62;
 
 /// Most steps for each term that [`accumulator`] spends on regions that overlap in part.
 ///
@@ -57,6 +60,9 @@ pub enum BoundsError {
     /// The magnitude of a term or of the whole sum can exceed [`MAX_ACCUMULATOR`].
     #[error("the accumulator can reach 2^46 or more in magnitude")]
     TooWide,
+    /// The magnitudes of the terms can add up to more than [`MAX_PARTIAL_SUM`].
+    #[error("the terms' magnitudes can add up to more than 2^62")]
+    PartialSumTooWide,
     /// The regions overlap in too many ways to bound the sum.
     #[error("the terms' regions overlap in too many ways")]
     TooManyRegions,
@@ -71,8 +77,9 @@ pub enum BoundsError {
 /// up. Elements that no term covers are 0.
 ///
 /// # Errors
-/// Returns an error if the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; where an id or a rank does
-/// not fit; where the node has no accumulator.
+/// Returns an error if the sum, or one term alone, can exceed [`MAX_ACCUMULATOR`]; if the terms' magnitudes
+/// can add up to more than [`MAX_PARTIAL_SUM`]; if an id or a rank does not fit; if the node has no
+/// accumulator.
 pub fn accumulator(graph: &Graph, node: &Node) -> Result<(i64, i64), BoundsError> {
     accumulator_within(graph, node, &mut step_budget(graph))
 }
@@ -136,6 +143,7 @@ pub fn quotient(range: (i64, i64), shift: u8) -> (i64, i64) {
 /// `floor((acc + 2^(shift-1)) / 2^shift)`, or `acc` where `shift` is 0: division by a power of
 /// two, ties towards positive infinity.
 #[must_use]
+#[expect(clippy::arithmetic_side_effects, reason = "64 bits and half of 2^66 in 128 bits")]
 pub fn rescale(acc: i64, shift: u8) -> i64 {
     if shift == 0 {
         return acc;
@@ -147,6 +155,7 @@ pub fn rescale(acc: i64, shift: u8) -> i64 {
 }
 
 /// The range of a weight of `bits` bits.
+#[expect(clippy::arithmetic_side_effects, reason = "1 to 16 bits, checked first")]
 fn weight_range(bits: u8) -> Result<(i128, i128), BoundsError> {
     if !(1..=16).contains(&bits) {
         return Err(BoundsError::WeightBits { bits });
@@ -164,12 +173,12 @@ fn tensor(graph: &Graph, id: TensorId) -> Result<&Tensor, BoundsError> {
 
 /// Products of extents, saturated: only their comparison with [`MAX_ACCUMULATOR`] matters.
 fn cells(extents: &[u32]) -> i128 {
-    extents.iter().fold(1_i128, |total, &extent| (total * i128::from(extent)).min(1_i128 << 64))
+    extents.iter().fold(1_i128, |total, &extent| total.saturating_mul(extent.into()).min(1_i128 << 64))
 }
 
 fn narrow((low, high): (i128, i128)) -> Result<(i64, i64), BoundsError> {
     let limit = i128::from(MAX_ACCUMULATOR);
-    if low < -limit || high > limit {
+    if low < i128::from(-MAX_ACCUMULATOR) || high > limit {
         return Err(BoundsError::TooWide);
     }
     match (i64::try_from(low), i64::try_from(high)) {
@@ -232,6 +241,7 @@ fn affine_term(graph: &Graph, index: usize, term: &Term) -> Result<(i64, i64), B
 }
 
 /// The range of a hidden constant of `digits` balanced digits.
+#[expect(clippy::arithmetic_side_effects, reason = "digits of 16 bits at places up to 46, in 128 bits")]
 fn bias(weight_bits: u8, digits: u32) -> Result<(i128, i128), BoundsError> {
     let (low, high) = weight_range(weight_bits)?;
     let mut range = (0_i128, 0_i128);
@@ -246,6 +256,7 @@ fn bias(weight_bits: u8, digits: u32) -> Result<(i128, i128), BoundsError> {
 }
 
 /// Whether some coordinate of the term falls outside the tensor.
+#[expect(clippy::arithmetic_side_effects, reason = "64 bits and two products of 32 bits each, in 128 bits")]
 fn pads(
     index: usize,
     term: &Term,
@@ -333,7 +344,7 @@ impl Search<'_> {
                 .collect();
             self.steps = self.steps.saturating_add(active.len());
             if previous.as_ref() != Some(&inside) {
-                self.visit(axis + 1, &inside)?;
+                self.visit(axis.saturating_add(1), &inside)?;
             }
             previous = Some(inside);
         }
@@ -341,10 +352,14 @@ impl Search<'_> {
     }
 
     fn leaf(&mut self, active: &[usize]) -> Result<(), BoundsError> {
-        let (mut low, mut high) = (0_i128, 0_i128);
-        for range in active.iter().filter_map(|&term| self.ranges.get(term)) {
-            low += i128::from(range.0);
-            high += i128::from(range.1);
+        let (mut low, mut high, mut magnitude) = (0_i128, 0_i128, 0_u64);
+        for &(least, greatest) in active.iter().filter_map(|&term| self.ranges.get(term)) {
+            low = low.saturating_add(least.into());
+            high = high.saturating_add(greatest.into());
+            magnitude = magnitude.saturating_add(least.unsigned_abs().max(greatest.unsigned_abs()));
+        }
+        if magnitude > MAX_PARTIAL_SUM.unsigned_abs() {
+            return Err(BoundsError::PartialSumTooWide);
         }
         let (low, high) = narrow((low, high))?;
         let (least, greatest) = self.range.unwrap_or((low, high));

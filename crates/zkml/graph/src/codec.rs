@@ -170,7 +170,7 @@ pub fn encode_model(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, EncodeE
         return Err(EncodeError::ParamCount { expected: graph.params.len(), got: weights.0.len() });
     }
     for (param, values) in graph.params.iter().zip(&weights.0) {
-        let expected = u64::from(param.outer) * u64::from(param.inner);
+        let expected = u64::from(param.outer).saturating_mul(param.inner.into());
         if values.len() as u64 != expected {
             return Err(EncodeError::ParamLength { param: param.name.clone(), expected, got: values.len() });
         }
@@ -206,7 +206,7 @@ pub fn decode_model(bytes: &[u8]) -> Result<(Graph, Weights), CodecError> {
     let graph = decode_graph(reader.take("graph", length)?)?;
     let mut weights = Vec::new();
     for param in &graph.params {
-        let cells = u64::from(param.outer) * u64::from(param.inner);
+        let cells = u64::from(param.outer).saturating_mul(param.inner.into());
         let values = read::weights(&mut reader, cells, graph.weight_bits)?;
         if let Some((index, value)) = out_of_width(&values, graph.weight_bits) {
             return Err(CodecError::WeightRange {
@@ -224,6 +224,7 @@ pub fn decode_model(bytes: &[u8]) -> Result<(Graph, Weights), CodecError> {
 
 /// The first weight that does not fit a width of 2..=16 bits, and its position.
 #[must_use]
+#[expect(clippy::arithmetic_side_effects, reason = "half of a width is at most 2^15, in 32 bits")]
 pub fn out_of_width(values: &[i16], bits: u8) -> Option<(usize, i16)> {
     let half = 1_i32 << bits.clamp(1, 16).saturating_sub(1);
     // Two folds that vectorise; the search runs only where something is wrong.

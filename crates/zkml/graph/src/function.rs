@@ -41,6 +41,10 @@ impl Function {
         value.min(self.out_max).max(self.out_min)
     }
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a remainder is below its divisor of 32 bits, and scales have 8 bits"
+    )]
     fn unclamped(&self, u: i64) -> i64 {
         match self.kind {
             FunctionKind::Identity if self.in_scale == self.out_scale => return u,
@@ -141,6 +145,10 @@ fn between(x: Real, high: Real) -> Real {
 }
 
 /// The floor or the ceiling of `u * 2^-in_scale`.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "64 bits and less than 2^126 in 128 bits, and scales have 8 bits"
+)]
 fn whole(u: i64, in_scale: i8, up: bool) -> Real {
     let Ok(shift @ 1..) = u32::try_from(in_scale) else {
         return Real::from_int(i128::from(u), -i32::from(in_scale));

@@ -16,6 +16,14 @@
 //! | [`codec`] | graphs and weights as bytes |
 //! | `real`, `elementary` | floating point on integers, and `exp`, `log`, `erf`, .. to 100 bits |
 #![cfg_attr(not(feature = "std"), no_std)]
+// What comes in is hostile. Where a module expects one of these, it says why it is right there.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
 extern crate alloc;
 
 pub mod bounds;

@@ -74,12 +74,12 @@ pub struct Node {
 /// The operations. Everything that the importer supports is lowered to these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// `acc[o]` is the sum of terms that are linear in the activations; then the stage.
+    /// `acc[o]` is the sum of terms that are linear in the activations; then the epilogue.
     Affine {
         /// Terms of the sum; at least one.
         terms: Vec<Term>,
         /// How the accumulator becomes the output.
-        stage: Stage,
+        epilogue: Epilogue,
     },
     /// `out[o] = max(a[o], b[o])`, elementwise over two views.
     Max {
@@ -88,7 +88,7 @@ pub enum Op {
         /// Second view.
         b: View,
     },
-    /// `acc[o]` is the sum over `i` of `a[..] * b[..]`, both activations; then the stage.
+    /// `acc[o]` is the sum over `i` of `a[..] * b[..]`, both activations; then the epilogue.
     Product {
         /// First factor.
         a: Operand,
@@ -97,7 +97,7 @@ pub enum Op {
         /// Extents of the sum's indices; empty for an elementwise product.
         inner: Vec<u32>,
         /// How the accumulator becomes the output.
-        stage: Stage,
+        epilogue: Epilogue,
     },
     /// `out[o] = floor(numerator[o] * 2^shift / s)` with `s` the sum of `numerator` along `axis`:
     /// the last step of a softmax. The numerator is never negative and `s` is at least 1.
@@ -111,9 +111,9 @@ pub enum Op {
     },
 }
 
-/// How an accumulator becomes an output element.
+/// How an accumulator becomes an output element: the epilogue of a matrix product.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Epilogue {
     /// `out = acc`.
     Exact,
     /// `q = floor((acc + 2^(shift-1)) / 2^shift)` (`q = acc` where `shift` is 0),

@@ -4,8 +4,8 @@
 //! everything after it (bounds, execution, circuits) may rely on what it has checked. The values
 //! of weights are not part of a graph; whoever holds them checks their shapes and widths.
 
+mod epilogue;
 mod error;
-mod stages;
 mod terms;
 
 use alloc::vec;
@@ -167,7 +167,7 @@ fn params(graph: &Graph) -> Result<(), GraphError> {
                 inner,
             });
         }
-        total = total.saturating_add(u64::from(outer) * u64::from(inner));
+        total = total.saturating_add(u64::from(outer).saturating_mul(inner.into()));
     }
     limit(Counted::ParamCells, total, MAX_PARAM_CELLS)
 }
@@ -223,7 +223,7 @@ impl<'a> Checker<'a> {
                 return Err(GraphError::DuplicateInput { tensor: at_tensor(index, tensor) });
             }
             // Ranges are at most 2^47 wide by now.
-            if tensor.max - tensor.min >= MAX_INPUT_VALUES {
+            if tensor.max.saturating_sub(tensor.min) >= MAX_INPUT_VALUES {
                 return Err(GraphError::InputRange {
                     tensor: at_tensor(index, tensor),
                     min: tensor.min,
@@ -276,13 +276,13 @@ impl<'a> Checker<'a> {
         }
         let context = NodeContext { index, node, output };
         match &node.op {
-            Op::Affine { terms, stage } => {
+            Op::Affine { terms, epilogue } => {
                 self.affine(context, terms)?;
-                self.stage(context, stage)?;
+                self.epilogue(context, epilogue)?;
             }
-            Op::Product { a, b, inner, stage } => {
+            Op::Product { a, b, inner, epilogue } => {
                 self.product(context, [a, b], inner)?;
-                self.stage(context, stage)?;
+                self.epilogue(context, epilogue)?;
             }
             Op::Max { a, b } => {
                 let (a, b) = (self.view(context, 0, a)?, self.view(context, 1, b)?);

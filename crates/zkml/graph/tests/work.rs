@@ -3,7 +3,7 @@
 
 use zkml_graph::work::{multiply_accumulates, weights};
 use zkml_graph::{
-    AxisMap, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor, Term, View, Weight,
+    AxisMap, Epilogue, Graph, Node, Op, Operand, OperandAxis, Param, Source, Tensor, Term, View, Weight,
 };
 
 /// A graph of one node, whose output is 4 x 5.
@@ -31,7 +31,7 @@ fn graph(op: Op) -> Graph {
 
 fn affine(sources: Vec<Source>) -> Op {
     let terms = sources.into_iter().map(|source| Term { region: vec![(0, 4), (1, 3)], source }).collect();
-    Op::Affine { terms, stage: Stage::Exact }
+    Op::Affine { terms, epilogue: Epilogue::Exact }
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn every_term_counts_the_elements_that_it_covers() {
 fn other_nodes_count_their_output() {
     let view = View { tensor: 0, map: vec![AxisMap::default()] };
     let operand = |axis| Operand { tensor: 0, axes: vec![OperandAxis::Out(axis), OperandAxis::Inner(0)] };
-    let product = Op::Product { a: operand(0), b: operand(1), inner: vec![7], stage: Stage::Exact };
+    let product = Op::Product { a: operand(0), b: operand(1), inner: vec![7], epilogue: Epilogue::Exact };
     assert_eq!(multiply_accumulates(&graph(product)), 20 * 7);
     assert_eq!(multiply_accumulates(&graph(Op::Max { a: view.clone(), b: view })), 20);
     assert_eq!(multiply_accumulates(&graph(Op::Normalize { numerator: 0, axis: 1, shift: 8 })), 20);

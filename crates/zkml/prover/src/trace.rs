@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 use zkml_engine::Execution;
-use zkml_graph::{AxisMap, Graph, Op, OperandAxis, Source, Stage, Term, Weight, bounds};
+use zkml_graph::{AxisMap, Epilogue, Graph, Op, OperandAxis, Source, Term, Weight, bounds};
 use zkml_verifier::circuit::{Block, Circuit, Factor, Limbs, NodeCells, Quad, Quotient, TableKind, class};
 
 /// The cells of a trace, and the values that its lookups look up.
@@ -221,12 +221,12 @@ impl Trace {
         accumulators: &[i64],
         output: usize,
     ) {
-        let stage = match op {
-            Op::Affine { stage, .. } | Op::Product { stage, .. } => Some(stage),
+        let epilogue = match op {
+            Op::Affine { epilogue, .. } | Op::Product { epilogue, .. } => Some(epilogue),
             Op::Max { .. } | Op::Normalize { .. } => None,
         };
-        match (cells, stage, op) {
-            (NodeCells::Requant { remainder, quotient }, Some(Stage::Requant { shift, .. }), _) => {
+        match (cells, epilogue, op) {
+            (NodeCells::Requant { remainder, quotient }, Some(Epilogue::Requant { shift, .. }), _) => {
                 let quotients: Vec<i64> =
                     accumulators.iter().map(|acc| bounds::rescale(*acc, *shift)).collect();
                 self.fill_quotient(circuit, *quotient, &quotients);
@@ -235,7 +235,7 @@ impl Trace {
                     accumulators.iter().zip(&quotients).map(|(acc, q)| acc + half - (q << shift));
                 self.fill_limbs(circuit, remainder, &remainders.collect::<Vec<i64>>());
             }
-            (NodeCells::Bits { bits, magnitude }, Some(Stage::ReluBits { shift }), _) => {
+            (NodeCells::Bits { bits, magnitude }, Some(Epilogue::ReluBits { shift }), _) => {
                 let half = if *shift == 0 { 0 } else { 1i64 << (shift - 1) };
                 let width = circuit.blocks[*bits].axes.last().map_or(1, |axis| axis.len);
                 let rounded = accumulators.iter().map(|acc| acc + half);

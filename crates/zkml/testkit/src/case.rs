@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
+use zkml_graph::{AxisMap, Epilogue, Graph, Node, Op, Param, Source, Tensor, Term, Weight, Weights, bounds};
 
 use crate::dice::Dice;
 
@@ -62,11 +62,11 @@ pub fn dense(widths: &[u32], seed: u64) -> Result<Case, Box<dyn Error + Send + S
         let bias = Source::Bias { param: 2 * from + 1, outer_axes: vec![0] };
         let terms = [product, bias].map(|source| Term { region: region.clone(), source });
         let last = layer + 2 == widths.len();
-        let stage = if last { Stage::Exact } else { relu(inner) };
+        let epilogue = if last { Epilogue::Exact } else { relu(inner) };
         graph.tensors.push(tensor(format!("layer {layer} output"), outer, 0, 255));
         graph.nodes.push(Node {
             name: format!("layer {layer}"),
-            op: Op::Affine { terms: terms.into(), stage },
+            op: Op::Affine { terms: terms.into(), epilogue },
             output: from + 1,
         });
         if last {
@@ -95,7 +95,8 @@ pub fn small(first: i16) -> Case {
         map: vec![AxisMap { inner: Some((0, 1)), ..AxisMap::default() }],
         weight: Weight::Param { param: 0, outer_axes: vec![0] },
     };
-    let op = Op::Affine { terms: vec![Term { region: vec![(0, 4)], source: product }], stage: Stage::Exact };
+    let op =
+        Op::Affine { terms: vec![Term { region: vec![(0, 4)], source: product }], epilogue: Epilogue::Exact };
     let mut graph = Graph {
         name: "small".into(),
         weight_bits: 8,
@@ -113,9 +114,9 @@ pub fn small(first: i16) -> Case {
 
 /// Back to eight bits, with the negative half cut off. Random sums grow with the root of the
 /// length.
-fn relu(inner: u32) -> Stage {
+fn relu(inner: u32) -> Epilogue {
     let shift = 7 + (inner.ilog2() / 2) as u8;
-    Stage::Requant {
+    Epilogue::Requant {
         shift,
         domain_min: 0,
         domain_bits: 8,

@@ -57,7 +57,7 @@ impl Maker {
     /// Fits an exact output's range to the accumulator's bounds.
     pub fn exact(&mut self, shape: &[u32], terms: Vec<Term>) -> TensorId {
         let output = self.tensor(shape, 0, 0);
-        self.node(Op::Affine { terms, stage: Stage::Exact }, output);
+        self.node(Op::Affine { terms, epilogue: Epilogue::Exact }, output);
         let node = &self.graph.nodes[self.graph.nodes.len() - 1];
         if let Ok((min, max)) = bounds::accumulator(&self.graph, node) {
             let tensor = &mut self.graph.tensors[output as usize];
@@ -69,7 +69,7 @@ impl Maker {
     /// A sum, rescaled and cut to `0..=255`.
     pub fn relu(&mut self, shape: &[u32], terms: Vec<Term>, shift: u8) -> TensorId {
         let output = self.tensor(shape, 0, 255);
-        self.node(Op::Affine { terms, stage: relu(shift) }, output);
+        self.node(Op::Affine { terms, epilogue: relu(shift) }, output);
         output
     }
 
@@ -121,8 +121,8 @@ impl Maker {
     /// Rescales a sum to signed bytes.
     pub fn rescale(&mut self, shape: &[u32], terms: Vec<Term>, shift: u8) -> TensorId {
         let output = self.tensor(shape, -128, 127);
-        let stage = requant(shift, -128, -128, 127);
-        self.node(Op::Affine { terms, stage }, output);
+        let epilogue = requant(shift, -128, -128, 127);
+        self.node(Op::Affine { terms, epilogue }, output);
         output
     }
 
@@ -185,13 +185,13 @@ pub fn weigh(
 
 /// Rescales and cuts to `0..=255`.
 #[must_use]
-pub fn relu(shift: u8) -> Stage {
+pub fn relu(shift: u8) -> Epilogue {
     requant(shift, 0, 0, 255)
 }
 
 /// Rescales and clamps to eight bits.
 #[must_use]
-pub fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Stage {
+pub fn requant(shift: u8, domain_min: i64, out_min: i64, out_max: i64) -> Epilogue {
     table(shift, domain_min, 8, FunctionKind::Identity, (out_min, out_max))
 }
 
@@ -203,7 +203,7 @@ pub fn table(
     domain_bits: u8,
     kind: FunctionKind,
     (out_min, out_max): (i64, i64),
-) -> Stage {
+) -> Epilogue {
     let function = Function { kind, in_scale: 4, out_scale: 4, out_min, out_max };
-    Stage::Requant { shift, domain_min, domain_bits, function }
+    Epilogue::Requant { shift, domain_min, domain_bits, function }
 }

@@ -206,8 +206,8 @@ pub fn arg_max(seed: u64) -> Maker {
     let (min, max) = (0, 5);
     let output = maker.tensor(&[4, 1], min, max);
     let terms = vec![maker.whole(&[4, 1], read(keys, &[], vec![out(0), out(1)], 1))];
-    let stage = table(0, -64, 7, FunctionKind::ArgIndex { n: 6 }, (min, max));
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = table(0, -64, 7, FunctionKind::ArgIndex { n: 6 }, (min, max));
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     maker
 }
@@ -257,9 +257,9 @@ pub fn products(seed: u64) -> Maker {
     let shape = [3, 5];
     let mut product = |shape: &[u32], a, b, inner: &[u32], shift| {
         let output = maker.tensor(shape, -128, 127);
-        let stage = requant(shift, -128, -128, 127);
+        let epilogue = requant(shift, -128, -128, 127);
         let inner = inner.to_vec();
-        maker.node(Op::Product { a, b, inner, stage }, output);
+        maker.node(Op::Product { a, b, inner, epilogue }, output);
         output
     };
     let elements = [Out(0), Out(1)];
@@ -285,7 +285,7 @@ pub fn attention(seed: u64) -> Maker {
             a: operand(0, &[Out(0), Out(1), Inner(0)]),
             b: operand(keys, &[Out(0), Out(2), Inner(0)]),
             inner: vec![7],
-            stage: relu(9),
+            epilogue: relu(9),
         },
         scores,
     );
@@ -295,7 +295,7 @@ pub fn attention(seed: u64) -> Maker {
             a: operand(scores, &[Out(1), Out(0), Inner(0)]),
             b: operand(keys, &[Out(1), Inner(0), Out(2)]),
             inner: vec![6],
-            stage: requant(10, -128, -128, 127),
+            epilogue: requant(10, -128, -128, 127),
         },
         output,
     );
@@ -325,15 +325,15 @@ pub fn relu_bits(seed: u64) -> Maker {
     let mut maker = Maker::new(seed, &[9], -128, 127);
     let terms = maker.dense(0, 11);
     let hidden = maker.tensor(&[11], 0, 1 << 20);
-    let stage = Stage::ReluBits { shift: 7 };
-    maker.node(Op::Affine { terms, stage }, hidden);
+    let epilogue = Epilogue::ReluBits { shift: 7 };
+    maker.node(Op::Affine { terms, epilogue }, hidden);
     let terms = vec![
         maker.whole(&[11], read(hidden, &[], vec![out(0)], -3)),
         maker.whole(&[11], Source::Constant(1000)),
     ];
     let output = maker.tensor(&[11], 0, 1000);
-    let stage = Stage::ReluBits { shift: 0 };
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = Epilogue::ReluBits { shift: 0 };
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     maker
 }

@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::dice::Dice;
 use zkml_graph::bounds;
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Tensor,
     Term, View, Weight, Weights,
 };
 
@@ -86,7 +86,7 @@ impl Builder {
                 region: input.shape.iter().map(|&extent| (0, extent)).collect(),
                 source: Source::Reshape { tensor: 0, multiplier: 1 },
             };
-            self.push(id, Op::Affine { terms: vec![term], stage: Stage::Exact });
+            self.push(id, Op::Affine { terms: vec![term], epilogue: Epilogue::Exact });
         }
         let nodes = &self.graph.nodes;
         self.graph.outputs = nodes.iter().rev().take(2).map(|node| node.output).collect();
@@ -187,7 +187,7 @@ impl Builder {
             a: Operand { tensor: a, axes: axes_a },
             b: Operand { tensor: b, axes: axes_b },
             inner,
-            stage: Stage::Exact,
+            epilogue: Epilogue::Exact,
         };
         self.finish(shape, op)
     }
@@ -213,11 +213,11 @@ impl Builder {
             let term = self.term(&shape);
             terms.push(term);
         }
-        let stage = Stage::Exact;
-        self.finish(shape, Op::Affine { terms, stage })
+        let epilogue = Epilogue::Exact;
+        self.finish(shape, Op::Affine { terms, epilogue })
     }
 
-    /// Gives the node a random stage and its output a range that fits.
+    /// Gives the node a random epilogue and its output a range that fits.
     fn finish(&mut self, shape: Vec<u32>, op: Op) -> Option<()> {
         let output = self.tensor(shape, 0, 0);
         self.push(output, op);
@@ -226,8 +226,8 @@ impl Builder {
         let shift = u8::try_from(self.dice.u32(0, 20)).unwrap();
         let quotient = bounds::quotient(range, shift);
         let (chosen, min, max) = match self.dice.u32(0, 3) {
-            0 => (Stage::Exact, range.0, range.1),
-            1 => (Stage::ReluBits { shift }, quotient.0.max(0), quotient.1.max(0)),
+            0 => (Epilogue::Exact, range.0, range.1),
+            1 => (Epilogue::ReluBits { shift }, quotient.0.max(0), quotient.1.max(0)),
             _ => {
                 let domain_bits = u8::try_from(self.dice.u32(1, 10)).unwrap();
                 let domain_min = -self.dice.range(0, 1 << domain_bits);
@@ -240,14 +240,14 @@ impl Builder {
                     out_max: out_min + self.dice.range(0, 400),
                 };
                 let (min, max) = (function.out_min, function.out_max);
-                let stage = Stage::Requant { shift, domain_min, domain_bits, function };
-                (stage, min, max)
+                let epilogue = Epilogue::Requant { shift, domain_min, domain_bits, function };
+                (epilogue, min, max)
             }
         };
         let tensor = &mut self.graph.tensors[output as usize];
         (tensor.min, tensor.max) = (min, max);
         match &mut self.graph.nodes.last_mut()?.op {
-            Op::Affine { stage, .. } | Op::Product { stage, .. } => *stage = chosen,
+            Op::Affine { epilogue, .. } | Op::Product { epilogue, .. } => *epilogue = chosen,
             Op::Max { .. } | Op::Normalize { .. } => {}
         }
         Some(())

@@ -9,8 +9,8 @@ pub fn narrow(seed: u64, count: u32, shift: u8, kind: FunctionKind, domain: (i64
     let mut maker = Maker::new(seed, &[count], -128, 127);
     let terms = vec![maker.whole(&[count], read(0, &[], vec![out(0)], 3))];
     let output = maker.tensor(&[count], -1000, 1000);
-    let stage = table(shift, domain.0, domain.1, kind, (-1000, 1000));
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = table(shift, domain.0, domain.1, kind, (-1000, 1000));
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     maker
 }
@@ -30,8 +30,8 @@ pub fn wide(
     let terms = maker.dense(0, outputs);
     let output = maker.tensor(&[outputs], -half, half - 1);
     let kind = FunctionKind::Identity;
-    let stage = table(shift, -half, activation_bits, kind, (-half, half - 1));
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = table(shift, -half, activation_bits, kind, (-half, half - 1));
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     maker
 }

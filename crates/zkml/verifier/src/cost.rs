@@ -7,6 +7,12 @@
 //! product of two scalars (square roots, hashes, tables of functions) counts as the number of
 //! products that take as long in wasm. The end-to-end tests compare the counts with what a wasm
 //! engine executes, for honest models and for hostile ones.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a circuit's own blocks; its counts are below 2^32, and what is multiplied beyond that saturates"
+)]
 
 use crate::circuit::{Block, BlockId, Circuit, Expr, Quad, QuadShape, Slot, Sum, TableKind};
 use crate::key::VerifierKey;

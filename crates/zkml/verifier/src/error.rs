@@ -214,10 +214,9 @@ impl VerifyError {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
         .collect()
 }

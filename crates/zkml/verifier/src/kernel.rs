@@ -5,6 +5,10 @@
 //! constant biases are functionals `L` on the weights alone. All of them factor over axes, so
 //! that a verifier evaluates the multilinear extension of `K` in time that grows with the sum of
 //! the extents, not their product ([`Kernel::Reshape`] excepted).
+#![expect(
+    clippy::indexing_slicing,
+    reason = "sums and factors name tensors, axes and indices that the graph's validation has checked, and every block's variables are among the point's"
+)]
 
 use crate::circuit::{Axis, Block, BlockId, Circuit, Factor, QuadShape, Slot, Sum, WeightLayout};
 use alloc::vec;
@@ -113,7 +117,7 @@ pub struct Functional {
 /// The coordinates of a point that belong to an axis.
 #[must_use]
 pub fn axis_point<'a>(axis: &Axis, point: &'a [F]) -> &'a [F] {
-    &point[axis.shift..axis.shift + axis.log]
+    &point[axis.shift..][..axis.log]
 }
 
 /// `eq` on the true extents of every axis of a block.
@@ -140,12 +144,15 @@ impl Functional {
             let local: Vec<Vec<F>> = tables
                 .iter()
                 .zip(&term.region)
-                .map(|(table, (start, len))| table[*start as usize..(*start + *len) as usize].to_vec())
+                .map(|(table, (start, len))| table[*start as usize..][..*len as usize].to_vec())
                 .collect();
-            let total = |axis: usize| local[axis].iter().sum::<F>();
             // The factor of axes that nothing follows.
             let rest = |used: &dyn Fn(u32) -> bool| -> F {
-                (0..local.len()).filter(|axis| !used(*axis as u32)).map(total).product()
+                (0..)
+                    .zip(&local)
+                    .filter(|(axis, _)| !used(*axis))
+                    .map(|(_, factors)| factors.iter().sum::<F>())
+                    .product()
             };
             match &term.source {
                 Source::Constant(value) => self.constant += coefficient * F::from(*value) * rest(&|_| false),
@@ -357,6 +364,11 @@ fn unit(coordinate: usize, len: usize) -> Vec<F> {
 }
 
 /// The coordinate of a map, if it is inside `0..len`.
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_wrap,
+    reason = "the graph's validation has checked that coordinates are within 2^40"
+)]
 fn coordinate(map: &AxisMap, out: usize, inner: usize, len: usize) -> Option<usize> {
     let step = |part: Option<(u32, u32)>, index: usize| {
         part.map_or(0, |(_, stride)| i64::from(stride) * index as i64)

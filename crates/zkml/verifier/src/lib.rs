@@ -19,6 +19,14 @@
 //! that the key's own proof holds ([`VerifierKey::check`], once), and that the statement's
 //! visible parts are the ones it expects.
 #![cfg_attr(not(feature = "std"), no_std)]
+// What comes in is hostile. Where a module expects one of these, it says why it is right there.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
 extern crate alloc;
 
 pub mod circuit;

@@ -5,14 +5,7 @@
 //! [digest](Opening::input_digest) by which the input is named is known before, and the owner sends
 //! the opening to the prover. Nothing here needs an operating system: whoever makes an opening brings
 //! 32 bytes of randomness.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm
-)]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::circuit::IO_CHUNK;
 use crate::error::{FormatError, OpeningError};

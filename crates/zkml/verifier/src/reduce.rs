@@ -1,12 +1,5 @@
 //! From the body of a proof, or of a key's proof about itself, to one group equation.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm
-)]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::circuit::Circuit;
 use crate::equation::GroupEquation;
@@ -64,7 +57,6 @@ impl Party for Bytes<'_> {
 }
 
 /// From a proof's body to its group equation; the transcript has absorbed the statement.
-#[expect(clippy::arithmetic_side_effects, reason = "products in the scalar field")]
 pub(crate) fn reduce<T: Transcript + ?Sized>(
     circuit: &Circuit,
     weight_bits: u8,

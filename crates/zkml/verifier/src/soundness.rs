@@ -22,6 +22,10 @@ pub struct StepError {
 
 /// The error of every step of a proof for a circuit.
 #[must_use]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "counts of a circuit that fits in memory, and their products in 128 bits"
+)]
 pub fn steps(circuit: &Circuit) -> Vec<StepError> {
     let field = |step, over_field: usize| StepError { step, over_field: over_field as u128, over_short: 0 };
     let (leaves, log) = (circuit.leaf_used, circuit.leaf_log);
@@ -55,6 +59,7 @@ pub fn steps(circuit: &Circuit) -> Vec<StepError> {
 
 /// Bits of soundness: the greatest `b` with total error at most `2^-b`.
 #[must_use]
+#[expect(clippy::arithmetic_side_effects, reason = "nine steps, each below 2^100 units and at least one")]
 pub fn bits(circuit: &Circuit) -> u32 {
     // In units of 2^-160; what is over the field is rounded up to a whole unit.
     let units: u128 =
@@ -65,13 +70,13 @@ pub fn bits(circuit: &Circuit) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zkml_graph::{Graph, Op, Source, Stage, Tensor, Term};
+    use zkml_graph::{Epilogue, Graph, Op, Source, Tensor, Term};
 
     fn copy() -> Result<Circuit, crate::circuit::CircuitError> {
         let tensor =
             |name: &str| Tensor { name: name.into(), shape: alloc::vec![4], min: 0, max: 9, scale: 0 };
         let term = Term { region: alloc::vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
-        let op = Op::Affine { terms: alloc::vec![term], stage: Stage::Exact };
+        let op = Op::Affine { terms: alloc::vec![term], epilogue: Epilogue::Exact };
         let graph = Graph {
             name: "copy".into(),
             weight_bits: 8,
@@ -89,7 +94,7 @@ mod tests {
         let circuit = copy()?;
         assert!(bits(&circuit) >= 100);
         // The short challenges dominate: 2^-128 times three a round.
-        let rounds = round_count(circuit.columns() + circuit.hidden_count()) as u32;
+        let rounds = round_count(circuit.columns() + circuit.hidden_count());
         assert_eq!(bits(&circuit), 128 - (3 * rounds).next_power_of_two().trailing_zeros());
         Ok(())
     }

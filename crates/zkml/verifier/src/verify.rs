@@ -1,12 +1,5 @@
 //! Verification: a proof's bytes to one group equation, and the equation checked.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm
-)]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::equation::GroupEquation;
 use crate::error::{VerifyError, hex};

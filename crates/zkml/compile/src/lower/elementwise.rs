@@ -1,4 +1,4 @@
-//! Functions of one variable: fused into the stage of the sum before them.
+//! Functions of one variable: fused into the epilogue of the sum before them.
 
 use super::emit::Target;
 use super::expr::{Broadcast, Expr};
@@ -7,7 +7,7 @@ use crate::calibrate::Range;
 use zkml_float::exec::clip_bounds;
 use zkml_float::ir::{Node, ValueId};
 use zkml_float::onnx::element;
-use zkml_graph::{Function, FunctionKind, Stage};
+use zkml_graph::{Epilogue, Function, FunctionKind};
 
 /// Least divisor, as a share of the greatest.
 const MIN_DIVISOR: f64 = 1.0 / 4096.0;
@@ -95,8 +95,8 @@ impl Lowering<'_> {
         let (_, expr, value) = self.operand(node)?;
         let function =
             Function { kind: FunctionKind::Identity, in_scale: 0, out_scale: 0, out_min: -1, out_max: 1 };
-        let stage = Stage::Requant { shift: 0, domain_min: -1, domain_bits: 2, function };
-        let tensor = self.emit_stage(expr, &node.name, stage, (-1, 1), 0)?;
+        let epilogue = Epilogue::Requant { shift: 0, domain_min: -1, domain_bits: 2, function };
+        let tensor = self.emit_epilogue(expr, &node.name, epilogue, (-1, 1), 0)?;
         self.set_tensor(node, tensor, value.view)
     }
 

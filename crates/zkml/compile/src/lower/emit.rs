@@ -1,8 +1,8 @@
 //! From a pending sum in real numbers to a node on integers: weights quantized, one scale for the
-//! accumulator, a stage that yields the output.
+//! accumulator, an epilogue that yields the output.
 
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Node, Op, Source, Stage, Tensor, TensorId, Weight, bounds,
+    AxisMap, Epilogue, Function, FunctionKind, Node, Op, Source, Tensor, TensorId, Weight, bounds,
 };
 
 use super::expr::{Expr, Factor, Item};
@@ -12,7 +12,7 @@ use crate::scale::{Window, choose, exp2};
 
 /// Widest span, in bits, of a tensor that is kept without rounding.
 const EXACT_SPAN_BITS: u32 = 14;
-/// Most bits that a stage can drop.
+/// Most bits that an epilogue can drop.
 const MAX_SHIFT: i32 = 40;
 /// Widest table.
 const MAX_TABLE_BITS: u8 = 16;
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         let (scale, op) = self.quantize(expr, name)?;
         let bits = self.bits.activation;
         let (op, shape) = op;
-        // The bounds of the accumulator come from the node itself, before it has a stage.
+        // The bounds of the accumulator come from the node itself, before it has an epilogue.
         let acc = self.push_tensor(name, &shape, (0, 0), scale);
         let node = Node { name: super::short(name), op, output: acc };
         let range = bounds::accumulator(&self.graph, &node)
@@ -64,12 +64,12 @@ impl Lowering<'_> {
         let finest = finest(range, scale);
         let public = !uses_weights(&node.op);
         match target {
-            Target::Raw => self.push(node, Stage::Exact, &shape, range, scale, Moments::UNKNOWN),
+            Target::Raw => self.push(node, Epilogue::Exact, &shape, range, scale, Moments::UNKNOWN),
             Target::Value { range: values, bits } => {
                 let span = (range.1 - range.0) as u64;
                 let power = values.moments();
                 if public && span < 1 << EXACT_SPAN_BITS {
-                    return self.push(node, Stage::Exact, &shape, range, scale, power);
+                    return self.push(node, Epilogue::Exact, &shape, range, scale, power);
                 }
                 let window = choose(values, bits, finest, None, true);
                 self.push_window(node, &shape, scale, window, None, power)
@@ -97,13 +97,13 @@ impl Lowering<'_> {
                     out_min: window.0,
                     out_max: window.1,
                 };
-                let stage = Stage::Requant {
+                let epilogue = Epilogue::Requant {
                     shift: shift(scale, domain.scale)?,
                     domain_min: domain.min,
                     domain_bits: domain.bits,
                     function,
                 };
-                self.push(node, stage, &shape, window, out.scale, after.moments())
+                self.push(node, epilogue, &shape, window, out.scale, after.moments())
             }
         }
     }
@@ -133,7 +133,7 @@ impl Lowering<'_> {
         Ok(choose(&range, bits.min(MAX_TABLE_BITS), finest, None, saturation(kind, 8).is_none()))
     }
 
-    /// A stage that rounds to a window and saturates there.
+    /// An epilogue that rounds to a window and saturates there.
     fn push_window(
         &mut self,
         node: Node,
@@ -147,8 +147,8 @@ impl Lowering<'_> {
         if let Some(high) = high {
             max = max.min((high * exp2(window.scale)).round() as i64).max(window.min);
         }
-        let (stage, range) = saturate(scale, window, max)?;
-        self.push(node, stage, shape, range, window.scale, power)
+        let (epilogue, range) = saturate(scale, window, max)?;
+        self.push(node, epilogue, shape, range, window.scale, power)
     }
 
     fn push_relu_bits(
@@ -163,15 +163,15 @@ impl Lowering<'_> {
         let shift = shift(scale, window.scale)?;
         let name = node.name.clone();
         let top = bounds::quotient(acc, shift).1.max(0);
-        let wide = self.push(node, Stage::ReluBits { shift }, shape, (0, top), window.scale, power)?;
+        let wide = self.push(node, Epilogue::ReluBits { shift }, shape, (0, top), window.scale, power)?;
         if top <= window.max() {
             return Ok(wide);
         }
         let copy = self.copy_of(wide);
-        let (stage, range) = saturate(window.scale, window, window.max())?;
+        let (epilogue, range) = saturate(window.scale, window, window.max())?;
         let (_, (op, shape)) = self.quantize(copy, &name)?;
         let node = Node { name, op, output: 0 };
-        self.push(node, stage, &shape, range, window.scale, power)
+        self.push(node, epilogue, &shape, range, window.scale, power)
     }
 
     /// A pending copy of a tensor.
@@ -200,14 +200,14 @@ impl Lowering<'_> {
         let power = self.power[tensor as usize];
         let copy = self.copy_of(tensor);
         let (at, (op, shape)) = self.quantize(copy, &name)?;
-        let (stage, range) = saturate(at, window, high)?;
-        self.push(Node { name, op, output: 0 }, stage, &shape, range, scale, power)
+        let (epilogue, range) = saturate(at, window, high)?;
+        self.push(Node { name, op, output: 0 }, epilogue, &shape, range, scale, power)
     }
 
     fn push(
         &mut self,
         mut node: Node,
-        stage: Stage,
+        epilogue: Epilogue,
         shape: &[usize],
         range: (i64, i64),
         scale: i32,
@@ -215,7 +215,7 @@ impl Lowering<'_> {
     ) -> Result<TensorId, Refusal> {
         scale_i8(scale)?;
         match &mut node.op {
-            Op::Affine { stage: s, .. } | Op::Product { stage: s, .. } => *s = stage,
+            Op::Affine { epilogue: s, .. } | Op::Product { epilogue: s, .. } => *s = epilogue,
             Op::Max { .. } | Op::Normalize { .. } => {}
         }
         node.output = self.push_tensor(&node.name, shape, range, scale);
@@ -225,18 +225,18 @@ impl Lowering<'_> {
         Ok(output)
     }
 
-    /// Emits a pending sum with a stage that the caller made, at the sum's own scale.
-    pub(crate) fn emit_stage(
+    /// Emits a pending sum with an epilogue that the caller made, at the sum's own scale.
+    pub(crate) fn emit_epilogue(
         &mut self,
         expr: Expr,
         name: &str,
-        stage: Stage,
+        epilogue: Epilogue,
         range: (i64, i64),
         scale: i32,
     ) -> Result<TensorId, Refusal> {
         let (_, (op, shape)) = self.quantize(expr, name)?;
         let node = Node { name: super::short(name), op, output: 0 };
-        self.push(node, stage, &shape, range, scale, Moments::UNKNOWN)
+        self.push(node, epilogue, &shape, range, scale, Moments::UNKNOWN)
     }
 
     /// Adds a node whose output range is known.
@@ -275,9 +275,9 @@ impl Lowering<'_> {
     }
 }
 
-fn saturate(scale: i32, window: Window, max: i64) -> Result<(Stage, (i64, i64)), Refusal> {
+fn saturate(scale: i32, window: Window, max: i64) -> Result<(Epilogue, (i64, i64)), Refusal> {
     let at = scale_i8(window.scale)?;
-    let stage = Stage::Requant {
+    let epilogue = Epilogue::Requant {
         shift: shift(scale, window.scale)?,
         domain_min: window.min,
         domain_bits: window.bits,
@@ -289,7 +289,7 @@ fn saturate(scale: i32, window: Window, max: i64) -> Result<(Stage, (i64, i64)),
             out_max: max,
         },
     };
-    Ok((stage, (window.min, max)))
+    Ok((epilogue, (window.min, max)))
 }
 
 fn uses_weights(op: &Op) -> bool {

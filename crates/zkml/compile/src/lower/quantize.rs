@@ -1,7 +1,7 @@
 //! Numbers to integers: one scale for an accumulator, weights and hidden constants in the declared
 //! width, public factors exact where they can be.
 
-use zkml_graph::{Op, Param, Source, Stage, Weight, bounds, types};
+use zkml_graph::{Epilogue, Op, Param, Source, Weight, bounds, types};
 
 use super::expr::{Body, Expr, Factor, Item, Term, power_of_two};
 use super::{Lowering, Refusal};
@@ -14,7 +14,7 @@ const FACTOR_BITS: i32 = 14;
 const MAX_BIAS_BITS: i32 = 40;
 
 impl Lowering<'_> {
-    /// The accumulator's scale and the operation without its stage.
+    /// The accumulator's scale and the operation without its epilogue.
     pub(super) fn quantize(&mut self, expr: Expr, name: &str) -> Result<(i32, (Op, Vec<usize>)), Refusal> {
         let shape = expr.shape;
         match expr.body {
@@ -26,7 +26,7 @@ impl Lowering<'_> {
                     a: operand(a),
                     b: operand(b),
                     inner: inner.iter().map(|&e| e as u32).collect(),
-                    stage: Stage::Exact,
+                    epilogue: Epilogue::Exact,
                 };
                 Ok((scale, (op, shape)))
             }
@@ -40,7 +40,7 @@ impl Lowering<'_> {
                 if out.is_empty() {
                     return Err(Refusal::Unsupported("the result does not depend on the input".into()));
                 }
-                Ok((scale, (Op::Affine { terms: out, stage: Stage::Exact }, shape)))
+                Ok((scale, (Op::Affine { terms: out, epilogue: Epilogue::Exact }, shape)))
             }
         }
     }

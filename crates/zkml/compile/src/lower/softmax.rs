@@ -7,7 +7,7 @@ use super::{Lowering, Refusal, Stored, Value};
 use crate::calibrate::Range;
 use zkml_float::exec::softmax_axes;
 use zkml_float::ir::{Node, ValueId};
-use zkml_graph::{Function, FunctionKind, Op, Source, Stage, TensorId, Weight, types};
+use zkml_graph::{Epilogue, Function, FunctionKind, Op, Source, TensorId, Weight, types};
 
 /// Bits of the exponential table's results.
 const EXP_BITS: u8 = 12;
@@ -102,8 +102,9 @@ impl Lowering<'_> {
             out_min: 0,
             out_max: one,
         };
-        let stage = Stage::Requant { shift: 0, domain_min: 1 - (1 << bits), domain_bits: bits, function };
-        self.emit_stage(difference.clone(), name, stage, (0, one), i32::from(EXP_BITS))
+        let epilogue =
+            Epilogue::Requant { shift: 0, domain_min: 1 - (1 << bits), domain_bits: bits, function };
+        self.emit_epilogue(difference.clone(), name, epilogue, (0, one), i32::from(EXP_BITS))
     }
 
     pub(super) fn softmax(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -202,11 +203,11 @@ impl Lowering<'_> {
         ];
         let (low, high) = (self.tensor(tensor).min, self.tensor(tensor).max);
         let range = (low * n + n - length as i64, high * n + n - 1);
-        let op = Op::Affine { terms, stage: Stage::Exact };
+        let op = Op::Affine { terms, epilogue: Epilogue::Exact };
         let keys = self.push_op(op, &node.name, &storage, range, 0)?;
         let (best, view) = self.max_along(keys, &view_out, axis, &node.name)?;
         let span = (range.1 - range.0) as u64;
-        let stage = Stage::Requant {
+        let epilogue = Epilogue::Requant {
             shift: 0,
             domain_min: range.0,
             domain_bits: (64 - span.leading_zeros()).max(1) as u8,
@@ -219,7 +220,7 @@ impl Lowering<'_> {
             },
         };
         let copy = self.copy_of(best);
-        let index = self.emit_stage(copy, &node.name, stage, (0, n - 1), 0)?;
+        let index = self.emit_epilogue(copy, &node.name, epilogue, (0, n - 1), 0)?;
         let view = view.reshape(&shape).ok_or("a shape that does not fit")?;
         self.set_tensor(node, index, view)
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test: failures end it")]
 
 use zkml_engine::{EngineError, execute};
-use zkml_graph::{AxisMap, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights, bounds};
+use zkml_graph::{AxisMap, Epilogue, Graph, Node, Op, Param, Source, Tensor, Term, Weight, Weights, bounds};
 use zkml_testkit::dice::Dice;
 
 const CHANNELS: u32 = 4;
@@ -69,7 +69,7 @@ impl Conv {
             params: (0..self.groups).map(param).collect(),
             nodes: vec![Node {
                 name: "conv".into(),
-                op: Op::Affine { terms: (0..self.groups).map(term).collect(), stage: Stage::Exact },
+                op: Op::Affine { terms: (0..self.groups).map(term).collect(), epilogue: Epilogue::Exact },
                 output: 1,
             }],
             inputs: vec![0],

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use zkml_engine::{Engine, reference};
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weight, Weights,
+    AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Param, Source, Tensor, Term, Weight, Weights,
 };
 use zkml_testkit::dice::Dice;
 use zkml_testkit::random::cells;
@@ -65,7 +65,7 @@ impl Layers {
             name: format!("layer {output}"),
             op: Op::Affine {
                 terms: [product, bias].map(|source| Term { region: region.clone(), source }).to_vec(),
-                stage: Stage::Requant {
+                epilogue: Epilogue::Requant {
                     shift,
                     domain_min: min,
                     domain_bits: u8::try_from(bits).unwrap(),

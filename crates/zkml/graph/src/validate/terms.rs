@@ -130,7 +130,7 @@ fn region(context: NodeContext<'_>, term: usize, region: &[(u32, u32)]) -> Resul
         });
     }
     for (axis, (&(start, length), &extent)) in region.iter().zip(shape).enumerate() {
-        if length == 0 || u64::from(start) + u64::from(length) > u64::from(extent) {
+        if length == 0 || u64::from(start).saturating_add(length.into()) > u64::from(extent) {
             return Err(GraphError::RegionBox { node: context.at(), term, axis, start, length, extent });
         }
     }
@@ -211,7 +211,7 @@ fn maps(
             if axis_map.inner.is_some() && extents.rows.contains(&axis) {
                 return Err(GraphError::MapRowAxis { node: node(), term, map, axis });
             }
-            last += i128::from(stride) * i128::from(length - 1);
+            last = last.saturating_add(i128::from(stride).saturating_mul(length.saturating_sub(1).into()));
         }
         if let Some((index, dilation)) = axis_map.inner {
             let Some(extent) = lookup(extents.inner, index) else {
@@ -223,7 +223,7 @@ fn maps(
             if dilation == 0 {
                 return Err(GraphError::Dilation { node: node(), term, map });
             }
-            last += i128::from(dilation) * i128::from(extent - 1);
+            last = last.saturating_add(i128::from(dilation).saturating_mul(extent.saturating_sub(1).into()));
         }
         if axis_map.offset < -MAX_COORDINATE || last > i128::from(MAX_COORDINATE) {
             return Err(GraphError::Coordinate { node: node(), term, map });

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use zkml_graph::codec::{CodecError, EncodeError, decode_graph, decode_model, encode_graph, encode_model};
 use zkml_graph::validate::validate;
-use zkml_graph::{Graph, Node, Op, Param, Source, Stage, Tensor, Term, Weights};
+use zkml_graph::{Epilogue, Graph, Node, Op, Param, Source, Tensor, Term, Weights};
 use zkml_testkit::case::Case;
 use zkml_testkit::dice::Dice;
 use zkml_testkit::random::model;
@@ -93,7 +93,7 @@ fn tiny() -> (Graph, Weights) {
         params: vec![Param { name: "p".into(), outer: 1, inner: 1 }],
         nodes: vec![Node {
             name: "n".into(),
-            op: Op::Affine { terms: vec![term(read), term(bias)], stage: Stage::Exact },
+            op: Op::Affine { terms: vec![term(read), term(bias)], epilogue: Epilogue::Exact },
             output: 1,
         }],
         inputs: vec![0],

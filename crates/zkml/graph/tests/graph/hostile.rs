@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use zkml_graph::bounds;
 use zkml_graph::validate::validate;
-use zkml_graph::{Graph, Op, OperandAxis, Source, Stage, Term, Weight};
+use zkml_graph::{Epilogue, Graph, Op, OperandAxis, Source, Term, Weight};
 use zkml_testkit::dice::Dice;
 use zkml_testkit::random::model;
 
@@ -81,16 +81,16 @@ fn disturb(dice: &mut Dice, graph: &mut Graph) {
                     (*axis, *shift) = (small, number(dice) as u8);
                 }
             }
-            if let Op::Affine { stage, .. } | Op::Product { stage, .. } = &mut node.op {
-                match stage {
-                    Stage::Requant { shift, domain_min, domain_bits, function } => match dice.u32(0, 3) {
+            if let Op::Affine { epilogue, .. } | Op::Product { epilogue, .. } = &mut node.op {
+                match epilogue {
+                    Epilogue::Requant { shift, domain_min, domain_bits, function } => match dice.u32(0, 3) {
                         0 => *shift = number(dice) as u8,
                         1 => *domain_min = large,
                         2 => *domain_bits = number(dice) as u8,
                         _ => function.out_min = large,
                     },
-                    Stage::ReluBits { shift } => *shift = small as u8,
-                    Stage::Exact => {}
+                    Epilogue::ReluBits { shift } => *shift = small as u8,
+                    Epilogue::Exact => {}
                 }
             }
         }

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use std::error::Error;
     use zkml_core::transcript::HashTranscript;
-    use zkml_graph::{Graph, Node, Op, Source, Stage as Rescaling, Tensor, Term, Weights};
+    use zkml_graph::{Epilogue, Graph, Node, Op, Source, Tensor, Term, Weights};
     use zkml_verifier::Shown;
     use zkml_verifier::protocol::run;
 
@@ -213,7 +213,7 @@ mod tests {
     fn copy() -> Graph {
         let tensor = |name: &str| Tensor { name: name.into(), shape: vec![4], min: 0, max: 9, scale: 0 };
         let term = Term { region: vec![(0, 4)], source: Source::Reshape { tensor: 0, multiplier: 1 } };
-        let op = Op::Affine { terms: vec![term], stage: Rescaling::Exact };
+        let op = Op::Affine { terms: vec![term], epilogue: Epilogue::Exact };
         Graph {
             name: "copy".into(),
             weight_bits: 8,

@@ -1,5 +1,11 @@
 //! The circuit of a key's proof about itself: every committed weight is in range, padding is
 //! zero. The weight rows themselves are the trace; the proof brings only multiplicities.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the model's circuit has at most 2^30 cells of weights"
+)]
 
 use super::layout::{committed_rows, place_leaves};
 use super::tables::{Table, TableKind};

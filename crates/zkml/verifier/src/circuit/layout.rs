@@ -1,5 +1,11 @@
 //! Where things are: blocks in the trace, segments in the fraction tree, weights in rows, and
 //! the number of columns.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "the layout's own slots; sizes are those of a validated graph, in 64 bits until they were limited"
+)]
 
 use super::{Block, Circuit, Source, log2_ceil};
 use alloc::vec;

@@ -285,6 +285,11 @@ pub struct Messages {
     pub products: usize,
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "numbers of axes and of cells, below 2^28 each"
+)]
 impl Block {
     /// A block of the given extents, not placed yet.
     #[must_use]
@@ -349,7 +354,7 @@ impl Circuit {
     /// Number of hidden scalars of a proof, and so of pads.
     #[must_use]
     pub fn hidden_count(&self) -> usize {
-        self.messages.answered + self.messages.private
+        self.messages.answered.saturating_add(self.messages.private)
     }
 
     /// log2 of the number of product constraints, with the blinding one.
@@ -372,6 +377,7 @@ impl Circuit {
 
     /// Number of elements of each graph input and output.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "a circuit's own blocks")]
     pub fn statement_lens(&self) -> Vec<usize> {
         self.statement.iter().map(|block| self.blocks[*block].len()).collect()
     }
@@ -389,6 +395,12 @@ pub struct QuadShape {
     pub log: usize,
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a circuit's own blocks, of at most nine axes"
+)]
 impl QuadShape {
     /// The shape of a quadratic sum.
     #[must_use]

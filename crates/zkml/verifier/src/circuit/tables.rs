@@ -1,5 +1,13 @@
 //! The lookup tables. Their entries follow from the public graph by integer arithmetic; nothing
 //! in them comes from a key or a proof.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "tables have at most 2^18 entries, and their arguments are within 2^48"
+)]
 
 use super::BlockId;
 use alloc::vec::Vec;

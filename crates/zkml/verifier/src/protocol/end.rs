@@ -1,4 +1,5 @@
 //! The end of stage 4 and the inner products of stage 5.
+#![expect(clippy::indexing_slicing, reason = "kernels name the circuit's own blocks")]
 
 use super::{Class, ClassRows};
 use crate::circuit::{Circuit, IO_CHUNK};
@@ -24,10 +25,12 @@ impl MasterEnd {
     /// Evaluates the public kernels at `r`.
     #[must_use]
     pub fn new(circuit: &Circuit, functional: &Functional, rho: &[F], r: &[F]) -> Self {
-        let mut prefix_eq = vec![F::ONE];
+        let mut last = F::ONE;
+        let mut prefix_eq = vec![last];
         for (a, b) in rho.iter().zip(r) {
             let factor = eq(core::slice::from_ref(a), core::slice::from_ref(b));
-            prefix_eq.push(prefix_eq[prefix_eq.len() - 1] * factor);
+            last *= factor;
+            prefix_eq.push(last);
         }
         let mut tables: Vec<Option<Vec<Vec<F>>>> = vec![None; circuit.blocks.len()];
         let mut end = Self { kernel: F::zero(), shares: Vec::new(), tables: Vec::new() };

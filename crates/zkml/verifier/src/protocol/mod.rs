@@ -195,6 +195,7 @@ pub struct Reduced {
 ///
 /// # Errors
 /// Returns an error if a live verifier has gone, or the party has no answer.
+#[expect(clippy::indexing_slicing, reason = "a claim's terms are numbers of answers that the ledger holds")]
 pub fn run<P: Party, T: Transcript + ?Sized>(
     circuit: &Circuit,
     weight_bits: u8,

@@ -66,6 +66,7 @@ impl Public for Computed<'_> {
         relations(circuit, self.weight_bits, challenges, rho)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "items are numbers of the circuit's own sums")]
     fn factors(
         &self,
         circuit: &Circuit,
@@ -131,12 +132,12 @@ impl Party for Counter {
     fn begin(&mut self, _: Stage<'_>) {}
 
     fn answer(&mut self, _: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
-        self.answered += out.len();
+        self.answered = self.answered.saturating_add(out.len());
         Ok(())
     }
 
     fn private(&mut self) -> Result<(), ProtocolError> {
-        self.private += 1;
+        self.private = self.private.saturating_add(1);
         Ok(())
     }
 

@@ -1,4 +1,9 @@
 //! Stage 2: all relations at the lookups' point, combined at random.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a circuit's relations name its own blocks, sums and tables; ranks are at most 9"
+)]
 
 use super::QuadItem;
 use crate::circuit::{Circuit, Expr, QuadShape};

@@ -1,4 +1,9 @@
 //! Which committed rows the combination is made of, with their factors.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "rows are numbered by the circuit's own layout"
+)]
 
 use super::{ClassRows, ProtocolError, Reduced};
 use crate::circuit::{Circuit, Slot, Source};

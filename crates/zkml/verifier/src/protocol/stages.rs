@@ -1,4 +1,8 @@
 //! The stages that are sum-checks, as both parties follow them: claims in, claims out.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "variables of a point by their number, and answers that were asked for by threes"
+)]
 
 use super::public::Public;
 use super::{Class, Party, ProtocolError, QuadItem, Stage};
@@ -184,7 +188,7 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         self.party.begin(Stage::Quadratic { items, rho });
         let [total] = self.hear(None)?;
         let (point, mut rest) = self.sumcheck::<3>(total.clone(), circuit.quad_log())?;
-        let factors = self.hear_all(point.first(), 3 * items.len())?;
+        let factors = self.hear_all(point.first(), items.len().saturating_mul(3))?;
         let chi = self.transcript.challenge(labels::FACTORS)?;
         let mut claim = claim.plus(&total, -F::ONE);
         let mut power = F::ONE;

@@ -176,10 +176,10 @@ fn the_transcript_is_what_the_inventory_says() {
 
 /// The kinds that a node has; a new kind does not compile here until it has a name.
 fn kinds(op: &Op) -> Vec<&'static str> {
-    let stage = |stage: &zkml_graph::Stage| match stage {
-        zkml_graph::Stage::Exact => "exact",
-        zkml_graph::Stage::Requant { .. } => "requant",
-        zkml_graph::Stage::ReluBits { .. } => "relu by bits",
+    let epilogue = |epilogue: &zkml_graph::Epilogue| match epilogue {
+        zkml_graph::Epilogue::Exact => "exact",
+        zkml_graph::Epilogue::Requant { .. } => "requant",
+        zkml_graph::Epilogue::ReluBits { .. } => "relu by bits",
     };
     let source = |source: &Source| match source {
         Source::Tensor { weight: Weight::Param { .. }, .. } => "hidden weight",
@@ -190,11 +190,11 @@ fn kinds(op: &Op) -> Vec<&'static str> {
         Source::Index { .. } => "index",
     };
     match op {
-        Op::Affine { terms, stage: last } => {
-            terms.iter().map(|term| source(&term.source)).chain([stage(last)]).collect()
+        Op::Affine { terms, epilogue: last } => {
+            terms.iter().map(|term| source(&term.source)).chain([epilogue(last)]).collect()
         }
         Op::Max { .. } => vec!["maximum"],
-        Op::Product { stage: last, .. } => vec!["product", stage(last)],
+        Op::Product { epilogue: last, .. } => vec!["product", epilogue(last)],
         Op::Normalize { .. } => vec!["normalize"],
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 use zkml_graph::validate::validate;
-use zkml_graph::{FunctionKind, Graph, Op, Operand, OperandAxis, Stage, View};
+use zkml_graph::{Epilogue, FunctionKind, Graph, Op, Operand, OperandAxis, View};
 use zkml_testkit::maker::{Maker, at, out, read, table};
 use zkml_verifier::circuit::{Circuit, CircuitError, Property};
 
@@ -26,8 +26,8 @@ fn padding_beyond_memory() {
     let map = (0..8).map(out).collect();
     let terms = vec![maker.whole(&shape, read(0, &[], map, 3))];
     let output = maker.tensor(&shape, 0, 1 << 20);
-    let stage = Stage::ReluBits { shift: 38 };
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = Epilogue::ReluBits { shift: 38 };
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     let error = refused(&maker.graph);
     assert!(matches!(error, CircuitError::TraceTooLarge { log } if log > 32), "{error}");
@@ -50,8 +50,8 @@ fn a_function_of_a_wide_quotient() {
     let mut maker = Maker::new(1, &[4], -128, 127);
     let terms = vec![maker.whole(&[4], read(0, &[], vec![out(0)], 1 << 30))];
     let output = maker.tensor(&[4], -9, 9);
-    let stage = table(0, 0, 16, FunctionKind::Tanh, (-9, 9));
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = table(0, 0, 16, FunctionKind::Tanh, (-9, 9));
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     let error = refused(&maker.graph);
     let wide = |error: &CircuitError| {
@@ -69,7 +69,7 @@ fn too_many_hidden_scalars() {
     for _ in 0..700 {
         let output = maker.tensor(&[2], -4, 4);
         let (a, b) = (operand(0), operand(0));
-        maker.node(Op::Product { a, b, inner: Vec::new(), stage: Stage::Exact }, output);
+        maker.node(Op::Product { a, b, inner: Vec::new(), epilogue: Epilogue::Exact }, output);
         outputs.push(output);
     }
     maker.graph.outputs = outputs;

@@ -115,7 +115,7 @@ fn tripled() -> Maker {
         },
     };
     maker.node(
-        Op::Affine { terms: vec![term], stage: zkml_testkit::maker::requant(1, -128, -128, 127) },
+        Op::Affine { terms: vec![term], epilogue: zkml_testkit::maker::requant(1, -128, -128, 127) },
         output,
     );
     maker.graph.outputs = vec![output];

@@ -104,8 +104,8 @@ fn function(kind: FunctionKind, (in_scale, out_scale): (i8, i8)) -> Maker {
     let terms = vec![maker.whole(&[3], read(0, &[], vec![out(0)], 1 << 12))];
     let output = maker.tensor(&[3], -30_000, 30_000);
     let function = Function { kind, in_scale, out_scale, out_min: -30_000, out_max: 30_000 };
-    let stage = Stage::Requant { shift: 0, domain_min: -(1 << 15), domain_bits: 16, function };
-    maker.node(Op::Affine { terms, stage }, output);
+    let epilogue = Epilogue::Requant { shift: 0, domain_min: -(1 << 15), domain_bits: 16, function };
+    maker.node(Op::Affine { terms, epilogue }, output);
     maker.graph.outputs = vec![output];
     maker
 }
@@ -218,7 +218,10 @@ fn many_squares(count: usize) -> Maker {
     let operand = || Operand { tensor: 0, axes: vec![OperandAxis::Out(0)] };
     for _ in 0..count {
         let output = maker.tensor(&[2], -4, 4);
-        maker.node(Op::Product { a: operand(), b: operand(), inner: vec![], stage: Stage::Exact }, output);
+        maker.node(
+            Op::Product { a: operand(), b: operand(), inner: vec![], epilogue: Epilogue::Exact },
+            output,
+        );
         maker.graph.outputs.push(output);
     }
     maker
@@ -257,7 +260,7 @@ fn staircase(count: u32) -> Graph {
     let term = |start: u32| Term { region: vec![(start, count)], source: Source::Constant(0) };
     let output = maker.tensor(&[2 * count], -9, 9);
     let terms: Vec<Term> = (0..count).map(term).collect();
-    maker.node(Op::Affine { terms, stage: Stage::Exact }, output);
+    maker.node(Op::Affine { terms, epilogue: Epilogue::Exact }, output);
     maker.graph.outputs = vec![output];
     maker.graph
 }
@@ -268,7 +271,7 @@ fn bits(count: usize) -> Graph {
     for _ in 0..count {
         let term = Term { region: vec![(0, 1); 4], source: Source::Constant(1 << 45) };
         let output = maker.tensor(&[1, 1, 1, 1], 0, 1 << 46);
-        maker.node(Op::Affine { terms: vec![term], stage: Stage::ReluBits { shift: 0 } }, output);
+        maker.node(Op::Affine { terms: vec![term], epilogue: Epilogue::ReluBits { shift: 0 } }, output);
         maker.graph.outputs.push(output);
     }
     maker.graph
@@ -280,8 +283,8 @@ fn tables(count: usize) -> Graph {
     for index in 0..count {
         let term = maker.whole(&[1], read(0, &[], vec![out(0)], 1 << 20));
         let output = maker.tensor(&[1], -(1 << 20), 1 << 20);
-        let stage = table(1, index as i64, 3, FunctionKind::Tanh, (-9, 9 + index as i64));
-        maker.node(Op::Affine { terms: vec![term], stage }, output);
+        let epilogue = table(1, index as i64, 3, FunctionKind::Tanh, (-9, 9 + index as i64));
+        maker.node(Op::Affine { terms: vec![term], epilogue }, output);
         maker.graph.outputs.push(output);
     }
     maker.graph

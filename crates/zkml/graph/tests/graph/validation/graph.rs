@@ -1,7 +1,7 @@
 //! A valid graph with every kind of node and term, and ways into its parts.
 
 use zkml_graph::{
-    AxisMap, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Stage, Tensor,
+    AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Tensor,
     Term, View, Weight,
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn valid() -> Graph {
             }),
             term(Source::Bias { param: 1, outer_axes: vec![0] }),
         ],
-        stage: Stage::Requant {
+        epilogue: Epilogue::Requant {
             shift: 4,
             domain_min: 0,
             domain_bits: 8,
@@ -58,7 +58,7 @@ pub(crate) fn valid() -> Graph {
             term(Source::Index { axis: 1, multiplier: 2 }),
             term(Source::Constant(5)),
         ],
-        stage: Stage::Exact,
+        epilogue: Epilogue::Exact,
     };
     let view = |tensor| View { tensor, map: vec![map(Some(0), None, 0), map(Some(1), None, 0)] };
     let operand = |tensor, axes| Operand { tensor, axes };
@@ -86,7 +86,7 @@ pub(crate) fn valid() -> Graph {
                     a: operand(1, vec![OperandAxis::Out(0), OperandAxis::Inner(0)]),
                     b: operand(1, vec![OperandAxis::Out(1), OperandAxis::Inner(0)]),
                     inner: vec![4],
-                    stage: Stage::ReluBits { shift: 0 },
+                    epilogue: Epilogue::ReluBits { shift: 0 },
                 },
                 4,
             ),
@@ -104,16 +104,16 @@ pub(crate) fn terms(graph: &mut Graph, node: usize) -> &mut Vec<Term> {
     }
 }
 
-pub(crate) fn stage(graph: &mut Graph, node: usize) -> &mut Stage {
+pub(crate) fn epilogue(graph: &mut Graph, node: usize) -> &mut Epilogue {
     match &mut graph.nodes[node].op {
-        Op::Affine { stage, .. } | Op::Product { stage, .. } => stage,
+        Op::Affine { epilogue, .. } | Op::Product { epilogue, .. } => epilogue,
         other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn requant(graph: &mut Graph) -> (&mut u8, &mut i64, &mut u8, &mut Function) {
-    match stage(graph, CONV) {
-        Stage::Requant { shift, domain_min, domain_bits, function } => {
+    match epilogue(graph, CONV) {
+        Epilogue::Requant { shift, domain_min, domain_bits, function } => {
             (shift, domain_min, domain_bits, function)
         }
         other => panic!("{other:?}"),

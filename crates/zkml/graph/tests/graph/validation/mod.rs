@@ -5,11 +5,11 @@
 mod graph;
 
 use graph::{
-    CONV, EXACT, MAX, PRODUCT, SOFTMAX, conv, node, product, requant, softmax, stage, tensor, terms, valid,
+    CONV, EXACT, MAX, PRODUCT, SOFTMAX, conv, epilogue, node, product, requant, softmax, tensor, terms, valid,
 };
 use zkml_graph::bounds::{self, BoundsError};
 use zkml_graph::validate::{Counted, GraphError, MAX_NAME, validate};
-use zkml_graph::{AxisMap, FunctionKind, Graph, Op, OperandAxis, Source, Stage, Term, View, Weight};
+use zkml_graph::{AxisMap, Epilogue, FunctionKind, Graph, Op, OperandAxis, Source, Term, View, Weight};
 
 /// Asserts that the altered graph is refused with an error of this form.
 macro_rules! refused {
@@ -80,7 +80,7 @@ fn limits_and_names() {
             weight: Weight::Public(1),
         };
         let region = vec![(0, 1 << 20)];
-        let op = Op::Affine { terms: vec![Term { region, source }], stage: Stage::Exact };
+        let op = Op::Affine { terms: vec![Term { region, source }], epilogue: Epilogue::Exact };
         g.nodes.insert(0, node(op, 6));
     });
 }
@@ -243,10 +243,10 @@ fn maps() {
 }
 
 #[test]
-fn stages() {
+fn epilogues() {
     refused!(GraphError::Shift { shift: 41, .. }, |g| *requant(g).0 = 41);
     refused!(GraphError::Shift { shift: 41, .. }, |g| {
-        *stage(g, PRODUCT) = Stage::ReluBits { shift: 41 };
+        *epilogue(g, PRODUCT) = Epilogue::ReluBits { shift: 41 };
     });
     refused!(GraphError::DomainBits { bits: 0, .. }, |g| {
         *requant(g).2 = 0;
@@ -349,6 +349,21 @@ fn bounds_follow_the_regions() {
         .map(|i| Term { region: vec![(i, (1 << 10) - i), (i, (1 << 10) - i)], source: Source::Constant(1) })
         .collect();
     assert_eq!(bounds::accumulator(&graph, &graph.nodes[EXACT]), Err(BoundsError::TooManyRegions));
+}
+
+/// Terms that cancel out have a sum that fits, and partial sums that do not fit an `i64`.
+#[test]
+fn terms_that_cancel_out_add_up_to_little() {
+    let mut graph = valid();
+    let region = terms(&mut graph, EXACT)[0].region.clone();
+    let mut cancelling = |pairs: usize| {
+        let constant = |value| Term { region: region.clone(), source: Source::Constant(value) };
+        let up = vec![constant(1 << 46); pairs];
+        *terms(&mut graph, EXACT) = [up, vec![constant(-1 << 46); pairs]].concat();
+        bounds::accumulator(&graph, &graph.nodes[EXACT])
+    };
+    assert_eq!(cancelling(1 << 15), Ok((0, 0)));
+    assert_eq!(cancelling((1 << 15) + 1), Err(BoundsError::PartialSumTooWide));
 }
 
 #[test]

@@ -1,4 +1,10 @@
 //! ReLU by bit decomposition: the whitepaper's equations 5 to 7.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a validated graph names its own tensors and axes, and the builder its own blocks; extents are below 2^28, values within 2^48"
+)]
 
 use super::{Builder, CircuitError, half};
 use crate::circuit::{Block, BlockId, Expr, Factor, Label, NodeCells, Property, Quad, Source, Sum};

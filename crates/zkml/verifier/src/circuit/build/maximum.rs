@@ -1,4 +1,11 @@
 //! The maximum of two views.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a validated graph names its own tensors and axes, and the builder its own blocks; extents are below 2^28, values within 2^48"
+)]
 
 use super::{Builder, CircuitError, MAX_TABLE_LOG};
 use crate::circuit::layout::log2_ceil_u64;

@@ -2,8 +2,8 @@
 
 mod bits;
 mod division;
+mod epilogue;
 mod maximum;
-mod stage;
 
 use super::layout::{
     WeightLayout, committed_row_count, committed_rows, log2_ceil_u64, place_blocks, place_leaves,
@@ -105,7 +105,7 @@ impl Circuit {
             let cells = builder.node(index, node)?;
             builder.circuit.cells.push(cells);
             // Bits make a hundred terms of a node; each of their nodes has quadratic sums.
-            let count = 3 * builder.circuit.quads.len();
+            let count = builder.circuit.quads.len().saturating_mul(3);
             if count > MAX_PADS {
                 return Err(CircuitError::TooManyHidden { count });
             }
@@ -124,6 +124,13 @@ struct Builder<'a> {
     steps: usize,
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a validated graph names its own tensors, and the builder its own blocks; extents are below 2^28, values within 2^48"
+)]
 impl<'a> Builder<'a> {
     fn new(graph: &'a Graph) -> Self {
         let mut blocks: Vec<Block> =
@@ -171,12 +178,12 @@ impl<'a> Builder<'a> {
     fn node(&mut self, index: usize, node: &Node) -> Result<NodeCells, CircuitError> {
         let output = node.output as usize;
         match &node.op {
-            Op::Affine { terms, stage } => {
+            Op::Affine { terms, epilogue } => {
                 self.circuit.sums.push(Sum { domain: output, terms: terms.clone(), node: Some(index) });
                 let accumulator = Expr { sums: vec![(self.circuit.sums.len() - 1, 1)], ..Expr::default() };
-                self.stage(index, node, stage, accumulator)
+                self.epilogue(index, node, epilogue, accumulator)
             }
-            Op::Product { a, b, inner, stage } => {
+            Op::Product { a, b, inner, epilogue } => {
                 let factor = |operand: &zkml_graph::Operand| Factor {
                     block: operand.tensor as usize,
                     axes: operand.axes.clone(),
@@ -189,7 +196,7 @@ impl<'a> Builder<'a> {
                     node: Some(index),
                 });
                 let accumulator = Expr { quads: vec![(self.circuit.quads.len() - 1, 1)], ..Expr::default() };
-                self.stage(index, node, stage, accumulator)
+                self.epilogue(index, node, epilogue, accumulator)
             }
             Op::Max { a, b } => {
                 self.maximum(index, output, a, b)?;
@@ -318,6 +325,7 @@ impl<'a> Builder<'a> {
 }
 
 impl Expr {
+    #[expect(clippy::arithmetic_side_effects, reason = "factors are powers of two below 2^63")]
     fn minus_cell(mut self, block: BlockId, factor: i64) -> Self {
         self.cells.push((block, -factor));
         self
@@ -325,6 +333,7 @@ impl Expr {
 }
 
 /// Whether each parameter is a plain matrix of one term: no bias, no row tied to a coordinate.
+#[expect(clippy::indexing_slicing, reason = "a validated graph names its own parameters")]
 fn dense_params(graph: &Graph) -> Vec<bool> {
     let mut dense = vec![false; graph.params.len()];
     for node in &graph.nodes {
@@ -344,6 +353,7 @@ fn dense_params(graph: &Graph) -> Vec<bool> {
 }
 
 /// Half of `2^shift`, or zero.
+#[expect(clippy::arithmetic_side_effects, reason = "the shift is not zero")]
 fn half(shift: u8) -> i64 {
     if shift == 0 { 0 } else { 1 << (shift - 1) }
 }

@@ -118,9 +118,9 @@ fn no_floats(path: &std::path::Path) {
 fn n12_nothing_wraps() {
     let far = |domain_min: i64| {
         let mut maker = widths::wide(1, (3, 8), 16, 16, 20);
-        if let Op::Affine { stage, .. } = &mut maker.graph.nodes[0].op {
+        if let Op::Affine { epilogue, .. } = &mut maker.graph.nodes[0].op {
             let kind = FunctionKind::Identity;
-            *stage = table(20, domain_min, 8, kind, (-100, 100));
+            *epilogue = table(20, domain_min, 8, kind, (-100, 100));
         }
         maker.graph
     };
@@ -128,6 +128,11 @@ fn n12_nothing_wraps() {
     assert_eq!(validate(&far(1 << 44)), Ok(()));
     assert_eq!(Circuit::new(&far(1 << 44)).err(), Some(error));
     assert!(Circuit::new(&far(1 << 42)).is_ok());
+    // Times 2^20 it is the least i64: the product is right, and half of 2^20 less it is not.
+    let error = CircuitError::Domain { node: 0, domain_min: -1 << 43, shift: 20 };
+    assert_eq!(validate(&far(-1 << 43)), Ok(()));
+    assert_eq!(Circuit::new(&far(-1 << 43)).err(), Some(error));
+    assert!(Circuit::new(&far(1 - (1 << 43))).is_ok());
 
     let mut maker = widths::wide(1, (3, 8), 16, 16, 20);
     let terms = vec![maker.whole(&[8], read(1, &[], vec![out(0)], 1 << 40))];

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use zkml_graph::bounds::rescale;
-use zkml_graph::{Function, FunctionKind, Graph, Stage};
+use zkml_graph::{Epilogue, Function, FunctionKind, Graph};
 
 /// Below this many elements a function's values are not worth remembering.
 const REMEMBER_CELLS: usize = 64;
@@ -21,11 +21,11 @@ impl Memories {
     }
 
     /// The output of the node at `index`, from its accumulators.
-    pub(crate) fn apply(&self, index: usize, stage: &Stage, acc: &[i64]) -> Vec<i64> {
-        match stage {
-            Stage::Exact => acc.to_vec(),
-            Stage::ReluBits { shift } => acc.iter().map(|&acc| rescale(acc, *shift).max(0)).collect(),
-            Stage::Requant { shift, domain_min, domain_bits, function } => {
+    pub(crate) fn apply(&self, index: usize, epilogue: &Epilogue, acc: &[i64]) -> Vec<i64> {
+        match epilogue {
+            Epilogue::Exact => acc.to_vec(),
+            Epilogue::ReluBits { shift } => acc.iter().map(|&acc| rescale(acc, *shift).max(0)).collect(),
+            Epilogue::Requant { shift, domain_min, domain_bits, function } => {
                 let domain_max = domain_min + (1_i64 << domain_bits) - 1;
                 let argument = |acc| rescale(acc, *shift).clamp(*domain_min, domain_max);
                 if acc.len() < REMEMBER_CELLS || is_cheap(function) {

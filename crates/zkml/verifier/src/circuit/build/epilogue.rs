@@ -1,28 +1,36 @@
 //! From an accumulator to an output: exact, or rescaled, saturated and tabulated.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "blocks are the builder's own; quotients are within 2^46, arguments of functions within 2^46 too, and tables within 2^18 or refused before"
+)]
 
 use super::{Builder, CircuitError, MAX_TABLE_LOG, half};
 use crate::circuit::tables::TableKind;
 use crate::circuit::{BlockId, Expr, Label, Limbs, NodeCells, Property, Quotient};
 use alloc::vec;
-use zkml_graph::{Function, FunctionKind, Node, Stage, bounds};
+use zkml_graph::{Epilogue, Function, FunctionKind, Node, bounds};
 
 impl Builder<'_> {
-    pub(super) fn stage(
+    pub(super) fn epilogue(
         &mut self,
         index: usize,
         node: &Node,
-        stage: &Stage,
+        epilogue: &Epilogue,
         accumulator: Expr,
     ) -> Result<NodeCells, CircuitError> {
         let output = node.output as usize;
         let range = bounds::accumulator_within(self.graph, node, &mut self.steps)?;
-        match stage {
-            Stage::Exact => {
+        match epilogue {
+            Epilogue::Exact => {
                 self.equality(index, output, accumulator.minus_cell(output, 1));
                 Ok(NodeCells::Plain)
             }
-            Stage::ReluBits { shift } => self.relu_bits(index, output, accumulator, range, *shift),
-            Stage::Requant { shift, domain_min, domain_bits, function } => {
+            Epilogue::ReluBits { shift } => self.relu_bits(index, output, accumulator, range, *shift),
+            Epilogue::Requant { shift, domain_min, domain_bits, function } => {
                 let quotient_range = bounds::quotient(range, *shift);
                 let (quotient, parts) =
                     self.quotient(index, output, quotient_range, *domain_min, *domain_bits, function)?;
@@ -33,7 +41,8 @@ impl Builder<'_> {
                     remainder = remainder.minus_cell(block, factor << shift);
                 }
                 let offset = parts.constant.checked_mul(1 << shift);
-                remainder.constant -= offset.ok_or(CircuitError::Domain {
+                let constant = offset.and_then(|offset| remainder.constant.checked_sub(offset));
+                remainder.constant = constant.ok_or(CircuitError::Domain {
                     node: index,
                     domain_min: *domain_min,
                     shift: *shift,

@@ -3,10 +3,14 @@
 use super::{Checker, GraphError, MAX_NORMALIZE_SHIFT, MAX_SHIFT, NodeContext, cells};
 use crate::bounds::{self, MAX_ACCUMULATOR};
 use crate::function::MAX_DOMAIN_BITS;
-use crate::types::{FunctionKind, Stage, TensorId};
+use crate::types::{Epilogue, FunctionKind, TensorId};
 
 impl Checker<'_> {
-    pub(super) fn stage(&mut self, context: NodeContext<'_>, stage: &Stage) -> Result<(), GraphError> {
+    pub(super) fn epilogue(
+        &mut self,
+        context: NodeContext<'_>,
+        epilogue: &Epilogue,
+    ) -> Result<(), GraphError> {
         let node = || context.at();
         let range = bounds::accumulator_within(self.graph, context.node, &mut self.steps)
             .map_err(|source| GraphError::Bounds { node: node(), source })?;
@@ -16,14 +20,14 @@ impl Checker<'_> {
             }
             Ok(())
         };
-        match stage {
-            Stage::Exact => self.within(context, range.0, range.1),
-            Stage::ReluBits { shift } => {
+        match epilogue {
+            Epilogue::Exact => self.within(context, range.0, range.1),
+            Epilogue::ReluBits { shift } => {
                 check_shift(*shift)?;
                 let (low, high) = bounds::quotient(range, *shift);
                 self.within(context, low.max(0), high.max(0))
             }
-            Stage::Requant { shift, domain_min, domain_bits, function } => {
+            Epilogue::Requant { shift, domain_min, domain_bits, function } => {
                 check_shift(*shift)?;
                 if !(1..=MAX_DOMAIN_BITS).contains(domain_bits) {
                     return Err(GraphError::DomainBits { node: node(), bits: *domain_bits });
@@ -62,7 +66,7 @@ impl Checker<'_> {
         if shift > MAX_NORMALIZE_SHIFT {
             return Err(GraphError::NormalizeShift { node: node(), shift });
         }
-        let sum = i128::from(tensor.max) * i128::from(*extent);
+        let sum = i128::from(tensor.max).saturating_mul((*extent).into());
         if tensor.min < 0 || sum > i128::from(MAX_ACCUMULATOR) {
             return Err(GraphError::NormalizeRange { node: node(), min: tensor.min, max: tensor.max });
         }
