@@ -75,7 +75,7 @@ async fn act(step: &str, home: &Path, urls: &str) {
     match step {
         "download" => drop(download(&storage, &stored(), &home.join("blob")).await.unwrap()),
         "fetch" => drop(fetch(&storage, &stored(), &key, b"", std::io::sink()).await.unwrap()),
-        _ => fs::write(&id, hex::encode(&upload(&storage, &model, &key, b"").await.unwrap())).unwrap(),
+        _ => fs::write(&id, hex::encode(upload(&storage, &model, &key, b"").await.unwrap())).unwrap(),
     }
     let seconds = began.elapsed().as_secs_f64();
     let speed = megabytes / seconds;

@@ -233,7 +233,7 @@ async fn download(api: &Api, kind: Kind, id: &str, headers: &HeaderMap) -> Resul
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", hex::encode(&id))) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", hex::encode(id))) {
         headers.insert(ETAG, tag);
     }
     if status == StatusCode::PARTIAL_CONTENT {
@@ -337,7 +337,7 @@ async fn health(State(api): State<Api>) -> Result<Response, Refused> {
     let status = NodeStatus {
         status: if api.shared.disk.is_full() { "full" } else { "ok" }.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        node: hex::encode(&api.shared.account),
+        node: hex::encode(api.shared.account),
         quota_bytes: api.shared.config.quota_bytes,
         used_bytes: usage.bytes.load(Relaxed),
         fragments: usage.fragments.load(Relaxed),

@@ -260,7 +260,7 @@ impl Disk {
 
     /// Puts aside what has rotted.
     pub(crate) fn quarantine(&self, kind: Kind, entry: &Entry) -> io::Result<()> {
-        let to = self.root.join(QUARANTINE).join(format!("{}-{}", kind.folder(), hex::encode(&entry.id)));
+        let to = self.root.join(QUARANTINE).join(format!("{}-{}", kind.folder(), hex::encode(entry.id)));
         fs::rename(self.path(kind, &entry.id), to)?;
         self.forget(kind, entry.bytes);
         self.usage.quarantined.fetch_add(1, Ordering::Relaxed);

@@ -348,7 +348,7 @@ impl FileStore for CessGateway {
             Ok(hasher.finish())
         })
         .await?;
-        let expected = hex::encode(&id);
+        let expected = hex::encode(id);
         if self.metadata(&expected).await? {
             return Ok(id);
         }

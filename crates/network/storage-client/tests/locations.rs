@@ -141,7 +141,7 @@ async fn a_bucket() {
     assert_eq!(missing.to_string(), format!("{endpoint}/others: NoSuchBucket"));
     obeys_the_contract(&location).await;
     location.put(Kind::Manifest, &[7; 32], Bytes::from_static(b"x")).await.unwrap();
-    let name = hex::encode(&[7; 32]);
+    let name = hex::encode([7; 32]);
     assert_eq!(objects.lock().unwrap().keys().collect::<Vec<_>>(), [&format!("/models/manifests/07/{name}")]);
 }
 

@@ -154,7 +154,7 @@ impl Inner {
                 .await?;
                 good.ok_or_else(|| StorageError::Altered {
                     location: location.store.location().to_owned(),
-                    id: hex::encode(&id),
+                    id: hex::encode(id),
                 })
             }
             Err(error) => Err(error),

@@ -139,7 +139,7 @@ impl Inner {
                 // An owner that listed what its data do not code to gets nothing restored.
                 if *blake3::hash(&bytes).as_bytes() != listed[index].id {
                     let location = "the manifest".to_owned();
-                    return Err(StorageError::Altered { location, id: hex::encode(&listed[index].id) });
+                    return Err(StorageError::Altered { location, id: hex::encode(listed[index].id) });
                 }
                 let mut order = self.order(stripe, index);
                 if let Some(location) = self.listed_location(signed, &listed[index]) {

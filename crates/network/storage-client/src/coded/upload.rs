@@ -187,7 +187,7 @@ impl Inner {
                 tried,
             });
         }
-        tracing::debug!(id = hex::encode(&signed.id), placed, locations, "manifest stored");
+        tracing::debug!(id = hex::encode(signed.id), placed, locations, "manifest stored");
         Ok(())
     }
 }

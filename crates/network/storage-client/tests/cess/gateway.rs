@@ -246,7 +246,7 @@ impl Gateway {
             }
             let mut id = FileId::default();
             id.update(&file);
-            let fid = hex::encode(&id.finish());
+            let fid = hex::encode(id.finish());
             state.files.insert(fid.clone(), file);
             json(200, "ok", &format!("{{\"fid\":\"{fid}\"}}"))
         };

@@ -65,9 +65,9 @@ async fn requests_are_as_documented() {
     let mut checked = 0;
     for block in blocks {
         let mut lines = block.lines().skip(1).filter(|line| !line.starts_with("->"));
-        let name = &hex::encode(&id)[..40];
+        let name = &hex::encode(id)[..40];
         let fill = |line: &str| {
-            line.replace("{name}", name).replace("{fid}", &hex::encode(&id)).replace("{territory}", "models")
+            line.replace("{name}", name).replace("{fid}", &hex::encode(id)).replace("{territory}", "models")
         };
         let request_line = fill(lines.next().unwrap());
         let headers: Vec<String> = lines.map(fill).collect();
