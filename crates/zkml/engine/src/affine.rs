@@ -1,6 +1,6 @@
 //! Accumulators of affine sums: each term is added to its region, by rows along the last axis.
 
-use zkml_graph::{Graph, Source, Tensor, Term, Weight, Weights};
+use zkml_graph::{AxisMap, Graph, Source, Tensor, TensorId, Term, Weight, Weights};
 
 use crate::error::cells;
 use crate::gemm::{self, Geometry};
@@ -93,40 +93,52 @@ fn add_term(sources: &Sources<'_>, output: &Tensor, term: &Term, acc: &mut [i64]
             });
         }
         Source::Tensor { tensor, inner, map, weight } => {
-            let shape = &sources.graph.tensors[*tensor as usize].shape;
-            let values = &sources.values[*tensor as usize];
-            let fast = matches!(weight, Weight::Param { .. })
-                && cells(&region.lengths).saturating_mul(cells(inner)) >= GEMM_OPERATIONS;
-            let Some(window) = Window::new(shape, map, &region.lengths, inner, fast) else {
-                return false;
-            };
-            match weight {
-                Weight::Param { param, outer_axes } => {
-                    let row_steps = row_steps(&region.lengths, outer_axes, window.deltas.len());
-                    let weights = &sources.weights.0[*param as usize];
-                    if fast {
-                        let geometry = Geometry {
-                            lengths: &region.lengths,
-                            acc_start: start,
-                            acc_steps: &region.steps,
-                            row_steps: &row_steps,
-                            window: &window,
-                        };
-                        gemm::add(&geometry, weights, sources.graph.weight_bits, shape, values, acc);
-                    } else {
-                        let buffer = window.buffer(shape, values, 0);
-                        add_weighted(&region, (weights, &row_steps), (&window, &buffer), acc);
-                    }
-                }
-                Weight::Public(factor) => {
-                    let buffer = window.buffer(shape, values, 0);
-                    let steps: [&[usize]; 2] = [&region.steps, &window.steps];
-                    rows(&region.lengths, [start, window.base], steps, &mut |[a, b]| {
-                        let acc = &mut acc[a..a + row];
-                        add_sums(acc, *factor, &buffer, b, along(&window.steps), &window.deltas);
-                    });
-                }
+            return add_windows(sources, &region, (*tensor, inner, map), weight, acc);
+        }
+    }
+    true
+}
+
+/// Adds the sums of windows of a tensor, each value with its weight; whether it could.
+fn add_windows(
+    sources: &Sources<'_>,
+    region: &Region,
+    (tensor, inner, map): (TensorId, &[u32], &[AxisMap]),
+    weight: &Weight,
+    acc: &mut [i64],
+) -> bool {
+    let shape = &sources.graph.tensors[tensor as usize].shape;
+    let values = &sources.values[tensor as usize];
+    let fast = matches!(weight, Weight::Param { .. })
+        && cells(&region.lengths).saturating_mul(cells(inner)) >= GEMM_OPERATIONS;
+    let Some(window) = Window::new(shape, map, &region.lengths, inner, fast) else {
+        return false;
+    };
+    match weight {
+        Weight::Param { param, outer_axes } => {
+            let row_steps = row_steps(&region.lengths, outer_axes, window.deltas.len());
+            let weights = &sources.weights.0[*param as usize];
+            if fast {
+                let geometry = Geometry {
+                    lengths: &region.lengths,
+                    acc_start: region.start,
+                    acc_steps: &region.steps,
+                    row_steps: &row_steps,
+                    window: &window,
+                };
+                gemm::add(&geometry, weights, sources.graph.weight_bits, shape, values, acc);
+            } else {
+                let buffer = window.buffer(shape, values, 0);
+                add_weighted(region, (weights, &row_steps), (&window, &buffer), acc);
             }
+        }
+        Weight::Public(factor) => {
+            let buffer = window.buffer(shape, values, 0);
+            let steps: [&[usize]; 2] = [&region.steps, &window.steps];
+            rows(&region.lengths, [region.start, window.base], steps, &mut |[a, b]| {
+                let acc = &mut acc[a..a + region.row];
+                add_sums(acc, *factor, &buffer, b, along(&window.steps), &window.deltas);
+            });
         }
     }
     true
