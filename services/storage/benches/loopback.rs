@@ -5,7 +5,6 @@
 //! where FOLDER is on one: every acknowledged fragment was written through.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
-use hex::FromHex as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::storage::{download, fetch, upload};
 use cyborg_storage_client::store::FragmentStore;
+use hex::FromHex as _;
 
 const NODES: usize = 12;
 // What a process of this program is to be.
@@ -70,7 +70,7 @@ async fn act(step: &str, home: &Path, urls: &str) {
     let key = ContentKey::from_bytes([1; 32]);
     let (model, id) = (home.join("model"), home.join("id"));
     let megabytes = fs::metadata(&model).unwrap().len() as f64 / 1e6;
-    let stored = || Digest::from_hex(&fs::read_to_string(&id).unwrap()).ok().unwrap();
+    let stored = || <[u8; 32]>::from_hex(fs::read_to_string(&id).unwrap()).unwrap();
     let began = Instant::now();
     match step {
         "download" => drop(download(&storage, &stored(), &home.join("blob")).await.unwrap()),
