@@ -56,7 +56,7 @@ struct Arguments {
     /// Largest model of the sweep, in parameters
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     sweep_max: usize,
-    /// How often each proof is made and verified
+    /// Number of times that each proof is made and verified
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
     /// Write the growth plot here

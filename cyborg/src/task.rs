@@ -31,7 +31,7 @@ use crate::error::Failure;
 use crate::files;
 use crate::folders;
 use crate::report::CommandOutput;
-use arguments::{Deploy, HttpFlags, Infer, OwnerFlags, Place, TaskCommand};
+use arguments::{ChainFlags, Deploy, HttpFlags, Infer, OwnerFlags, TaskCommand};
 
 /// Runs `cyborg deploy`.
 pub(crate) fn deploy(arguments: &Deploy) -> Result<CommandOutput, Failure> {
@@ -66,8 +66,8 @@ fn wait(work: impl Future<Output = Result<CommandOutput, Failure>>) -> Result<Co
 }
 
 /// Where the owner's records are.
-fn folder(place: &Place) -> Result<PathBuf, Failure> {
-    match &place.owner_dir {
+fn folder(flags: &ChainFlags) -> Result<PathBuf, Failure> {
+    match &flags.owner_dir {
         Some(folder) => Ok(folder.clone()),
         None => folders::kept("owner", "--owner-dir", "where the owner's secrets are to be kept"),
     }
@@ -76,8 +76,8 @@ fn folder(place: &Place) -> Result<PathBuf, Failure> {
 /// The owner that the flags name, connected.
 async fn owner(flags: &OwnerFlags) -> Result<Owner, Failure> {
     let signer = keys::load(&flags.account)?;
-    let chain = Chain::connect(&flags.place.node).await?;
-    Ok(Owner::new(chain, signer, &folder(&flags.place)?)?)
+    let chain = Chain::connect(&flags.chain.node).await?;
+    Ok(Owner::new(chain, signer, &folder(&flags.chain)?)?)
 }
 
 /// HTTP with the certificates that the flags name.
@@ -90,7 +90,7 @@ fn miner(address: &str) -> Result<Account, Failure> {
     match AccountId32::from_str(address) {
         Ok(account) => Ok(account.0),
         Err(_) => {
-            let problem = format!("`{address}` is no address; `cyborg task show` lists those of a task");
+            let problem = format!("`{address}` is not an address; `cyborg task show` lists those of a task");
             Err(Failure::Usage { flag: "--miner", problem })
         }
     }

@@ -72,7 +72,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// A heartbeat of every miner. How many.
+/// Sends a heartbeat of every miner. Returns how many were sent.
 async fn beat(market: &mut Market) -> Result<usize> {
     let beats = market.heartbeats(1)?;
     let count = beats.len();
@@ -80,7 +80,7 @@ async fn beat(market: &mut Market) -> Result<usize> {
     Ok(count)
 }
 
-/// The life of a wave of tasks. How many transactions it took.
+/// Takes a wave of tasks through their life. Returns the number of transactions that it took.
 async fn live(market: &mut Market, model: &Deployed, tasks: usize) -> Result<usize> {
     let mut sent = beat(market).await?;
     let specs = (0..tasks).map(|_| spec(model.id, ProofPolicy::OnDemand, 1, Wanted::Near(0)));
@@ -105,7 +105,7 @@ async fn live(market: &mut Market, model: &Deployed, tasks: usize) -> Result<usi
             market.session.seal().await?;
         }
         let latest = market.session.latest().await?;
-        // Those with heartbeats too: tasks end in any block.
+        // Blocks with heartbeats count too: tasks end in any block.
         for block in read + 1..=latest {
             settled += market.session.events::<runtime::tasks::events::Vacated>(block).await?.len();
         }

@@ -1,4 +1,4 @@
-//! A node in a process of its own: started, stopped, what it says of its blocks, and the room that
+//! A node in a process of its own: started, stopped, what its log says of its blocks, and the room that
 //! it takes on the disk.
 
 use std::collections::HashMap;
@@ -119,7 +119,7 @@ impl ChainNode {
         let status = self.process.stop(ENDING).context("waiting for the node")?;
         ensure!(status.success(), "the node ended with {status}");
         if let Some(log) = self.log.take() {
-            // It reads to the end, and does nothing that fails.
+            // The thread reads to the end, and does nothing that fails.
             let _ = log.join();
         }
         Ok(())
@@ -143,14 +143,14 @@ pub(crate) fn execute_again(setup: &NodeSetup<'_>, block: u64) -> Result<f64> {
     executed["slowest"]["ms"].as_f64().with_context(|| format!("block {block}: {executed}"))
 }
 
-/// Takes note of a line of the log; what is no report is passed on.
+/// Takes note of a line of the log; any other line is passed on.
 fn note(line: &str, blocks: &Blocks) {
     let mut blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((block, ms, end)) = built(line) {
         let logged = blocks.entry(block).or_default();
         (logged.built_ms, logged.end) = (ms, end.to_owned());
     } else if let Some((block, ms)) = sealed(line) {
-        // The shortest that can be told from a block of which nothing was said.
+        // At least 1: 0 is a block of which the log says nothing.
         blocks.entry(block).or_default().sealed_ms = ms.max(1);
     } else if !line.contains(" DEBUG ") && !line.contains(" INFO ") {
         eprintln!("node: {line}");

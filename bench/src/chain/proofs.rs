@@ -36,14 +36,14 @@ const BLOCKS: usize = 3;
 /// The dense model of four million parameters.
 const DENSE: [u32; 6] = [784, 1024, 1024, 1024, 1024, 10];
 
-/// How proofs came.
+/// How proofs are submitted.
 #[derive(Clone, Copy, Serialize)]
 pub(crate) enum Form {
-    /// One in a call.
+    /// One proof in a call.
     Singly,
-    /// So many in a call, all true.
+    /// So many proofs in a call, all true.
     Batched(usize),
-    /// So many in a call, one of them false.
+    /// So many proofs in a call, one of them false.
     OneFalse(usize),
 }
 

@@ -27,17 +27,17 @@ pub(crate) struct Rate {
     pub(crate) what: &'static str,
     pub(crate) block_time_ms: u64,
     pub(crate) transactions: usize,
-    /// Final ones, over the time from the first block with any to the last.
+    /// Final transactions, divided by the time from the first block with any to the last.
     pub(crate) per_second: f64,
-    /// From the first that was sent until the last was final.
+    /// Time from the first transaction's sending until the last was final.
     pub(crate) total_s: f64,
-    /// From the first that was sent until the node had taken the last.
+    /// Time from the first transaction's sending until the node had taken the last.
     pub(crate) taken_s: f64,
     pub(crate) blocks: usize,
     pub(crate) fullest: Fullest,
 }
 
-/// The block with most of them.
+/// The block with most of the transactions.
 #[derive(Serialize)]
 pub(crate) struct Fullest {
     pub(crate) transactions: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Fullest {
     pub(crate) end: String,
 }
 
-/// A block with some, and when it was final.
+/// A block with some of the transactions, and when it was final.
 struct Seen {
     number: u64,
     count: usize,

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::market::{Deployed, Engagement, MAX_REPLICAS, Market, Spec, Wanted, spec};
 
-/// How often a ranking is asked for.
+/// Number of times that a ranking is asked for.
 const RUNS: usize = 5;
-/// Submissions that are more than a block takes.
+/// More submissions than a block takes.
 const PLENTY: u32 = 600;
 
 /// Blocks of one kind of call.

@@ -1,6 +1,6 @@
-//! Requests in their steps: made, sent, checked. As `cyborg_owner` does them, whose `Owner::ask` is
-//! measured beside this, but each apart, so that each can be timed, and many can be made before a clock
-//! starts.
+//! Requests in their steps: made, sent, checked. `cyborg_owner` does the same steps; its `Owner::ask` is
+//! measured beside this. Here they stand apart, so that each can be timed, and many requests can be made
+//! before a clock starts.
 
 use std::fmt;
 use std::thread;

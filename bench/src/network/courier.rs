@@ -93,15 +93,15 @@ pub(crate) fn run() -> Result<()> {
 
 async fn moved(job: &Job) -> Result<Moved> {
     let signer: Arc<dyn Signing> = Arc::new(keys::from_seed(&OWNER).context("no key")?);
-    let mut places: Vec<Arc<dyn FragmentStore>> = Vec::new();
+    let mut locations: Vec<Arc<dyn FragmentStore>> = Vec::new();
     for url in &job.nodes {
-        places.push(Arc::new(NodeClient::new(url, Some(signer.clone()))?));
+        locations.push(Arc::new(NodeClient::new(url, Some(signer.clone()))?));
     }
     let begun = Instant::now();
     let (first, last) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(begun)));
     let (saw_first, saw_last) = (first.clone(), last.clone());
     let storage =
-        Coded::new(places, signer, Code::DEFAULT)?.with_observer(Arc::new(move |event: &Event<'_>| {
+        Coded::new(locations, signer, Code::DEFAULT)?.with_observer(Arc::new(move |event: &Event<'_>| {
             if let Event::Stripe { .. } = event {
                 let now = Instant::now();
                 saw_first.get_or_init(|| now);

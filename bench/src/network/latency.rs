@@ -1,9 +1,9 @@
 //! What the network adds to a bare inference: one client, one request after another, the connection kept
 //! alive.
 //!
-//! Asked in two ways. `Owner::ask` is all that a user of the library waits for: the chain is looked up, the
-//! request is on the owner's disk before it is sent, the answer before it is opened. The same by hand,
-//! without chain and records, is the protocol alone, and each of its steps is timed.
+//! There are two ways of asking. `Owner::ask` is all that a user of the library waits for: the chain is
+//! looked up, the request is on the owner's disk before it is sent, the answer before it is opened. The same
+//! by hand, without chain and records, is the protocol alone, and each of its steps is timed.
 
 use std::fs::{self, File};
 use std::io::Write;

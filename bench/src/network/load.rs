@@ -33,14 +33,14 @@ const RATES: [u32; 2] = [200, 400];
 const CLIENTS: usize = 16;
 /// Requests prepared for each second; if more are answered the measurement ends earlier.
 const FASTEST: u64 = 1_000;
-/// How often a request is sent before it counts as lost.
+/// Number of times that a request is sent before it counts as lost.
 const MAX_ATTEMPTS: u32 = 60;
-/// How often the random share of a client's pause doubles at most.
+/// Greatest number of times that the random share of a client's pause doubles.
 const MAX_DOUBLINGS: u32 = 4;
 /// How long the chain may take to settle what was acknowledged.
 const SETTLING: Duration = Duration::from_secs(120);
 
-/// How requests came.
+/// How requests are offered.
 #[derive(Clone, Copy, Serialize)]
 pub(crate) enum Offered {
     /// At a fixed number of requests a second, whether they are answered or not.
@@ -126,7 +126,7 @@ pub(crate) async fn measure(
             let twice = 2.0 * load.answered as f64 / load.seconds;
             offers.push_back(Offered::PerSecond(twice.round() as u32));
         }
-        // If time was up, the last numbers were not sent, and are free.
+        // If time was up, the last requests were not sent, and their numbers are free.
         next += load.sent as u64;
         rows.push(load);
     }
@@ -201,7 +201,7 @@ async fn until_answered(asker: &Asker, prepared: Prepared, due: Instant) -> Outc
     Outcome { prepared, answer, at, latency: at - due, refusals, broken }
 }
 
-/// How long a client pauses that was refused: what the miner asks for, and a random share (0 to 1) of as much
+/// The pause of a client that was refused: what the miner asks for, and a random share (0 to 1) of as much
 /// again, which doubles with every earlier refusal of the request. Without it clients that are refused together
 /// come back together, and most are refused again.
 fn pause(after: Duration, earlier_refusals: usize, share: f64) -> Duration {

@@ -74,7 +74,7 @@ struct Owner {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // If a measurement has failed the network still ends its own processes in order.
+        // If a measurement has failed, the network still ends its own processes in order.
         let _ = self.process.stop(ENDING);
     }
 }

@@ -1,9 +1,9 @@
-//! Answers proven, verified on chain and paid in a minute, with a miner that has always more to prove; and
-//! what holds it back.
+//! Answers proven, verified on chain and paid in a minute, with a miner that always has more to prove; and
+//! what limits the rate.
 //!
-//! As many requests are open as the task's window admits. Counted are `Proofs.Verified` events of final
-//! blocks, from one block's arrival to another's, after the first proofs have come. Requests are made while
-//! the clock runs: how much of the processors that takes stands beside the count.
+//! As many requests are open as the task's window admits. The count is that of `Proofs.Verified` events of
+//! final blocks, from one block's arrival to another's, after the first proofs have come. Requests are made
+//! while the clock runs: the share of the processors that this takes stands beside the count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -72,7 +72,7 @@ impl Proven {
         60.0 * self.verified as f64 / self.seconds
     }
 
-    /// What holds it back, by these figures.
+    /// What limits the rate, by these figures.
     pub(crate) fn bound(&self) -> &'static str {
         if self.proving > 0.9 {
             "proving"
@@ -96,7 +96,7 @@ struct Block {
 /// Sends requests as the window opens.
 struct Feeder {
     asker: Asker,
-    /// All up to this one are settled.
+    /// All requests up to this one are settled.
     settled: AtomicU64,
     next: AtomicU64,
     stopped: AtomicBool,
@@ -167,7 +167,7 @@ fn judge(model: &str, blocks: &[Block], last: RequestNumber, wrong: &mut Vec<Str
     }
 }
 
-/// Counts from the first even flow on. All blocks, and the figures of those that count.
+/// Counts once the flow is even. Returns all blocks, and the figures of those that count.
 async fn count(
     network: &Network,
     feeder: &Arc<Feeder>,
@@ -258,12 +258,12 @@ async fn settled(asker: &Asker, block: &AtBlock) -> Result<RequestNumber> {
 }
 
 impl Feeder {
-    /// Sends requests one after another until it is stopped. How many were answered.
+    /// Sends requests one after another until it is stopped. Returns how many were answered.
     async fn send(&self) -> Result<u64> {
         let mut answered = 0;
         while !self.stopped.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            // A number that was taken is asked, also when time is up: a window has no gaps.
+            // A request whose number was taken is sent even when time is up: a window has no gaps.
             while number > self.settled.load(Ordering::Relaxed) + WIDTH {
                 sleep(LOOK).await;
             }

@@ -23,7 +23,7 @@ pub(crate) struct Measured<T> {
 }
 
 impl<T> Measured<T> {
-    /// Nothing yet, from now on.
+    /// An empty measurement that begins now.
     pub(crate) fn now() -> Self {
         Self { load_average: load_average(), rows: Vec::new() }
     }

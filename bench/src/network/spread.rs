@@ -7,10 +7,10 @@ use serde::Serialize;
 /// A few of many times, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Spread {
-    /// How many there were.
+    /// Number of times.
     pub(crate) count: usize,
     pub(crate) median_ms: f64,
-    /// 95 of 100 took no longer.
+    /// The time that 95 of 100 did not exceed.
     pub(crate) p95_ms: f64,
     pub(crate) longest_ms: f64,
     pub(crate) mean_ms: f64,

@@ -26,7 +26,7 @@ const THREADS: usize = 4;
 /// Fragments made of the bytes of four.
 const TIMES_STORED: f64 = 3.0;
 
-/// All of it.
+/// The figures of all transfers.
 #[derive(Serialize)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Stored {
     pub(crate) moves: Vec<Move>,
 }
 
-/// One way.
+/// The transfer in one direction.
 #[derive(Serialize)]
 pub(crate) struct Move {
     pub(crate) nodes: usize,
@@ -194,7 +194,7 @@ fn random(bytes: usize) -> Result<Vec<u8>> {
     Ok(random)
 }
 
-/// Makes a file of random bytes, on the disk. Its digest.
+/// Makes a file of random bytes on the disk. Returns its digest.
 fn random_file(path: &PathBuf, bytes: u64) -> Result<blake3::Hash> {
     let mut file = File::create_new(path).with_context(|| format!("making {}", path.display()))?;
     let mut hasher = blake3::Hasher::new();

@@ -28,7 +28,7 @@ pub(crate) enum Action {
     /// List tasks
     #[command(after_help = "Example:\n  cyborg chain tasks --owner //Alice")]
     Tasks(Tasks),
-    /// Look at one task
+    /// Show one task
     #[command(subcommand, arg_required_else_help = true)]
     Task(TaskAction),
     /// Show an account's money: free, and held for what
@@ -76,13 +76,13 @@ pub(crate) struct Balance {
 
 #[derive(Debug, Args)]
 pub(crate) struct Transfer {
-    /// Who pays: a key file, a name in the keyring, or a development name such as //Alice
+    /// The account that pays: a key file, a name in the keyring, or a development name such as //Alice
     #[arg(long, value_name = "KEY")]
     pub(crate) from: String,
-    /// Who gets it: an address, or a key as `--from` takes it
+    /// The account that is paid: an address, or a key as `--from` takes it
     #[arg(value_name = "ACCOUNT")]
     pub(crate) to: String,
-    /// How much, in CYB
+    /// Amount, in CYB
     #[arg(value_name = "AMOUNT")]
     pub(crate) amount: Cyb,
 }

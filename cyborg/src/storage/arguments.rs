@@ -14,7 +14,7 @@ pub(crate) enum StorageCommand {
         after_help = "Example:\n  cyborg storage start --dir /srv/cyborg --listen 0.0.0.0:9700 --quota 500GB"
     )]
     Start(StorageStart),
-    /// Ask a storage node how it is
+    /// Show a storage node's state
     #[command(after_help = "Example:\n  cyborg storage status http://127.0.0.1:9700")]
     Status(StorageStatus),
     /// Look at every fragment of a model, and store again what is lost or altered
@@ -41,7 +41,7 @@ pub(crate) struct StorageRepair {
     /// The chain's node
     #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
     pub(crate) node: String,
-    /// Only look
+    /// Only check; restore nothing
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -54,16 +54,16 @@ pub(crate) struct StorageStart {
     /// Address to listen at
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9700")]
     pub(crate) listen: std::net::SocketAddr,
-    /// Most that is kept, such as 500GB or 2TiB
+    /// Most bytes that are kept, such as 500GB or 2TiB
     #[arg(long, value_name = "SIZE", default_value = "100GB", value_parser = size)]
     pub(crate) quota: u64,
-    /// Account that may store here, in hexadecimal; may be repeated; anybody without
+    /// Account that may store here, in hexadecimal; may be repeated; without it, anybody may
     #[arg(long, value_name = "HEX", value_parser = account)]
     pub(crate) owner: Vec<[u8; 32]>,
     /// How long what no manifest lists is kept, in hours
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=87_600))]
     pub(crate) grace: u64,
-    /// Certificate chain for https, as PEM; plain HTTP without
+    /// Certificate chain for https, as PEM; without it, plain HTTP
     #[arg(long, value_name = "PEM", requires = "tls_key", value_hint = ValueHint::FilePath)]
     pub(crate) tls_certificate: Option<PathBuf>,
     /// Private key of the certificate, as PEM

@@ -11,19 +11,19 @@ use crate::model::arguments::Sample;
 use crate::place;
 use cyborg_primitives::money::Cyb;
 
-/// Who acts, on which chain, with which records.
+/// The account that acts, the chain, and the records.
 #[derive(Debug, Args)]
 pub(crate) struct OwnerFlags {
     /// The owner's key: a file, a name in the keyring, or a development name such as //Alice
     #[arg(long, value_name = "KEY", env = "CYBORG_ACCOUNT")]
     pub(crate) account: String,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) chain: ChainFlags,
 }
 
-/// Which chain, and where the owner's records are.
+/// The chain, and the folder of the owner's records.
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct ChainFlags {
     /// The chain's node
     #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
     pub(crate) node: String,
@@ -66,10 +66,10 @@ pub(crate) struct Deploy {
     /// Give standbys the key at once: they take over without delay, and can read the model
     #[arg(long)]
     pub(crate) standbys_read: bool,
-    /// Where the model may run (two letters); may be repeated; anywhere without. Never broken
+    /// Region in which the model may run (two letters); may be repeated; without it, anywhere. Never broken
     #[arg(long, value_name = "REGION", value_parser = place::region)]
     pub(crate) region: Vec<Region>,
-    /// From where distance is counted, in degrees
+    /// Place from which distance is counted, in degrees
     #[arg(long, value_name = "LAT,LON", value_parser = place::cell, requires = "max_distance_km", allow_hyphen_values = true)]
     pub(crate) near: Option<Cell>,
     /// Greatest distance of a miner from `--near`
@@ -102,7 +102,7 @@ pub(crate) struct Deploy {
     /// Go on with a task that was submitted and does not run yet, instead of a new one
     #[arg(long, value_name = "TASK")]
     pub(crate) resume: Option<u64>,
-    /// Show who would be chosen and what it would cost; the model is stored and registered, nothing else
+    /// Show which miners would be chosen and the cost; the model is stored and registered, nothing else
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -155,7 +155,7 @@ pub(crate) enum TaskCommand {
     /// Show what the chain says of a task, as blocks become final
     #[command(after_help = "Example:\n  cyborg task events 0 --follow")]
     Events(Events),
-    /// Do what a task needs of its owner until it ends: keys for who takes over, draws
+    /// Do what a task needs of its owner until it ends: keys for miners that take over, draws
     #[command(after_help = "Example:\n  cyborg task keep 0 --account hospital")]
     Keep(Act),
     /// Add money to a task

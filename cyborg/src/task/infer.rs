@@ -123,8 +123,8 @@ pub(super) async fn run(arguments: &Infer) -> Result<CommandOutput, Failure> {
     }
 }
 
-/// Where the owner's word pays it is given for what was answered, and never for an answer that was found
-/// false: a miner that gets none stops answering.
+/// Acknowledges what was answered if that pays the miner, but never an answer that was found false: a miner
+/// that gets no acknowledgement stops answering.
 async fn acknowledge(
     owner: &Owner,
     http: &Http,

@@ -18,7 +18,7 @@ use cyborg_primitives::money::Cyb;
 /// Tasks of the owner, whichever machine they were submitted from.
 pub(super) async fn list(flags: &OwnerFlags) -> Result<CommandOutput, Failure> {
     let account = AccountId32(keys::account(&keys::load(&flags.account)?));
-    let chain = Chain::connect(&flags.place.node).await?;
+    let chain = Chain::connect(&flags.chain.node).await?;
     tasks::list(&chain, Some(account)).await
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<CommandOutput, F
                 Err(error) => return Err(Failure::from(error)),
             }
             tokio::time::sleep(PAUSE).await;
-            if let Ok(chain) = Chain::connect(&arguments.owner.place.node).await {
+            if let Ok(chain) = Chain::connect(&arguments.owner.chain.node).await {
                 owner.chain = chain;
             }
         }

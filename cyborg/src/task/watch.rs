@@ -88,7 +88,7 @@ pub(super) async fn status(arguments: &Status, json: bool) -> Result<CommandOutp
     }
 }
 
-/// One miner's stream, printed until it ends; the first event alone where nobody follows.
+/// One miner's stream, printed until it ends; only the first event without `--follow`.
 async fn watch(
     owner: &Owner,
     http: &Http,

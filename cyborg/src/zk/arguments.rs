@@ -61,7 +61,7 @@ pub(crate) struct Prove {
     /// Show the output in the proof instead of committing to it
     #[arg(long)]
     pub(crate) public_output: bool,
-    /// Where to write the proof
+    /// File to write the proof to
     #[arg(
         long,
         value_name = "P.proof",

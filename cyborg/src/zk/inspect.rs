@@ -142,7 +142,7 @@ fn describe_visibility(report: &mut CommandOutput, input: Visibility, output: Vi
     }
 }
 
-/// How many elements an opening opens; the values stay unsaid.
+/// The number of elements that an opening opens; the values are not shown.
 fn describe_opening(report: &mut CommandOutput, opening: &Opening) {
     report.field("key", hex::encode(opening.key), "key", hex::encode(opening.key));
     let opened: Vec<usize> = opening.tensors.iter().flatten().map(|(values, _)| values.len()).collect();

@@ -62,11 +62,11 @@ fn make_model(path: &Path, megabytes: u64) {
 /// One step, in a process of its own: what it took, and its memory.
 async fn act(step: &str, home: &Path, urls: &str) {
     let signer: Arc<dyn Signing> = Arc::new(keys::from_seed(&[1; 32]).unwrap());
-    let places = urls
+    let locations = urls
         .split(' ')
         .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn FragmentStore>)
         .collect();
-    let storage = Coded::new(places, signer, Code::DEFAULT).unwrap();
+    let storage = Coded::new(locations, signer, Code::DEFAULT).unwrap();
     let key = ContentKey::from_bytes([1; 32]);
     let (model, id) = (home.join("model"), home.join("id"));
     let megabytes = fs::metadata(&model).unwrap().len() as f64 / 1e6;

@@ -29,7 +29,7 @@ const INCOMING: &str = "incoming";
 const QUARANTINE: &str = "quarantine";
 const PARTIAL: &str = "partial";
 
-/// How much is kept.
+/// The amounts that are kept.
 #[derive(Default)]
 pub(crate) struct Usage {
     /// Bytes, uploads under way included.
@@ -70,7 +70,7 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// They are filled: not given back.
+    /// The bytes are filled: they are not given back.
     pub(crate) fn keep(mut self) {
         self.bytes = 0;
     }
@@ -153,7 +153,7 @@ impl Disk {
         Some(Reservation { usage: self.usage.clone(), bytes })
     }
 
-    /// Gives bytes back that were kept.
+    /// Returns bytes that were kept to the quota.
     pub(crate) fn release(&self, bytes: u64) {
         self.usage.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -168,7 +168,7 @@ impl Disk {
         self.collecting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes of something kept; and whoever asks keeps it alive for the grace period.
+    /// Bytes of something kept. The question keeps it alive for the grace period.
     pub(crate) fn keep_alive(&self, kind: Kind, id: &Digest) -> io::Result<Option<u64>> {
         let _going = self.collecting();
         match File::open(self.path(kind, id)) {

@@ -47,16 +47,16 @@ use metrics::Metrics;
 /// Read from a connection at a time: uploads come in fewer pieces.
 const BUFFER_BYTES: usize = 512 * 1024;
 
-/// How a node is run.
+/// The settings of a node.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where everything is kept; made where it is missing.
+    /// The folder of all that is kept; made if it is missing.
     pub folder: PathBuf,
     /// Address to listen at; port 0 takes any that is free.
     pub listen: SocketAddr,
     /// Most bytes kept.
     pub quota_bytes: u64,
-    /// Who may store here; empty for anybody.
+    /// The accounts that may store here; empty for anybody.
     pub owners: Vec<Account>,
     /// What no manifest lists is kept this long after somebody wrote or asked for it.
     pub grace: Duration,
@@ -130,7 +130,7 @@ pub enum StartError {
     /// The folder cannot be used.
     #[error("{folder}: {source}")]
     Folder {
-        /// Which.
+        /// Its path.
         folder: PathBuf,
         /// Why.
         source: io::Error,
@@ -143,7 +143,7 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
-    /// Nobody can listen there, or certificate and key cannot be used.
+    /// The address cannot be listened at, or certificate and key cannot be used.
     #[error(transparent)]
     Serving(#[from] ServingError),
 }
@@ -237,7 +237,7 @@ impl StorageNode {
 
     /// Takes no more connections, lets those under way finish for a while, and ends.
     pub async fn stop(self) {
-        // Nobody listening means that all have ended.
+        // If nobody listens, all have ended.
         let _ = self.stop.send(true);
         for task in self.tasks {
             if let Err(error) = task.await {

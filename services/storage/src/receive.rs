@@ -40,15 +40,15 @@ pub(crate) enum Refusal {
     /// Fewer or more bytes than announced.
     #[error("{got} bytes; {expected} were announced")]
     Length {
-        /// Announced.
+        /// Bytes announced.
         expected: u64,
-        /// Received.
+        /// Bytes received.
         got: u64,
     },
-    /// Another id than the one it was sent under.
+    /// Its id is not the one that it was sent under.
     #[error("this is not the fragment of this id")]
     OtherId,
-    /// No manifest, or not this file's.
+    /// The bytes are not a manifest, or not this file's.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// Only some owners may store here.
@@ -113,7 +113,7 @@ impl Drop for BusyGuard {
     }
 }
 
-/// Removes a file that does not become anything.
+/// Removes the file of a failed upload.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {

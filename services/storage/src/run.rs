@@ -1,4 +1,4 @@
-//! A node as a program of its own: until a signal ends it. And asking one how it is.
+//! Runs a node as a program of its own, until a signal ends it; and asks a node for its state.
 
 use std::io;
 
@@ -33,7 +33,7 @@ pub fn run(config: Config, ready: impl FnOnce(&StorageNode)) -> Result<(), Start
     })
 }
 
-/// Asks a node how it is.
+/// Asks a node for its state.
 ///
 /// # Errors
 /// Returns an error if it does not answer.

@@ -35,7 +35,7 @@ pub struct Scrubbed {
     pub rotten: u64,
 }
 
-/// Collects now and then until the node stops.
+/// Collects at intervals until the node stops.
 pub(crate) async fn collect_for_ever(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     while rest(shared.config.collect_every, &mut stopped).await {
         match collect(shared.clone()).await {
@@ -45,7 +45,7 @@ pub(crate) async fn collect_for_ever(shared: Arc<Shared>, mut stopped: watch::Re
     }
 }
 
-/// Searches for rot now and then until the node stops.
+/// Searches for rot at intervals until the node stops.
 pub(crate) async fn scrub_for_ever(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let rate = shared.config.scrub_bytes_per_second;
     while rest(shared.config.scrub_every, &mut stopped).await {

@@ -83,7 +83,7 @@ async fn altered_fragments_are_named_ignored_and_repaired() {
     let found = net.storage().repair(&id, false).await.unwrap();
     assert_eq!((found.missing, found.rebuilt), (0, 0));
     assert_eq!(found.altered, found.fragments * 8 / 12);
-    // Repair goes by what places answer with, so it heals what they altered.
+    // Repair goes by the locations' answers, so it heals what they altered.
     let repaired = net.storage().repair(&id, true).await.unwrap();
     assert_eq!((repaired.altered, repaired.rebuilt), (found.altered, found.altered));
     let clean = net.storage().repair(&id, false).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_node_that_is_down_is_passed_over() {
     let id = store(&net, &storage, &content).await;
     assert!(heard.lock().unwrap().iter().all(|problem| problem.starts_with(&net.urls[3])));
     assert_eq!(load(&net.storage(), &id).await.unwrap(), content);
-    // Without nine places for it, the manifest could be lost before the fragments are.
+    // Without nine locations for it, the manifest could be lost before the fragments are.
     for index in [0, 1, 2] {
         net.stop(index).await;
     }

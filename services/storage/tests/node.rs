@@ -101,7 +101,7 @@ async fn what_nobody_lists_goes_after_its_grace_period() {
     client.put(Kind::Fragment, &forgotten, other).await.unwrap();
     assert_eq!(net.node(0).collect().await.unwrap().removed, 0);
     tokio::time::sleep(Duration::from_millis(1600)).await;
-    // Whoever is told that it is there may rely on it for another grace period.
+    // A client that is told that it is there may rely on it for another grace period.
     assert!(client.has(Kind::Fragment, &asked).await.unwrap());
     assert_eq!(net.node(0).collect().await.unwrap().removed, 1);
     assert!(client.has(Kind::Fragment, &asked).await.unwrap());
@@ -190,10 +190,10 @@ async fn a_node_with_a_certificate_speaks_https() {
     let net = Net::start_with(1, |_, config| config.tls = Some(tls.clone())).await;
     assert!(client(&net).status().await.is_err());
     let encrypted = NodeClient::new(&net.urls[0].replace("http", "https"), None).unwrap();
-    // Whoever does not trust the certificate is told so.
+    // A client that does not trust the certificate is told so.
     let refused = encrypted.status().await.unwrap_err().to_string();
     assert!(refused.contains("certificate"), "{refused}");
-    // Whoever names its authority stores there and reads.
+    // A client that names its authority stores there and reads.
     let url = net.urls[0].replace("http://127.0.0.1", "https://localhost");
     let trusting = |pem| NodeClient::new(&url, Some(owner(1))).unwrap().with_roots(&[pem]);
     let trusted = trusting(fs::read(data("localhost.pem")).unwrap()).unwrap();

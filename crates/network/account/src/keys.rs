@@ -22,7 +22,7 @@ pub enum KeyError {
     /// The file cannot be read or written.
     #[error("{path}: {error}")]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
@@ -33,7 +33,7 @@ pub enum KeyError {
     /// Others may read the file.
     #[error("{path} can be read by others (mode {mode:o}); run `chmod 600 {path}`")]
     Readable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// Its permissions.
         mode: u32,

@@ -1,4 +1,4 @@
-//! Finalised blocks in their order, without a gap, from where one stopped.
+//! Finalised blocks in their order, without a gap, from where a caller stopped.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Follow {
                 reason: "it closed the connection".into(),
             })??;
             self.final_block = self.final_block.max(block.number());
-            // All that are there already: who is slower than the chain would otherwise take each old block
+            // All that are there already: a caller that is slower than the chain would otherwise take each old block
             // for the latest, and fall behind for ever.
             while let Ok(Some(block)) = timeout(Duration::ZERO, self.live.next()).await {
                 self.final_block = self.final_block.max(block?.number());

@@ -5,7 +5,7 @@
 //! | [`runtime`] | calls, storage and events, generated from the runtime's metadata |
 //! | [`submit`] | a transaction, to its finalised outcome |
 //! | [`queue`] | the transactions of a service: each done once, whatever dies on the way |
-//! | [`follow`] | finalised blocks, without a gap, from where one stopped |
+//! | [`follow`] | finalised blocks, without a gap, from where a caller stopped |
 //! | [`view`] | tasks, miners, models, money and debts, as of one block |
 //! | [`verdict`] | the chain's rulings on proofs |
 //! | [`json`] | what the chain stores and says, as JSON |
@@ -46,7 +46,7 @@ pub type AtBlock = subxt::client::ClientAtBlock<Config, OnlineClientAtBlockImpl<
 
 /// Where a development node listens.
 pub const DEFAULT_URL: &str = "ws://127.0.0.1:9944";
-/// A node that is silent for so long, pings included, is gone: the connection is given up, and whoever
+/// A node that is silent for so long, pings included, is gone: the connection is dropped, and a program that
 /// follows the chain connects again.
 const SILENCE: Duration = Duration::from_secs(40);
 const PING: Duration = Duration::from_secs(10);

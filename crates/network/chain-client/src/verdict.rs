@@ -12,7 +12,7 @@ use crate::{AtBlock, ChainError, Config};
 pub struct Verdict {
     /// The task.
     pub task: TaskId,
-    /// Who proved, or should have.
+    /// The miner that proved it, or should have.
     pub miner: Account,
     /// The request.
     pub number: RequestNumber,
@@ -35,12 +35,12 @@ pub enum Ruling {
     },
     /// The proof was neither verified nor punished.
     Refused {
-        /// Why.
+        /// The chain's reason.
         reason: Refusal,
     },
     /// The miner is guilty.
     Punished {
-        /// Of what.
+        /// Its fault.
         fault: Fault,
         /// What its bond lost.
         slashed: u128,

@@ -32,7 +32,7 @@ pub struct Placement {
     pub standbys: u8,
     /// Allowed regions; empty for anywhere.
     pub regions: Vec<Region>,
-    /// From where distance is counted, and the greatest allowed, in kilometres.
+    /// The place from which distance is counted, and the greatest distance allowed, in kilometres.
     pub near: Option<(Cell, u32)>,
     /// Lowest reputation allowed.
     pub min_reputation: u8,
@@ -70,7 +70,7 @@ pub struct Candidate {
     pub per_request: u128,
     /// What a proof costs.
     pub per_proof: u128,
-    /// How far it is, where the placement names a place.
+    /// Its distance, if the placement names a place.
     pub distance_km: Option<u32>,
     /// At most 100.
     pub reputation: u8,
@@ -119,9 +119,9 @@ pub async fn ranking(
 pub struct Assignment {
     /// The miner.
     pub miner: Account,
-    /// As what.
+    /// Its role.
     pub role: Role,
-    /// How far.
+    /// Its progress.
     pub status: Status,
 }
 

@@ -7,10 +7,10 @@ use cyborg_envelope::EnvelopeError;
 /// Why a vault cannot be opened, read or written. One variant per check.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// A vault's file does not begin as one, or has another length.
+    /// A vault's file does not begin with the magic, or has another length.
     #[error("not a vault of this version")]
     NotAVault,
-    /// A vault's file asks for a derivation that nobody should run.
+    /// A vault's file asks for a key derivation beyond the limits.
     #[error("a key derivation with {memory_kib} KiB, {passes} passes, {lanes} lanes is out of range")]
     KdfRange {
         /// Memory.
@@ -42,7 +42,9 @@ pub enum DiskError {
         got: u64,
     },
     /// A name that could lead out of the vault's folder.
-    #[error("`{got}` is no name in a vault: use a-z, 0-9, `-`, `_` and `.`, not first")]
+    #[error(
+        "`{got}` is not a valid name in a vault: use a-z, 0-9, `-`, `_`, and `.` except at the beginning"
+    )]
     VaultName {
         /// The name.
         got: String,

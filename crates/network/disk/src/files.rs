@@ -12,7 +12,7 @@ const READ_BYTES: usize = 1 << 19;
 /// Threads that read, each every second block: cached or not, two get a file sooner than one.
 const READERS: usize = 2;
 
-/// Feeds a file from its beginning to a hash, while what follows is read. The file's length.
+/// Feeds a file from its beginning to a hash, while what follows is read. Returns the file's length.
 ///
 /// # Errors
 /// Returns an error if it cannot be read.

@@ -35,7 +35,7 @@ const KEY_FILE_BYTES: u64 = 32;
 const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
 const LANES: u32 = 4;
-/// Most that a file may ask for: it is read before anything is authenticated.
+/// Greatest cost that a file may ask for: it is read before anything is authenticated.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 64;
 const MAX_LANES: u32 = 64;
@@ -148,7 +148,7 @@ impl Vault {
         }
     }
 
-    /// From now on this unlocks it, and what did before does not.
+    /// From now on the given key or passphrase unlocks the vault, and the former one does not.
     ///
     /// # Errors
     /// Returns an error if there is no randomness, or the file cannot be written.

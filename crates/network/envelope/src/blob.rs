@@ -53,7 +53,7 @@ pub struct Cipher {
 }
 
 impl Cipher {
-    /// For a new blob. `context` is what it is bound to; opening needs the same.
+    /// The keys of a new blob. `context` is what it is bound to; opening needs the same.
     ///
     /// # Errors
     /// Returns an error if the segment size is out of range.
@@ -73,10 +73,10 @@ impl Cipher {
         Ok(cipher)
     }
 
-    /// For a blob that begins with this header.
+    /// The keys of a blob that begins with this header.
     ///
     /// # Errors
-    /// Returns an error if it is no header, or key or context are not those of the blob.
+    /// Returns an error if it is not a header, or key or context are not those of the blob.
     pub fn open(
         key: &ContentKey,
         context: &[u8],
@@ -268,7 +268,7 @@ pub fn seal(key: &ContentKey, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8
 /// Opens a blob that is in memory.
 ///
 /// # Errors
-/// Returns an error if it is no blob, key or context are wrong, or it was altered.
+/// Returns an error if it is not a blob, key or context are wrong, or it was altered.
 pub fn open(
     key: &ContentKey,
     context: &[u8],

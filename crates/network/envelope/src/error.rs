@@ -30,7 +30,7 @@ pub enum EnvelopeError {
         /// Bytes found.
         got: usize,
     },
-    /// A blob does not begin as one.
+    /// A blob does not begin with the magic.
     #[error("not an encrypted blob of this version")]
     NotABlob,
     /// A blob's header names a segment size out of range.
@@ -49,7 +49,7 @@ pub enum EnvelopeError {
     /// A segment does not authenticate: altered, moved, or the blob was cut or extended there.
     #[error("segment {segment} was altered, moved or cut off")]
     AlteredSegment {
-        /// Which, from 0.
+        /// The segment's number, from 0.
         segment: u64,
     },
     /// A length that no blob has.

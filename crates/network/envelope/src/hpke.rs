@@ -19,16 +19,16 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 /// Bytes that sealing adds: the encapsulated key and the tag.
 pub const OVERHEAD_BYTES: usize = PUBLIC_KEY_BYTES + 16;
 
-/// What others seal to.
+/// The public key that others seal to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PublicKey(pub [u8; PUBLIC_KEY_BYTES]);
 
-/// What opens; erased when dropped.
+/// The secret key that opens what was sealed; erased when dropped.
 #[derive(Clone)]
 pub struct SecretKey(<X25519HkdfSha256 as Kem>::PrivateKey);
 
 impl SecretKey {
-    /// A fresh one.
+    /// A fresh key.
     ///
     /// # Errors
     /// Returns an error if the operating system gives no randomness.

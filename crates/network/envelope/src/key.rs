@@ -11,7 +11,7 @@ use crate::EnvelopeError;
 pub struct ContentKey([u8; 32]);
 
 impl ContentKey {
-    /// A fresh one from the operating system's randomness.
+    /// A fresh key from the operating system's randomness.
     ///
     /// # Errors
     /// Returns an error if the system gives none.
@@ -21,7 +21,7 @@ impl ContentKey {
         Ok(key)
     }
 
-    /// Takes the bytes of one; the caller erases its own copy.
+    /// A key of these bytes; the caller erases its own copy.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

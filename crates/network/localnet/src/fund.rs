@@ -28,7 +28,7 @@ pub const OF_MINER: Means = Means { least: 1_100 * UNIT, wanted: 2_000 * UNIT };
 pub const OF_OWNER: Means = Means { least: 5_000 * UNIT, wanted: 20_000 * UNIT };
 
 impl Means {
-    /// What an account lacks that has so much.
+    /// The sum that an account with so much money lacks.
     fn missing(self, has: u128) -> Option<u128> {
         (has < self.least).then(|| self.wanted.saturating_sub(has))
     }

@@ -124,7 +124,7 @@ impl Layout {
     }
 }
 
-/// Takes the folder's lock, and writes into it who has it.
+/// Takes the folder's lock, and writes its holder into it.
 fn lock(root: &Path) -> Result<File, LocalnetError> {
     let path = root.join(LOCK);
     let failed = |source: io::Error| LocalnetError::io(&path, "cannot lock", source);
@@ -135,7 +135,7 @@ fn lock(root: &Path) -> Result<File, LocalnetError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            // Whose it is, is for the message only.
+            // The lock's content is for the message only.
             let _ = (&file).take(32).read_to_string(&mut holder);
             let holder = match holder.trim() {
                 "" => String::new(),

@@ -20,7 +20,7 @@ use crate::error::LocalnetError;
 pub const MARK: &str = "CYBORG_SUPERVISED";
 /// How long they may take to end in order, and then to be gone.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often they are looked for meanwhile.
+/// Interval at which they are looked for meanwhile.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The mark of what this process starts for a folder.
@@ -48,8 +48,8 @@ pub fn obey() -> Result<(), LocalnetError> {
     Err(LocalnetError::Failed(format!("the network's supervisor (process {supervisor}) has ended")))
 }
 
-/// Ends what an earlier supervisor of a folder left behind: in order, then at once. Whoever calls
-/// this holds the folder's lock, so that there is no other supervisor.
+/// Ends what an earlier supervisor of a folder left behind: in order, then at once. The caller
+/// holds the folder's lock, so that there is no other supervisor.
 ///
 /// # Errors
 /// Returns an error if something does not end.

@@ -23,9 +23,9 @@ use tokio::time::timeout;
 use crate::error::LocalnetError;
 use crate::orphans;
 
-/// How often a process is looked at if the system does not say that it has ended.
+/// Interval at which a process is looked at if the system does not say that it has ended.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often a thread that waits for a process looks at it.
+/// Interval at which a thread that waits for a process looks at it.
 const POLL: Duration = Duration::from_millis(10);
 /// Most bytes that are kept of what a command prints.
 const MAX_OUTPUT_BYTES: u64 = 64 << 20;
@@ -175,7 +175,7 @@ impl Process {
             if let Some(status) = self.look()? {
                 return Ok(status);
             }
-            // One signal may be for several ends; after any, and without any now and then, look.
+            // One signal may stand for several ends: look after each signal, and at intervals without one.
             let _ = timeout(LOOK, children.recv()).await;
         }
     }
@@ -335,7 +335,7 @@ pub async fn run(command: &mut Command, hear: impl FnMut(&str) + Send + 'static)
 }
 
 impl Completed {
-    /// What a command printed and how it ended, of which nothing was heard meanwhile.
+    /// What a silent command printed, and how it ended.
     pub fn of(output: &std::process::Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { status: output.status, stdout: text(&output.stdout), stderr: text(&output.stderr) }

@@ -46,7 +46,7 @@ pub enum Role {
 /// The order of the end.
 const ROLES: [Role; 3] = [Role::Miner, Role::Storage, Role::Node];
 
-/// What a process is told.
+/// An order to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     Live,
@@ -179,7 +179,7 @@ impl Supervisor {
     }
 }
 
-/// How often a process ended lately.
+/// The recent ends of a process.
 #[derive(Debug, Default)]
 struct BackOff(VecDeque<Instant>);
 

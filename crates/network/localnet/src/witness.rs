@@ -1,4 +1,4 @@
-//! What the chain says happened: events of final blocks, recorded as they become final.
+//! Records what the chain says happened: events of final blocks, recorded as they become final.
 //!
 //! The witness stands beside the commands and asks none of them: what the demo and the tests count as
 //! done is what is recorded here.

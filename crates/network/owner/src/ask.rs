@@ -1,4 +1,4 @@
-//! Requests and answers: asked of whoever serves the task, checked, and opened (whitepaper section
+//! Requests to the miners that serve a task; answers, checked and opened (whitepaper section
 //! 3.3, step 9).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Numbers tried in a row if other copies of the records have used them.
 const MAX_NUMBERS: u32 = 16;
 
-/// How an owner asks.
+/// How an owner asks for an answer.
 #[derive(Clone, Debug)]
 pub struct Asking {
     /// Only this miner.
@@ -89,7 +89,7 @@ pub enum Outcome {
     Punished {
         /// In which block.
         block: u64,
-        /// Of what, as the chain names it.
+        /// Its fault, as the chain names it.
         fault: String,
         /// What its bond lost.
         slashed: u128,
@@ -97,7 +97,7 @@ pub enum Outcome {
 }
 
 impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
-    /// Asks whoever serves a task, one after another until somebody answers, and checks the answer.
+    /// Asks the miners that serve a task, one after another until one answers, and checks the answer.
     ///
     /// # Errors
     /// Returns an error if the task is over, the input does not fit, or nobody answers in time.
@@ -125,12 +125,12 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             if view.state == TaskState::Stopped {
                 return Err(OwnerError::Stopped(task));
             }
-            // Nothing is signed that no miner would take: the number would stay unanswered for ever.
+            // A request that no miner would take is not signed: its number would stay unanswered for ever.
             if !view.signers().contains(&self.account()) {
                 let (owner, asked) = (Address(view.owner), Address(self.account()));
                 return Err(OwnerError::NotOwner { task, owner, asked });
             }
-            // Whoever has taken over may need a key.
+            // A miner that has taken over may need a key.
             if view.owner == self.account() && view.assignments.iter().any(view::Assignment::is_keyless) {
                 self.wrap_keys(task).await?;
             }
@@ -313,7 +313,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 
     /// Sends once more what was signed for a miner and never answered: a sampled period has no gaps,
-    /// and an acknowledgement reaches no further than the first one. How many are answered now.
+    /// and an acknowledgement reaches no further than the first one. Returns how many are answered now.
     ///
     /// # Errors
     /// Returns an error if the records or the chain cannot be read.
@@ -346,8 +346,8 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         Ok(answered)
     }
 
-    /// Tells a miner that all its requests are answered, under the policy in which that pays it. The last
-    /// number that is acknowledged.
+    /// Tells a miner that all its requests are answered, under the policy in which that pays it. Returns the
+    /// last number that is acknowledged.
     ///
     /// # Errors
     /// Returns an error if the records or the chain cannot be read, or the miner does not take it.
@@ -434,7 +434,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 }
 
-/// What is asked of whom.
+/// A request, and the miner that it is for.
 struct Question<'a> {
     task: TaskId,
     miner: Account,
@@ -461,14 +461,14 @@ enum Pass {
     TooDear(OwnerError),
 }
 
-/// What came of a request.
+/// The outcome of a request.
 enum Sent {
     Answered(Opened),
     Used,
     Elsewhere(String),
 }
 
-/// Who is asked, in order: replicas first, then standbys that serve. Owners that run the same program
+/// The miners to ask, in order: replicas first, then standbys that serve. Owners that run the same program
 /// at once begin with different ones.
 fn serving(view: &TaskView, only: Option<Account>) -> Vec<Account> {
     let of = |role: Role| {
@@ -497,7 +497,7 @@ async fn judged(block: &AtBlock, answered: &Answered) -> Result<Option<Outcome>,
         }
         match verdict.ruling {
             Ruling::Verified { input: proven, output: of, paid } => {
-                // What is proven is the chain's word; that it is what was signed is for the owner to see.
+                // The chain says what is proven; the owner checks that it is what the miner signed.
                 let same = (proven, of) == (input, output);
                 return Ok(Some(match same {
                     true => Outcome::Verified { block: number, paid },

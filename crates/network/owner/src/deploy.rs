@@ -38,7 +38,7 @@ const SPARE: u32 = 16;
 /// What a task is to be.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Where, and by how many.
+    /// The placement: locations and number of miners.
     pub placement: Placement,
     /// Compute time bought for answers, in milliseconds, all miners together.
     pub compute_ms: u64,
@@ -56,7 +56,7 @@ pub struct Order {
     pub standbys_read_now: bool,
 }
 
-/// What an order costs at most, and who would be chosen now.
+/// What an order costs at most, and the miners that would be chosen now.
 #[derive(Clone, Debug)]
 pub struct Offer {
     /// The best miners that satisfy the placement, the best first.
@@ -71,7 +71,7 @@ pub struct Offer {
     pub for_proofs: u128,
 }
 
-/// Something that happened on the way.
+/// A step of a deployment that was done.
 #[derive(Clone, Debug)]
 pub enum Progress {
     /// The model was encrypted and stored.
@@ -314,7 +314,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         Ok(None)
     }
 
-    /// Wraps keys for whoever waits for one, and waits until all replicas serve, and standbys that
+    /// Wraps keys for the miners that wait for one, and waits until all replicas serve, and standbys that
     /// were given a key. `outputs` are those of the test, where the owner has computed them.
     ///
     /// # Errors
@@ -355,7 +355,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             let wanted = usize::from(view.replicas);
             let under_way = view.assignments.iter().any(|part| matches!(part.status, Status::Keyed { .. }));
             if wanted > 0 && serving >= wanted && !under_way {
-                // Whoever has just confirmed may commit to a period at any moment.
+                // A miner that has just confirmed may commit to a period at any moment.
                 self.set_anchors(task).await?;
                 return Ok(confirmed);
             }
@@ -380,7 +380,7 @@ fn random_inputs(graph: &Graph) -> Result<Vec<Vec<i64>>, OwnerError> {
         let words = bytes
             .chunks_exact(8)
             .map(|word| word.iter().fold(0_i128, |sum, byte| sum << 8 | i128::from(*byte)));
-        // Which of them is a little likelier does not matter for a test.
+        // The slight bias does not matter for a test.
         let values = words
             .map(|word| i64::try_from(i128::from(tensor.min) + word % span.max(1)).unwrap_or(tensor.min));
         inputs.push(values.collect());

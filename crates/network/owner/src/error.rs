@@ -93,10 +93,10 @@ pub enum OwnerError {
     /// The chain's model is not the one of these records.
     #[error("model {0} is registered with another key, file or manifest than this owner's records have")]
     OtherModel(ModelId),
-    /// The model is too dear for the chain's own types.
+    /// The cost of the model does not fit the chain's types.
     #[error("the model's verification costs more than the chain can count")]
     TooLarge,
-    /// Nobody is there who may take the task.
+    /// No miner may take the task.
     #[error("no miner on offer satisfies the placement: {0}")]
     NoCandidates(String),
     /// Not enough miners confirmed in time.
@@ -135,7 +135,7 @@ pub enum OwnerError {
         /// The miner's words.
         message: String,
     },
-    /// What came is no answer to the request.
+    /// The miner's response is not an answer to the request.
     #[error("the answer of miner {miner} to request {number} is not valid: {source}")]
     Answer {
         /// The miner.
@@ -158,7 +158,7 @@ pub enum OwnerError {
     /// A task's live status is not heard.
     #[error(transparent)]
     Status(#[from] StatusError),
-    /// HTTP cannot be spoken at all.
+    /// The HTTP client cannot be made.
     #[error("no HTTP client: {0}")]
     Http(String),
     /// The endpoint registered on chain is not an http or https URL.

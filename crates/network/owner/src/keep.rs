@@ -1,4 +1,4 @@
-//! What an owner owes to its task while it runs: keys for whoever takes over, and its part of every
+//! What an owner owes to its task while it runs: keys for miners that take over, and its part of every
 //! draw.
 //!
 //! Under the policy `Sampled` a draw mixes what the owner reveals with the hash of a later block. The
@@ -67,7 +67,7 @@ enum Link {
     Preimage(Digest),
     /// It is the start of this chain: nothing is left of it.
     UsedUp(u32),
-    /// It is of no chain of this owner.
+    /// It is not on any hash chain of this owner.
     Foreign,
 }
 

@@ -6,11 +6,11 @@
 //! | module | content |
 //! |---|---|
 //! | [`ports`] | the traits [`Carrier`](ports::Carrier), [`Records`](ports::Records), [`Clock`](ports::Clock) |
-//! | [`owner`] | who deploys, asks and pays |
+//! | [`owner`] | the party that deploys, asks and pays |
 //! | [`records`] | what an owner must not lose |
 //! | [`deploy`] | a model encrypted, stored, registered, given to miners |
 //! | [`ask`] | requests and answers, acknowledgements, demands, verdicts |
-//! | [`keep`] | keys for whoever takes over, and the owner's part of draws |
+//! | [`keep`] | keys for miners that take over, and the owner's part of draws |
 //! | [`logs`], [`watch`] | a task's log and its live status |
 //! | [`miner`] | a miner over HTTP: what a refusal means, when to ask again |
 //! | [`native`] | reqwest as carrier, the machine's clock |

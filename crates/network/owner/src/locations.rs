@@ -43,10 +43,10 @@ pub const DEFAULT_REGION: &str = "us-east-1";
 /// Why a location cannot be used. One variant per check.
 #[derive(Debug, thiserror::Error)]
 pub enum LocationError {
-    /// None is named.
+    /// No location is named.
     #[error("no location to store at")]
     Nowhere,
-    /// It is no name of any kind.
+    /// The name is of no known kind.
     #[error(
         "not a URL of the form http://HOST:PORT, https://HOST, file:///FOLDER, s3://BUCKET or cess+https://GATEWAY/?territory=NAME"
     )]
@@ -68,14 +68,14 @@ pub enum LocationError {
     /// It names no gateway and territory.
     #[error("a CESS gateway is named with its territory: cess+https://GATEWAY/?territory=NAME")]
     Gateway,
-    /// CESS has no fragments of ours.
+    /// CESS cannot be combined: it keeps whole files.
     #[error("a CESS gateway must be the only location: CESS spreads files itself")]
     NotAlone,
     /// The environment does not say what a bucket needs.
     #[error("a bucket needs the variable {0} of the environment, which is not set")]
     Variable(&'static str),
     /// The environment's service cannot be asked.
-    #[error("the variable {ENDPOINT_URL} is no URL of the form https://HOST")]
+    #[error("the variable {ENDPOINT_URL} is not a URL of the form https://HOST")]
     Endpoint,
     /// A folder is not there, or not for us.
     #[error("{folder} cannot be read: {source}")]
@@ -133,7 +133,7 @@ enum Locations {
     Gateway(Gateway),
 }
 
-/// Checks names, and that they go together. Nothing is asked or opened.
+/// Checks names, and that they go together. Contacts no location and opens nothing.
 ///
 /// # Errors
 /// Returns an error if a name is of no kind, or they do not go together.
@@ -142,8 +142,8 @@ pub fn check(names: &[String]) -> Result<(), LocationError> {
 }
 
 /// The storage that these names make, in the name of an account, with certificates (PEM) to trust beside
-/// the system's: fragments, 4 of 12, over what is
-/// named; or all of a file in one location, where the only location is a folder, a bucket or CESS.
+/// the system's: fragments, 4 of 12, over the named locations; or all of a file in one location,
+/// if the only location is a folder, a bucket or CESS.
 ///
 /// # Errors
 /// Returns an error if the names are not as [`check`] wants them, a folder is not there, or the environment has no
@@ -212,7 +212,7 @@ pub async fn ask(name: &str, roots: &[Vec<u8>]) -> Result<(), LocationError> {
             bucket.check().await?;
         }
         Named::Gateway(Gateway { url, territory }) => {
-            // Of a file that nobody has it says so.
+            // The location must answer that it does not have a file that nobody has.
             CessGateway::new(&url, &territory, Arc::new(Nobody))?.with_roots(roots)?.has(&[0; 32]).await?;
         }
     }
@@ -357,7 +357,7 @@ fn bucket(name: &str, environment: Environment<'_>) -> Result<ObjectLocation, Lo
     })?)
 }
 
-/// Signs nothing: nobody need be known who only looks.
+/// Signs nothing: a client that only reads needs no account.
 struct Nobody;
 
 impl Signing for Nobody {

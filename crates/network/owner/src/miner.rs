@@ -1,4 +1,4 @@
-//! A miner over HTTP, whoever carries it: bounded answers, and what a refusal means.
+//! A miner over HTTP, by any carrier: bounded answers, and what a refusal means.
 
 use std::time::Duration;
 
@@ -57,12 +57,12 @@ pub fn url(contact: &Contact, miner: Address, path: &str) -> Result<String, Owne
     Err(OwnerError::Endpoint { miner, endpoint: words(&contact.endpoint) })
 }
 
-/// How long a miner is left alone that wants to be asked again: at least as long as it says, and up to
-/// half as long again. Without the difference all whom it refused at once would come back at once.
+/// The pause before a miner that refused is asked again: at least as long as it says, and up to half as long
+/// again. Without the random share, all clients that it refused together would come back together.
 #[must_use]
 pub fn pause(after: Duration) -> Duration {
     let after = after.min(LONGEST_PAUSE);
-    // Without randomness all wait equally long.
+    // Without randomness all clients wait equally long.
     let share = getrandom::u32().unwrap_or(0);
     after + after.mul_f64(f64::from(share) / f64::from(u32::MAX) / 2.0)
 }

@@ -13,7 +13,7 @@ use crate::ports::{Body, Call, Carrier, Clock, Reply};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest silence of a miner that is answering.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long is waited for a miner that names no number of seconds.
+/// The pause for a miner whose `Retry-After` is not a number of seconds.
 const LATER: Duration = Duration::from_secs(1);
 
 /// HTTP over the system's sockets. Follows no redirects: a miner cannot send its users elsewhere.

@@ -25,7 +25,7 @@ use crate::ports::{Clock, Records};
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Who deploys, asks and pays. Of its four ports it holds three; the carrier is given to what speaks to a
+/// The party that deploys, asks and pays. Of its four ports it holds three; the carrier is given to what speaks to a
 /// miner.
 pub struct Owner<R = OwnerRecords, S = Keypair, K = SystemClock> {
     /// The connection.
@@ -128,7 +128,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 
     /// Wraps the content key for every miner that waits for it, names the file and the result key on
-    /// chain, and says for whom.
+    /// chain, and returns the miners.
     ///
     /// # Errors
     /// Returns an error if the records do not have the task, a miner's key is invalid, or the chain refuses.
@@ -149,7 +149,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let content_key = model.content_key();
         let mut wraps = Vec::new();
         for miner in &waiting {
-            // It left in this moment: the next look finds who takes its place.
+            // It has just left: the next round finds the miner that replaces it.
             let Some(contact) = view::contact(&at, miner).await? else { return Ok(Vec::new()) };
             wraps.push((
                 AccountId32(*miner),

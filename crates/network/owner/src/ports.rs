@@ -1,6 +1,6 @@
 //! What an owner's work needs of the world around it: four ports. `cyborg-account` has the fourth,
 //! [`Signing`](cyborg_account::Signing); a program for an operating system uses the implementations of
-//! [`native`](crate::native), [`http`](crate::http) and [`files`](crate::files).
+//! [`native`](crate::native) and [`files`](crate::files).
 //!
 //! Futures are `Send`, so that a program may run them on any of its threads.
 
@@ -16,14 +16,14 @@ use crate::records::{ModelRecord, RequestRecord, TaskRecord};
 /// One HTTP request.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// To where.
+    /// The URL.
     pub url: String,
     /// What is posted; without a body the request is a GET.
     pub body: Option<Vec<u8>>,
     /// Value of the `Authorization` header.
     pub authorization: Option<String>,
-    /// How long it may take, the answer's body included; as long as the other side says something if
-    /// there is none.
+    /// How long it may take, the answer's body included; without it, as long as the other side says
+    /// something.
     pub patience: Option<Duration>,
 }
 

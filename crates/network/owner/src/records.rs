@@ -60,7 +60,7 @@ impl Drop for TaskRecord {
 pub struct RequestRecord {
     /// What pays the miner for its answer.
     pub authorisation: Authorisation,
-    /// By owner or delegate.
+    /// Signature of the owner or its delegate.
     pub signature: [u8; 64],
     /// Opens the input.
     pub opening: Vec<u8>,

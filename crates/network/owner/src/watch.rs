@@ -38,13 +38,13 @@ pub enum StatusError {
         /// Its words, fit for a terminal.
         message: String,
     },
-    /// What came is no challenge.
+    /// The response is not a challenge.
     #[error("{url} sent no challenge")]
     NoChallenge {
         /// The side that was asked.
         url: String,
     },
-    /// An event goes on for ever.
+    /// An event is longer than allowed.
     #[error("an event of more than {max} bytes")]
     TooLong {
         /// Most bytes.
@@ -59,9 +59,9 @@ pub enum StatusError {
     /// An event is of another task.
     #[error("an event of task {got} in the stream of task {expected}")]
     OtherTask {
-        /// The one that is watched.
+        /// The task that is watched.
         expected: TaskId,
-        /// The one that it is of.
+        /// The event's task.
         got: TaskId,
     },
 }

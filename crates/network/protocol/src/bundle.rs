@@ -22,22 +22,22 @@ pub const CONTEXT: &[u8] = b"cyborg deployment v1";
 /// Most inputs of a test; a graph has far fewer.
 const MAX_INPUTS: u32 = 256;
 
-/// Why bytes are no deployment.
+/// Why bytes are not a deployment.
 #[derive(Debug, Error)]
 pub enum BundleError {
-    /// They do not begin as one.
+    /// They do not begin with the magic.
     #[error("not a deployment of this version")]
     NotADeployment,
     /// They end too early.
     #[error("a deployment is cut off in its {part}")]
     CutOff {
-        /// Where.
+        /// The offset.
         part: &'static str,
     },
     /// They go on after the end.
     #[error("a deployment has {got} bytes after its end")]
     Longer {
-        /// How many.
+        /// Number of bytes.
         got: usize,
     },
     /// More inputs than any graph has.

@@ -1,4 +1,4 @@
-//! The live status of a task: a miner's challenge, signed by whoever may watch, and the stream that
+//! The live status of a task: a miner's challenge, signed by an account that may watch, and the stream that
 //! it opens. `docs/miner.md` has the same as tables.
 //!
 //! ```text
@@ -22,7 +22,7 @@ const TOKEN_BYTES: usize = 32 + 32 + 64;
 /// A task as its miner sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Which.
+    /// The task's number.
     pub task: TaskId,
     /// How far it is, in the words of `docs/miner.md`; [`ENDED`] is the last.
     pub step: String,
@@ -65,12 +65,12 @@ mod decimal {
     }
 }
 
-/// What a miner wants to see signed.
+/// What a client must sign to watch a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
     /// `0x` and 64 hexadecimal digits.
     pub nonce: String,
-    /// How long it is good.
+    /// How long it is valid.
     pub lasts_ms: u64,
 }
 
@@ -89,7 +89,7 @@ impl Challenge {
 pub struct StatusToken {
     /// The miner's challenge.
     pub nonce: [u8; 32],
-    /// Who signs.
+    /// The account that signs.
     pub account: Account,
     signature: [u8; 64],
 }

@@ -27,7 +27,7 @@ const AUTHORISATION_BYTES: usize = 96;
 const RECEIPT_BYTES: usize = 112;
 const ACKNOWLEDGEMENT_BYTES: usize = 48;
 
-/// Why bytes are no request, answer or acknowledgement.
+/// Why bytes are not a request, an answer or an acknowledgement.
 #[derive(Debug, Error)]
 pub enum WireError {
     /// Too few bytes.
@@ -43,7 +43,7 @@ pub enum WireError {
     /// It was sealed for another key, task, miner or number, or altered.
     #[error(transparent)]
     Envelope(#[from] cyborg_envelope::EnvelopeError),
-    /// What is in it does not decode.
+    /// Its content does not decode.
     #[error("{what} cannot be read")]
     Undecodable {
         /// What was read.
@@ -71,7 +71,7 @@ pub fn exchange(genesis: Digest, authorisation: &Authorisation) -> Exchange {
 pub struct Request {
     /// What the owner authorises.
     pub authorisation: Authorisation,
-    /// By the owner or its delegate.
+    /// Signature of the owner or its delegate.
     pub signature: [u8; SIGNATURE_BYTES],
     /// Opens the authorised input.
     pub opening: Opening,
@@ -101,12 +101,12 @@ impl Request {
     }
 }
 
-/// An answer: what the miner signs, and the output for whoever has the result key.
+/// An answer: what the miner signs, and the output, sealed to the result key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What the miner vouches for.
+    /// The receipt that the miner signed.
     pub receipt: Receipt,
-    /// By the miner.
+    /// The miner's signature.
     pub signature: [u8; SIGNATURE_BYTES],
     /// Opening of the outputs.
     sealed: Vec<u8>,
@@ -139,7 +139,7 @@ impl Answer {
         head
     }
 
-    /// As it is sent.
+    /// The answer as it is sent.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.head();

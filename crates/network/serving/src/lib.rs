@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Why a service does not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
-    /// Nobody can listen there.
+    /// The address cannot be listened at.
     #[error("cannot listen at {address}: {source}")]
     Listen {
         /// Where.
@@ -82,7 +82,7 @@ impl Default for Connections {
     }
 }
 
-/// Is told of connections.
+/// Hears of connections.
 pub trait Gauge: Send + Sync + 'static {
     /// One was accepted.
     fn opened(&self);
@@ -92,9 +92,9 @@ pub trait Gauge: Send + Sync + 'static {
 
 /// What is served, and how.
 pub struct Service {
-    /// Answers.
+    /// The routes that answer requests.
     pub router: Router,
-    /// Encrypts; plain HTTP without.
+    /// Certificate and key for TLS; without them, plain HTTP.
     pub tls: Option<TlsAcceptor>,
     /// Limits on clients.
     pub limits: Connections,
@@ -102,7 +102,7 @@ pub struct Service {
     pub gauge: Arc<dyn Gauge>,
 }
 
-/// Listens at an address; port 0 takes any that is free. The address that it became.
+/// Listens at an address; port 0 takes any that is free. Returns the address.
 ///
 /// # Errors
 /// Returns an error if nobody can listen there.

@@ -17,11 +17,11 @@ pub enum Action {
 /// the node holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessToken {
-    /// Who allows it.
+    /// The owner.
     pub owner: Account,
-    /// What.
+    /// The action that is allowed.
     pub action: Action,
-    /// Until when, in milliseconds since the Unix epoch.
+    /// The end of its validity, in milliseconds since the Unix epoch.
     pub expires: Moment,
     signature: [u8; 64],
 }

@@ -30,14 +30,14 @@ const STRIPES_AT_ONCE: usize = 4;
 /// A location that failed this often in a row is asked last.
 const FAILING: u32 = 2;
 
-/// Something worth telling while files move.
+/// Progress and failures while files move.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A stripe is stored, fetched or repaired.
     Stripe {
-        /// Which, from 0.
+        /// Its index, from 0.
         stripe: u64,
-        /// How many there are.
+        /// Number of stripes.
         of: u64,
     },
     /// A fragment is lost, altered or cannot be reached; others will do.
@@ -115,7 +115,7 @@ impl Coded {
         Self(Arc::new(Inner { fragment_bytes, ..inner }))
     }
 
-    /// Tells somebody what happens.
+    /// Reports events to an observer.
     #[must_use]
     pub fn with_observer(self, observer: Observer) -> Self {
         let inner = self.into_inner();

@@ -5,10 +5,10 @@ use std::io;
 /// Why a manifest is refused. One variant per check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// It does not begin as one.
+    /// It does not begin with the magic.
     #[error("not a manifest of this version")]
     NotAManifest,
-    /// It is longer than any.
+    /// It is longer than the longest manifest.
     #[error("a manifest of {got} bytes; at most {max}")]
     TooLong {
         /// Most bytes.
@@ -25,7 +25,7 @@ pub enum ManifestError {
         got: u64,
     },
     /// Fewer fragments than are needed, or none needed.
-    #[error("{data} of {total} fragments is no code")]
+    #[error("{data} of {total} fragments is not a code")]
     Code {
         /// Fragments that suffice.
         data: u8,
@@ -49,7 +49,7 @@ pub enum ManifestError {
     /// A location's name is too long, or no text.
     #[error("location {index} has no valid name")]
     Location {
-        /// Which, from 0.
+        /// Its index, from 0.
         index: usize,
     },
     /// A fragment lies at a location that is not listed.
@@ -95,7 +95,7 @@ pub enum StorageError {
         /// The side that was asked.
         location: String,
     },
-    /// It has no such file or fragment.
+    /// The other side has no such file or fragment.
     #[error("{location} has no {id}")]
     NotFound {
         /// The side that was asked.
@@ -111,7 +111,7 @@ pub enum StorageError {
         /// Most bytes expected.
         limit: u64,
     },
-    /// What came is not what was stored.
+    /// The received bytes are not what was stored.
     #[error("{location} altered {id}")]
     Altered {
         /// The side that was asked.
@@ -119,7 +119,7 @@ pub enum StorageError {
         /// The id that was asked for, in hexadecimal.
         id: String,
     },
-    /// The answer is not one of the protocol.
+    /// The answer does not follow the protocol.
     #[error("{location} answered {found}")]
     Protocol {
         /// The side that was asked.
@@ -141,7 +141,7 @@ pub enum StorageError {
     /// Too few fragments of a stripe are left.
     #[error("stripe {stripe}: {found} of the {needed} fragments needed are left; {lost}")]
     Lost {
-        /// Which, from 0.
+        /// Its index, from 0.
         stripe: u64,
         /// Good fragments.
         found: usize,
@@ -175,7 +175,7 @@ pub enum StorageError {
     /// There are no locations.
     #[error("no location to store at")]
     NoLocations,
-    /// A part of a file that is not there.
+    /// A range beyond the end of a file.
     #[error("bytes {start} to {end} of a file of {length}")]
     Range {
         /// First byte.

@@ -1,14 +1,14 @@
-//! Storing encrypted files where nobody is trusted, and getting them back.
+//! Stores encrypted files with parties that are not trusted, and gets them back.
 //!
 //! | module | content |
 //! |---|---|
-//! | [`storage`] | the [`storage::Storage`] trait: files by id; upload, download, resumed where they broke off |
-//! | [`coded`] | a `Storage` of fragments over several locations: Reed–Solomon, 4 of 12, repair |
+//! | [`storage`] | the [`storage::FileStore`] trait: files by id; upload, download, resumed where they broke off |
+//! | [`coded`] | a `FileStore` of fragments over several locations: Reed–Solomon, 4 of 12, repair |
 //! | [`manifest`] | what a file is made of, signed by its owner; its BLAKE3 is the file's id |
-//! | [`store`] | the [`store::Store`] trait: a location that keeps fragments and manifests |
+//! | [`store`] | the [`store::FragmentStore`] trait: a location that keeps fragments and manifests |
 //! | [`node`] | a location: our storage node, over HTTP |
 //! | [`object`] | a location: a folder or an S3-compatible bucket |
-//! | [`cess`] | a `Storage` behind a CESS DeOSS gateway |
+//! | [`cess`] | a `FileStore` behind a CESS DeOSS gateway |
 //! | [`access`] | the token that lets a request change what a node holds |
 //! | [`error`] | what can go wrong |
 //!

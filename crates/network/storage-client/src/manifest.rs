@@ -124,7 +124,7 @@ pub struct Manifest {
     pub shape: Shape,
     /// BLAKE3 of the file.
     pub file_digest: Digest,
-    /// Who may delete it.
+    /// The account that may delete it.
     pub owner: Account,
     /// Names of locations, such as URLs of nodes.
     pub locations: Vec<String>,
@@ -139,7 +139,7 @@ pub struct SignedManifest {
     pub manifest: Manifest,
     /// The file's id.
     pub id: Digest,
-    /// As it is stored.
+    /// The bytes that are stored.
     pub bytes: Vec<u8>,
 }
 
@@ -174,7 +174,7 @@ impl Manifest {
         bytes
     }
 
-    /// Signs it as its owner.
+    /// Signs the manifest as its owner.
     ///
     /// # Errors
     /// Returns an error if it would be refused when read.

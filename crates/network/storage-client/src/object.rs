@@ -21,7 +21,7 @@ pub struct ObjectLocation {
     store: Arc<dyn ObjectStore>,
 }
 
-/// Where an S3-compatible bucket is, and who asks.
+/// The location of an S3-compatible bucket, and the credentials for it.
 #[derive(Clone)]
 pub struct S3Settings {
     /// The bucket.
@@ -80,7 +80,7 @@ impl ObjectLocation {
         Ok(Self { location, store: Arc::new(store) })
     }
 
-    /// Asks whether it is there and can be read: it lists the folders that manifests lie in.
+    /// Checks that the location exists and can be read: lists the folders that manifests lie in.
     ///
     /// # Errors
     /// Returns an error if it does not answer, or refuses.

@@ -29,7 +29,7 @@ pub struct Download {
     pub chunks: BoxStream<'static, Result<Bytes, StorageError>>,
 }
 
-/// Where encrypted files are stored. The type of what is put in says that nothing else can be.
+/// A place for encrypted files. The argument's type ensures that nothing else can be stored.
 #[async_trait]
 pub trait FileStore: Send + Sync {
     /// Stores a file and returns its id. Interrupted and called again, it goes on where it was.
@@ -127,7 +127,7 @@ pub async fn fetch<W: Write + Send + 'static>(
     blocking(move || Ok(writer.finish()?)).await
 }
 
-/// Writes a download out; how many bytes it was.
+/// Writes a download out. Returns the number of bytes.
 async fn drain(download: Download, file: File) -> Result<u64, StorageError> {
     let (_, count) = consume(download, (file, 0), |(file, count), bytes| {
         file.write_all(bytes)?;

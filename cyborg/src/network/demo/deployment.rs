@@ -35,7 +35,7 @@ use crate::report::bytes;
 use crate::sample;
 use crate::zk::MAX_KEY_BYTES;
 
-/// How long the chain's word is waited for, once a command has said that something is done.
+/// Longest wait for the chain's events, once a command has said that something is done.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait for the task's settlement; with slower blocks it is only said when it comes.
 const SETTLEMENT: Duration = Duration::from_secs(20);
@@ -433,8 +433,10 @@ fn pace_ms(first: (u64, Duration), now: (u64, Duration), meant: u64) -> u64 {
 /// What is held of the owner for escrow.
 async fn held(network: &Network) -> Result<Cyb, Failure> {
     let at = network.chain.at_finalised().await?;
-    let owner: AccountId32 =
-        network.owner.parse().map_err(|_| Failure::Network(format!("{} is no address", network.owner)))?;
+    let owner: AccountId32 = network
+        .owner
+        .parse()
+        .map_err(|_| Failure::Network(format!("{} is not an address", network.owner)))?;
     let holds = chain_json::entry(&at, runtime::storage().balances().holds(), (owner,)).await?;
     Ok(escrow(&holds.unwrap_or_default()))
 }

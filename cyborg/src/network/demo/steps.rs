@@ -40,13 +40,13 @@ pub(super) struct Step {
     pub(super) what: &'static str,
     /// The event.
     pub(super) event: &'static str,
-    /// How often.
+    /// Number of events.
     pub(super) count: usize,
-    /// The block of the last.
+    /// The last event's block.
     pub(super) block: u64,
-    /// When that was seen to be final, since the demo began.
+    /// Time at which that block was seen to be final, since the demo began.
     pub(super) at: Duration,
-    /// How long after the step before.
+    /// Time since the step before.
     pub(super) took: Duration,
     /// Bytes of the keys or proofs that it brought to the chain.
     pub(super) bytes: u64,

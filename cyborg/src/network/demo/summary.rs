@@ -1,4 +1,4 @@
-//! The demo's result: the steps, the answers, the money, and what holds of it.
+//! The demo's result: the steps, the answers, the money, and the checks.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::network::up::span;
 use crate::report::{CommandOutput, bytes};
 use cyborg_primitives::money::Cyb;
 
-/// The result, and what does not hold.
+/// The result, and the checks that failed.
 pub(super) fn summary(run: &Run<'_>, outcome: &Outcome) -> (CommandOutput, Vec<&'static str>) {
     let steps = steps(&outcome.ledger, outcome.task, outcome.model, &outcome.names);
     let checks = checks(&Facts {
@@ -70,7 +70,7 @@ fn report(run: &Run<'_>, outcome: &Outcome, steps: &[Step], checks: &[Check]) ->
     report
 }
 
-/// How often the model was right. That is the model's merit, and no check of the network.
+/// Number of samples for which the model was right. That is the model's merit, and no check of the network.
 fn labels(report: &mut CommandOutput, outcome: &Outcome) {
     let labelled: Vec<_> = outcome.answers.iter().filter(|answer| answer.label.is_some()).collect();
     let right = labelled.iter().filter(|answer| answer.class == answer.label).count();

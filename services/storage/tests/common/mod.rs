@@ -93,7 +93,7 @@ impl Net {
         storage(&self.urls, owner(1))
     }
 
-    /// Storage that remembers which places had bad fragments.
+    /// Storage that remembers which locations had bad fragments.
     pub(crate) fn watched(&self) -> (Coded, Arc<Mutex<Vec<String>>>) {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ear = heard.clone();
@@ -112,11 +112,11 @@ impl Net {
 }
 
 pub(crate) fn storage(urls: &[String], signer: Arc<dyn Signing>) -> Coded {
-    let places = urls
+    let locations = urls
         .iter()
         .map(|url| Arc::new(NodeClient::new(url, Some(signer.clone())).unwrap()) as Arc<dyn FragmentStore>)
         .collect();
-    Coded::new(places, signer, Code::DEFAULT).unwrap().with_fragment_bytes(FRAGMENT_BYTES)
+    Coded::new(locations, signer, Code::DEFAULT).unwrap().with_fragment_bytes(FRAGMENT_BYTES)
 }
 
 pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {

@@ -16,8 +16,8 @@
 //! that it is never done twice. Broadcasting the same bytes again does no harm, and is done until
 //! then: what a node has dropped or forgotten comes back.
 //!
-//! One program at a time runs a queue ([`Queue::run`]). Others may use the account beside it: who
-//! loses a nonce to them signs again.
+//! One program at a time runs a queue ([`Queue::run`]). Others may use the account beside it: a
+//! queue that loses a nonce to them signs again.
 
 mod record;
 mod work;
@@ -56,10 +56,10 @@ pub enum QueueError {
     /// The database cannot be read or written.
     #[error("the transaction queue's database: {0}")]
     Database(Box<redb::Error>),
-    /// What is stored is not what was.
+    /// A stored value is not what was written.
     #[error("the transaction queue's record `{id}` cannot be read; the database is damaged")]
     Damaged {
-        /// Which.
+        /// Which value.
         id: String,
     },
     /// An id is empty or too long.
@@ -201,7 +201,7 @@ impl Queue {
         Ok(done)
     }
 
-    /// How many intents are under way.
+    /// Number of intents under way.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -272,7 +272,7 @@ mod tests {
             assert!(matches!(Queue::add(&write, &id, &call(1)), Err(QueueError::Id { .. })));
         }
         write.commit().unwrap();
-        // One whose maker's transaction does not come about does not either.
+        // An intent whose maker's transaction is not committed does not exist either.
         let write = queue.database.begin_write().unwrap();
         assert!(Queue::add(&write, "confirm/2", &call(1)).unwrap());
         drop(write);

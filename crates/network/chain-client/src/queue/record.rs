@@ -73,7 +73,7 @@ impl Signed {
     }
 }
 
-/// How far an intent is.
+/// The progress of an intent.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) enum Progress {
     Waiting,
@@ -84,7 +84,7 @@ pub(super) enum Progress {
 /// An intent without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Intent {
-    /// In which order intents were added.
+    /// Position in the order in which intents were added.
     pub(super) number: u64,
     /// Times that it was signed and abandoned.
     pub(super) lives: u32,

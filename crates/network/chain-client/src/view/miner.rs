@@ -13,7 +13,7 @@ use crate::{AtBlock, ChainError};
 pub struct MinerView {
     /// The key that owners encrypt to.
     pub key: [u8; 32],
-    /// Where clients reach it. Its owner's words: not to be printed as they are.
+    /// The URL at which clients reach it, in its owner's words: they must not be printed unescaped.
     pub endpoint: String,
     /// Its region, in its own words.
     pub location: Location,
@@ -29,15 +29,15 @@ pub struct MinerView {
     pub used_mib: u32,
     /// Tasks that have memory.
     pub load: u32,
-    /// When its bond may be withdrawn, where it is leaving.
+    /// The block from which its bond may be withdrawn, if it is leaving.
     pub leaves_at: Option<Moment>,
-    /// When it was last heard of.
+    /// When its last heartbeat came.
     pub seen: Moment,
-    /// Whether it is heard of.
+    /// Whether its heartbeats come.
     pub duty: Duty,
 }
 
-/// Whether heartbeats are expected of a miner, and come.
+/// Whether heartbeats are expected of a miner, and whether they come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Duty {
     /// They come.

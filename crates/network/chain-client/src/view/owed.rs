@@ -46,7 +46,7 @@ pub struct Owed {
 pub struct Period {
     /// Its first request.
     pub first: RequestNumber,
-    /// How many.
+    /// Number of requests.
     pub count: u32,
     /// Leaves that were drawn and are not proven; `None` before the draw.
     pub left: Option<Vec<u32>>,

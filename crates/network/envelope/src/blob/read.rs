@@ -22,7 +22,7 @@ impl<R: Read + Seek> BlobReader<R> {
     /// Checks key, context and length: the last segment must be the last.
     ///
     /// # Errors
-    /// Returns an error if it is no blob, the key or the context are wrong, or it was cut, extended or altered at
+    /// Returns an error if it is not a blob, the key or the context are wrong, or it was cut, extended or altered at
     /// its end.
     pub fn new(mut blob: R, key: &ContentKey, context: &[u8]) -> Result<Self, EnvelopeError> {
         let blob_bytes = blob.seek(SeekFrom::End(0))?;

@@ -20,7 +20,7 @@ pub struct BlobWriter<W> {
 }
 
 impl<W: Write> BlobWriter<W> {
-    /// For a blob that was sealed under this key and context.
+    /// A writer for a blob that was sealed under this key and context.
     pub fn new(key: &ContentKey, context: &[u8], out: W) -> Self {
         Self {
             key: key.clone(),

@@ -58,7 +58,7 @@ impl Inner {
         Ok(report)
     }
 
-    /// The fragments of a stripe that are not to be had where they should be.
+    /// The fragments of a stripe that are not found where they should be.
     async fn check_stripe(
         self: &Arc<Self>,
         signed: &SignedManifest,
@@ -136,7 +136,7 @@ impl Inner {
         let puts = bad.iter().map(|&index| {
             let bytes = coded[index].clone();
             async move {
-                // An owner that listed what its data do not code to gets nothing restored.
+                // Nothing is restored if the owner listed fragments that do not follow from the data.
                 if *blake3::hash(&bytes).as_bytes() != listed[index].id {
                     let location = "the manifest".to_owned();
                     return Err(StorageError::Altered { location, id: hex::encode(listed[index].id) });
