@@ -188,7 +188,7 @@ async fn answer(api: &Api, task: TaskId, number: RequestNumber, body: Body) -> R
         },
     };
     answer.map_err(|refused| match refused {
-        Refused::Busy => Refusal::Busy { after_s: pool.pace.refused() },
+        Refused::Busy => Refusal::Busy { after_s: pool.pace.refused(Instant::now()) },
         other => other.into(),
     })
 }

@@ -3,8 +3,8 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `energy` | energy from pools that are read, and from power that is read often |
-//! | `rapl` | the processors' own pools |
+//! | `energy` | energy from counters that are read, and from power that is read often |
+//! | `rapl` | the processors' own counters |
 //! | `ina3221` | the sensors of NVIDIA's Jetson boards, as `tegrastats` shows them |
 //! | `nvidia` | graphics cards, by NVIDIA's library |
 //!
@@ -27,11 +27,11 @@ use energy::Source;
 
 /// Ticks of a second in `stat`: what every Linux has had since 2.6.
 const TICKS_PER_SECOND: u64 = 100;
-/// Most pools or sensors of a kind that are read.
+/// Most counters or sensors of a kind that are read.
 const MAX_SOURCES: usize = 64;
 /// How often power is read: what happens between two readings is taken for the mean of both.
 const POWER_EVERY: Duration = Duration::from_millis(250);
-/// How often pools are read: the fastest begin again after some minutes.
+/// How often counters are read: the fastest begin again after some minutes.
 const COUNTERS_EVERY: Duration = Duration::from_secs(30);
 
 /// Where the kernel says what is consumed.
@@ -64,7 +64,7 @@ pub struct Consumed {
 /// What measures energy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EnergySource {
-    /// WorkerPools of processors (`/sys/class/powercap`).
+    /// Counters of processors (`/sys/class/powercap`).
     Rapl,
     /// Sensors of a Jetson board (`/sys/bus/i2c/drivers/ina3221`).
     Ina3221,
@@ -137,7 +137,7 @@ impl Meter {
         self.measures_energy().then_some(if summed { POWER_EVERY } else { COUNTERS_EVERY })
     }
 
-    /// Reads power and pools as often as they want, on a thread, as long as somebody has the meter.
+    /// Reads power and counters as often as they want, on a thread, as long as somebody has the meter.
     pub(crate) fn shared(self) -> io::Result<Arc<Mutex<Self>>> {
         let every = self.interval();
         let meter = Arc::new(Mutex::new(self));
@@ -148,7 +148,7 @@ impl Meter {
         Ok(meter)
     }
 
-    /// Reads power and pools, between two readings of what was consumed.
+    /// Reads power and counters, between two readings of what was consumed.
     pub fn tick(&mut self) {
         self.tick_at(Instant::now());
     }

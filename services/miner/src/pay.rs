@@ -127,11 +127,13 @@ impl MinerLoop {
             }
             let since = *state.committed.get_or_insert_with(Instant::now);
             if since.elapsed() >= self.settings.period && served(&self.pools, *task).is_some() {
-                state.committed = Some(Instant::now());
                 due.push(*task);
             }
         }
         for task in due {
+            if let Some(state) = self.tasks.get_mut(&task) {
+                state.committed = Some(Instant::now());
+            }
             let owed = view::owed(at, task, &self.miner).await?;
             self.commit_period(chain, task, &owed).await?;
         }

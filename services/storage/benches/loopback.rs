@@ -70,7 +70,7 @@ async fn act(step: &str, home: &Path, urls: &str) {
     let key = ContentKey::from_bytes([1; 32]);
     let (model, id) = (home.join("model"), home.join("id"));
     let megabytes = fs::metadata(&model).unwrap().len() as f64 / 1e6;
-    let stored = || Digest::from_hex(&fs::read_to_string(&id).unwrap()).ok().unwrap();
+    let stored = || <[u8; 32]>::from_hex(fs::read_to_string(&id).unwrap()).unwrap();
     let began = Instant::now();
     match step {
         "download" => drop(download(&storage, &stored(), &home.join("blob")).await.unwrap()),
