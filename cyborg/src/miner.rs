@@ -1,28 +1,24 @@
-//! `cyborg miner …`: a miner, from its registration to its doctor. The miner itself is the library
-//! `cyborg-miner`; here is what its operator meets.
+//! `cyborg miner …`: a miner, from its registration to its doctor. The miner and the operator's rules are
+//! the library `cyborg-miner` ([`cyborg_miner::operator`]); here are flags, tables, reports and prompts.
 //!
 //! | module | content |
 //! |---|---|
-//! | `init` | keys, measurements, settings; `register`: the account becomes a miner |
+//! | `init` | keys, measurements, settings; the account becomes a miner |
 //! | `start` | the miner as a program of its own |
 //! | `terms` | what the chain has of a miner is changed: price, memory, place, bond; it leaves |
 //! | `status` | the miner as the chain and its process have it |
 //! | `doctor` | every check, what to do, and the support bundle |
 //! | `settings` | `miner.json` |
 //! | `folder` | who may read the folder, who works in it, what unlocks it |
-//! | `machine`, `measure` | what the machine has, and how fast it is |
-//! | `record` | what the chain says |
+//! | `measure` | how fast the machine is |
 //! | `process` | what the running miner says |
 
 pub(crate) mod arguments;
 mod doctor;
 mod folder;
 mod init;
-mod machine;
 mod measure;
 mod process;
-mod record;
-mod register;
 mod settings;
 mod start;
 mod status;

@@ -2,14 +2,12 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `check` | what follows from what was found: rules without side effects |
 //! | `bundle` | the archive for who helps: no secrets |
 //!
 //! It changes nothing but a file that it writes and removes to see whether the disk can be written.
 //! What can be asked at the same time is.
 
 mod bundle;
-mod check;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -19,6 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cyborg_account::keys;
 use cyborg_chain_client::{Chain, ChainError};
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::check::{self, Check, Outcome, Reached, Running, Watched};
+use cyborg_miner::operator::machine;
+use cyborg_miner::operator::record::{self, Snapshot};
 use cyborg_miner::view;
 use cyborg_owner::locations;
 use cyborg_primitives::Account;
@@ -29,14 +30,12 @@ use tokio::time::{Instant, timeout};
 use super::arguments::Doctor;
 use super::folder::{self, Held};
 use super::process::{self, Trust};
-use super::record::{self, Snapshot};
 use super::settings::{Settings, UnlockBy};
 use super::status::Process;
-use super::{connect, counted, machine, runtime};
+use super::{connect, counted, runtime};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::report::{Report, hex};
-use check::{Check, Reached, Running, Verdict, Watched};
 
 /// Finalised blocks are watched for so long at least, and at most.
 const WATCH: Duration = Duration::from_secs(2);
@@ -62,7 +61,7 @@ pub(super) fn run(arguments: &Doctor, json: bool) -> Result<Report, Failure> {
         report.line(format!("{:<22} {path}", "bundle, no secrets"));
     }
     report.print(json);
-    let of = |check: &&Check| check.verdict == Verdict::Problem;
+    let of = |check: &&Check| check.outcome == Outcome::Problem;
     let names: Vec<&str> = examined.checks.iter().filter(of).map(|check| check.name).collect();
     if names.is_empty() { Ok(Report::default()) } else { Err(Failure::Problems(names.join(", "))) }
 }
@@ -72,8 +71,8 @@ fn report(checks: &[Check]) -> Report {
     checks.iter().flat_map(Check::lines).for_each(|line| {
         report.line(line);
     });
-    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let (problems, warnings) = (count(Verdict::Problem), count(Verdict::Warning));
+    let count = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    let (problems, warnings) = (count(Outcome::Problem), count(Outcome::Warning));
     report.json("checks", checks.iter().map(Check::json).collect::<Value>());
     report.json("problems", problems).json("warnings", warnings);
     report.line("");
@@ -253,7 +252,7 @@ fn account_is_there(settings: &Settings) -> Check {
     let remedy = "name the right key in miner.json, and keep it readable by you alone";
     match keys::load(key) {
         Ok(found) => {
-            let address = folder::address(&keys::account(&found));
+            let address = record::address(&keys::account(&found));
             if address == settings.address {
                 Check::ok(name, format!("{address}, key {key}"))
             } else {

@@ -99,11 +99,6 @@ pub(crate) fn account(address: &str) -> Result<Account, String> {
         .map_err(|_| "not the address of an account".to_owned())
 }
 
-/// An account's address.
-pub(crate) fn address(account: &Account) -> String {
-    AccountId32(*account).to_string()
-}
-
 /// What a running miner says of itself in the file that it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Holder {
@@ -191,6 +186,8 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use cyborg_miner::operator::record;
+
     use super::*;
 
     fn chmod(path: &Path, mode: u32) {
@@ -262,7 +259,7 @@ mod tests {
     #[test]
     fn addresses_and_accounts() {
         let address_of_bob = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
-        assert_eq!(address(&account(address_of_bob).unwrap()), address_of_bob);
+        assert_eq!(record::address(&account(address_of_bob).unwrap()), address_of_bob);
         assert!(account("0x00").is_err());
     }
 }

@@ -13,14 +13,15 @@ use cyborg_chain_client::{Chain, DEFAULT_URL};
 use cyborg_disk::vault::make_key_file;
 use cyborg_miner::StartError;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::machine;
+use cyborg_miner::operator::record::{self, Record};
+use cyborg_miner::operator::register::{self, Declaration};
 use cyborg_primitives::place::Location;
 
 use super::arguments::{Init, urls};
 use super::folder::{self, Lock};
-use super::record::{self, Record};
-use super::register::{self, Declaration};
 use super::settings::{self, Declared, Settings, TlsFiles, UnlockBy};
-use super::{connect, machine, measure, runtime};
+use super::{connect, measure, runtime};
 use crate::error::Failure;
 use crate::files;
 use crate::place;
@@ -164,7 +165,7 @@ impl Wanted {
         signer: &Keypair,
     ) -> Result<Report, Failure> {
         let account = keys::account(signer);
-        let address = folder::address(&account);
+        let address = record::address(&account);
         let chain = connect(&self.node, Duration::ZERO).await?;
         let found = record::snapshot(&chain, &account).await?;
         let own = own_key(folder, &self.unlock)?;

@@ -9,12 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cyborg_miner::meter::{self, Sources};
+use cyborg_miner::operator::machine;
 use zkml_engine::{Engine, EngineError};
 use zkml_prover::{ProverKey, Request, keygen};
 use zkml_verifier::Visibility;
 use zkml_verifier::cost::work;
 
-use super::machine;
 use super::settings::Measured;
 use crate::error::Failure;
 use crate::progress::Progress;

@@ -11,6 +11,7 @@ use cyborg_account::{Keypair, keys};
 use cyborg_disk::files::write_private;
 use cyborg_disk::vault::Unlock;
 use cyborg_miner::Tls;
+use cyborg_miner::operator::record;
 use cyborg_owner::locations;
 use cyborg_primitives::MAX_ENDPOINT_BYTES;
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -297,7 +298,7 @@ impl Settings {
     /// The key of the miner's account.
     pub(crate) fn signer(&self, folder: &Path) -> Result<Keypair, Failure> {
         let signer = keys::load(&self.account)?;
-        let address = folder::address(&keys::account(&signer));
+        let address = record::address(&keys::account(&signer));
         if address == self.address {
             return Ok(signer);
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cyborg_account::{Keypair, keys};
 use cyborg_chain_client::Chain;
+use cyborg_miner::operator::{record, register};
 use cyborg_miner::{Config, Miner};
 use cyborg_owner::locations;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::arguments::{Start, urls};
 use super::folder::{self, Lock};
 use super::settings::{self, Settings};
-use super::{QUIET, connect, record, register, runtime};
+use super::{QUIET, connect, runtime};
 use crate::begin;
 use crate::error::Failure;
 use crate::files;
@@ -162,10 +163,10 @@ async fn tell_endpoint(
     folder: &Path,
 ) -> Result<(), Failure> {
     let account = keys::account(signer);
-    let address = folder::address(&account);
+    let address = record::address(&account);
     let found = record::record(&chain.at_finalised().await?, &account).await?;
     let Some(record) = register::compare(&address, found, Some(key))? else {
-        return Err(register::no_miner(&address, folder));
+        return Err(register::no_miner(&address, folder).into());
     };
     if record.endpoint == endpoint {
         return Ok(());
@@ -180,7 +181,7 @@ async fn tell_endpoint(
 }
 
 fn ready(miner: &Miner, endpoint: &str) -> Report {
-    let (address, account) = (miner.address().to_string(), folder::address(&miner.account()));
+    let (address, account) = (miner.address().to_string(), record::address(&miner.account()));
     let mut report = Report::default();
     report.field("address", address.as_str(), "listens at", &address);
     report.field("miner", account.as_str(), "miner", &account);

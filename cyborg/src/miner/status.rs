@@ -6,20 +6,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use cyborg_chain_client::ChainError;
+use cyborg_miner::operator::record::{self, Record, Snapshot, TASK_COLUMNS, standing, task_rows, tasks_json};
 use cyborg_primitives::miner::Accelerator;
+use cyborg_primitives::money::Cyb;
 use serde_json::{Value, json};
 
 use super::arguments::Status;
 use super::folder::{self, Held};
 use super::process::{self, Health, Trust};
-use super::record::{self, Record, Snapshot, TASK_COLUMNS, standing, task_rows, tasks_json};
 use super::settings::Settings;
 use super::{connect, counted, runtime};
 use crate::chain::table;
 use crate::error::Failure;
 use crate::place;
 use crate::report::{Report, hex};
-use cyborg_primitives::money::Cyb;
 
 /// Runs the command.
 pub(super) fn run(arguments: &Status) -> Result<Report, Failure> {

@@ -10,13 +10,14 @@ use cyborg_chain_client::runtime::transactions;
 use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::subxt::utils::Static;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::record::{self, Record};
+use cyborg_miner::operator::{machine, register};
 use cyborg_primitives::miner::Capacity;
 use cyborg_primitives::place::Location;
 
 use super::arguments::{Bond, Home, Update};
-use super::record::{self, Record};
 use super::settings::Settings;
-use super::{connect, folder, init, machine, register, runtime, status};
+use super::{connect, folder, init, runtime, status};
 use crate::error::Failure;
 use crate::report::Report;
 use cyborg_primitives::money::Cyb;
@@ -66,7 +67,7 @@ fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Re
         let chain = connect(node, Duration::ZERO).await?;
         let account = keys::account(&signer);
         let Some(before) = record::record(&chain.at_finalised().await?, &account).await? else {
-            return Err(register::no_miner(&settings.address, &folder));
+            return Err(register::no_miner(&settings.address, &folder).into());
         };
         let done = chain.submit(&call(&before), &signer).await?;
         let after = record::snapshot(&chain, &account).await?;

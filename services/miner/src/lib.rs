@@ -6,6 +6,7 @@
 //! | [`loaded`] | a model in memory, checked and tried |
 //! | [`meter`] | what the machine consumes |
 //! | [`view`] | what the chain says, in the miner's words |
+//! | [`operator`] | what the operator of a miner asks about: machine, record, registration, checks |
 //! | `store` | what the miner remembers |
 //! | `miner_loop`, `task_state`, `tasks`, `pay`, `routine`, `events`, `intent` | the main loop: from finalised blocks to transactions |
 //! | `prepare` | from a wrapped key to a sealed model |
@@ -29,6 +30,7 @@ pub mod loaded;
 pub mod meter;
 mod metrics;
 mod miner_loop;
+pub mod operator;
 mod pace;
 mod pay;
 mod prepare;

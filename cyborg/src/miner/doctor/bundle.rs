@@ -18,6 +18,9 @@ use std::io::{Cursor, Write as _};
 
 use cyborg_chain_client::runtime;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::check::Check;
+use cyborg_miner::operator::machine;
+use cyborg_miner::operator::record::{TASK_COLUMNS, task_rows};
 use cyborg_owner::locations::{ACCESS_KEY_ID, ENDPOINT_URL, SECRET_ACCESS_KEY};
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -25,11 +28,8 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::Examined;
-use super::check::Check;
 use crate::error::Failure;
 use crate::files::{self, Output};
-use crate::miner::machine;
-use crate::miner::record::{TASK_COLUMNS, task_rows};
 use crate::report::hex;
 
 /// Shorter parts of a URL are no secrets, and may be words of a sentence.

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cyborg_miner::meter::{Meter, Sources};
+use crate::meter::{Meter, Sources};
 
 /// Name of the file that is written to find out how fast the disk is; removed again.
 const PROBE: &str = ".probe";
@@ -20,15 +20,15 @@ const MAX_SUPPLIES: usize = 64;
 
 /// Memory of the machine, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Memory {
+pub struct Memory {
     /// All that there is.
-    pub(crate) total: u64,
+    pub total: u64,
     /// What could be had without swapping.
-    pub(crate) available: u64,
+    pub available: u64,
 }
 
 /// Memory of the machine; `None` where the kernel does not say.
-pub(crate) fn memory(sources: &Sources) -> Option<Memory> {
+pub fn memory(sources: &Sources) -> Option<Memory> {
     let text = fs::read_to_string(sources.proc.join("meminfo")).ok()?;
     let field = |name: &str| {
         let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -41,7 +41,7 @@ pub(crate) fn memory(sources: &Sources) -> Option<Memory> {
 
 /// Where the machine's power comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Power {
+pub enum Power {
     /// From a socket, as far as the machine can tell.
     Mains,
     /// From a battery.
@@ -52,7 +52,7 @@ pub(crate) enum Power {
 
 impl Power {
     /// As settings and reports have it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Mains => "mains",
             Self::Battery => "battery",
@@ -62,7 +62,7 @@ impl Power {
 }
 
 /// Where the machine's power comes from. Batteries of devices, such as a mouse's, do not count.
-pub(crate) fn power(sources: &Sources) -> Power {
+pub fn power(sources: &Sources) -> Power {
     let Ok(entries) = fs::read_dir(sources.sys.join("class/power_supply")) else { return Power::Unknown };
     let (mut plugged, mut battery) = (None, false);
     for entry in entries.flatten().take(MAX_SUPPLIES) {
@@ -85,13 +85,13 @@ pub(crate) fn power(sources: &Sources) -> Power {
 }
 
 /// What measures the energy that is consumed, by name; nothing where it cannot be measured.
-pub(crate) fn energy_sources(sources: &Sources) -> Vec<String> {
+pub fn energy_sources(sources: &Sources) -> Vec<String> {
     let names = |meter: Meter| meter.energy_sources().iter().map(ToString::to_string).collect();
     Meter::new(sources.clone()).map(names).unwrap_or_default()
 }
 
 /// Those names for people.
-pub(crate) fn energy_shown(names: &[String]) -> String {
+pub fn energy_shown(names: &[String]) -> String {
     match names {
         [] => "energy cannot be measured".to_owned(),
         names => format!("energy is measured ({})", names.join(", ")),
@@ -99,7 +99,7 @@ pub(crate) fn energy_shown(names: &[String]) -> String {
 }
 
 /// Whether there are energy counters that this user may not read.
-pub(crate) fn energy_is_locked(sources: &Sources) -> bool {
+pub fn energy_is_locked(sources: &Sources) -> bool {
     let denied = |path: PathBuf| {
         fs::read_to_string(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
@@ -108,7 +108,7 @@ pub(crate) fn energy_is_locked(sources: &Sources) -> bool {
 }
 
 /// Bytes that are free where a path is, or would be.
-pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let filesystem = rustix::fs::statvfs(there)?;
     Ok(filesystem.f_bavail.saturating_mul(filesystem.f_frsize))
@@ -128,8 +128,8 @@ impl Drop for Probe {
 /// to write them.
 ///
 /// # Errors
-/// Where the folder cannot be written, or is full.
-pub(crate) fn write_and_sync(folder: &Path, bytes: usize) -> io::Result<Duration> {
+/// Returns an error if the folder cannot be written, or the disk is full.
+pub fn write_and_sync(folder: &Path, bytes: usize) -> io::Result<Duration> {
     let probe = Probe(folder.join(PROBE));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&probe.0)?;
     // Zeros and patterns are what some disks and file systems never write.
@@ -147,7 +147,7 @@ pub(crate) fn write_and_sync(folder: &Path, bytes: usize) -> io::Result<Duration
 }
 
 /// The machine as the kernel describes it, for a support bundle: each file's name and its beginning.
-pub(crate) fn described(sources: &Sources) -> Vec<(&'static str, String)> {
+pub fn described(sources: &Sources) -> Vec<(&'static str, String)> {
     /// Most that is kept of a file.
     const MAX_CHARS: usize = 8 * 1024;
     let text = |name: &str| fs::read_to_string(sources.proc.join(name)).unwrap_or_default();
