@@ -4,17 +4,22 @@
 //! | module | content |
 //! |---|---|
 //! | [`machine`] | what the operating system says about the machine |
+//! | [`measure`] | how fast the machine is |
 //! | [`record`] | what the chain says about the miner |
 //! | [`register`] | an account becomes a miner |
 //! | [`check`] | what follows from what was found, and what to do |
+//! | [`bundle`] | the support bundle is cleaned of secrets |
 //!
 //! The program `cyborg miner` adds flags, prompts, tables and settings.
 
+pub mod bundle;
 pub mod check;
 pub mod machine;
+pub mod measure;
 pub mod record;
 pub mod register;
 
+use std::io;
 use std::path::PathBuf;
 
 use cyborg_chain_client::ChainError;
@@ -75,6 +80,17 @@ pub enum OperatorError {
     Vanished {
         /// The account's address.
         account: String,
+    },
+    /// The model does not run, or cannot be proven.
+    #[error("this machine cannot be measured: {0}")]
+    Unmeasured(String),
+    /// The system does not say how much room the disk has.
+    #[error("{folder}: cannot ask for free space: {source}", folder = folder.display())]
+    Disk {
+        /// A folder on the disk.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The chain cannot be asked, or refuses.
     #[error(transparent)]

@@ -13,17 +13,17 @@ use super::record::{Duty, Record};
 
 /// How far a clock may be off before somebody should look.
 const CLOCK_MS: u64 = 30_000;
-/// A block is final about so long after its own time.
+/// About how long after its own time a block is final.
 const FINALITY_MS: u64 = 30_000;
-/// Chain time of a block: blocks that come faster than that are a development chain's.
+/// Chain time of a block: a chain with faster blocks is a development chain.
 const SLOT_MS: u64 = 6_000;
-/// A heartbeat takes about 3 thousandths of a CYB, and there are 288 a day. Below the first an account
-/// is silent within the hour, below the other within a day.
+/// A heartbeat takes about 3 thousandths of a CYB, and there are 288 a day. Below the first amount an
+/// account is silent within an hour, below the second within a day.
 const NO_MONEY: u128 = 30_000_000_000;
 const LITTLE_MONEY: u128 = 500_000_000_000;
-/// Room on the disk without which nothing goes on.
+/// Minimum of free room on the disk.
 const LEAST_DISK: u64 = 1 << 30;
-/// A process that is so many blocks behind does not follow.
+/// A process that is this many blocks behind does not follow the chain.
 const BEHIND_BLOCKS: u64 = 50;
 
 /// How a check ended.
@@ -51,7 +51,7 @@ impl Outcome {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// What was checked.
@@ -95,7 +95,7 @@ impl Check {
         })
     }
 
-    /// As people read it. Words of other programs are in it; they are no instructions to a terminal.
+    /// As people read it. It holds words of other programs, which must not instruct a terminal.
     pub fn lines(&self) -> Vec<String> {
         let clean = |text: &str| text.replace(|letter: char| letter.is_control(), " ");
         let mut lines =
@@ -116,11 +116,11 @@ pub struct Watched {
     pub chain_ms: u64,
     /// This machine's clock when it was seen.
     pub local_ms: u64,
-    /// Time from block to block; `None` where fewer than two came.
+    /// Time from block to block; `None` if fewer than two came.
     pub interval_ms: Option<u64>,
-    /// How many came.
+    /// Number of blocks that came.
     pub came: u64,
-    /// How long was watched.
+    /// How long blocks were watched.
     pub watched_ms: u64,
 }
 
@@ -143,7 +143,7 @@ pub fn clock(watched: &Watched) -> Check {
     let shown = span(off);
     let remedy = "set the clock by the network: `timedatectl set-ntp true`";
     if chain_ms <= local_ms {
-        // What is final is some time old.
+        // Finalised blocks are some time old.
         return match off > CLOCK_MS + FINALITY_MS {
             false => Check::ok("clock", "agrees with the chain's time"),
             true => Check::warning(
@@ -180,7 +180,7 @@ fn span(ms: u64) -> String {
     }
 }
 
-/// Whether the account is a miner with the folder's key. `own` is that key, where it could be read.
+/// Whether the account is a miner with the folder's key. `own` is that key, if it could be read.
 pub fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option<[u8; 32]>) -> Check {
     let name = "registration";
     match (record, own) {
@@ -204,7 +204,7 @@ pub fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option
     }
 }
 
-/// Whether enough is staked to be on offer.
+/// Whether enough is staked for the miner to be offered tasks.
 pub fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
     let missing = minimum.saturating_sub(bond);
     if missing == 0 {
@@ -303,7 +303,7 @@ pub fn disk(free_bytes: u64, writable: Result<(), String>, offered_mib: u32) -> 
     Check::ok("disk", finding)
 }
 
-/// Where power comes from, and whether what is consumed can be read.
+/// Where power comes from, and whether consumption can be read.
 pub fn power(power: Power, energy: &[String], locked: bool) -> Check {
     let finding = format!("{}, {}", power.name(), energy_shown(energy));
     if power == Power::Battery {
@@ -320,7 +320,7 @@ pub fn power(power: Power, energy: &[String], locked: bool) -> Check {
     Check::ok("power", if energy.is_empty() { format!("{finding}: reports say so") } else { finding })
 }
 
-/// Whether models can be fetched: each place by its name, and what is wrong with it.
+/// Whether models can be fetched: each location by its name, and what is wrong with it.
 pub fn storage(places: &[(String, Option<String>)]) -> Check {
     let silent: Vec<&(String, Option<String>)> =
         places.iter().filter(|(_, problem)| problem.is_some()).collect();
@@ -408,18 +408,18 @@ pub fn process(running: &Running, dir: &str, head: Option<u64>) -> Check {
 /// How clients reach the miner.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reached {
-    /// It answers, by a certificate that everybody trusts, or without.
+    /// It answers, with a certificate that everybody trusts, or without one.
     Yes,
-    /// It answers, by a certificate that clients do not trust.
+    /// It answers, with a certificate that clients do not trust.
     Distrusted(String),
-    /// Somebody else answers.
+    /// Another program answers.
     Other,
     /// Nobody answers.
     No(String),
 }
 
 /// Whether clients find the miner where the chain says that it is. `expected` is where it should be,
-/// `reached` is `None` where it does not run.
+/// `reached` is `None` if it does not run.
 pub fn endpoint(on_chain: &str, expected: Option<&str>, reached: Option<&Reached>) -> Check {
     let name = "endpoint";
     let shown = on_chain.escape_debug();
