@@ -2,10 +2,10 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `bundle` | the archive for who helps: no secrets |
+//! | `bundle` | the archive for people who help, without secrets |
 //!
-//! It changes nothing but a file that it writes and removes to see whether the disk can be written.
-//! What can be asked at the same time is.
+//! It changes nothing except for a file that it writes and removes to see whether the disk can be
+//! written. Independent questions are asked at the same time.
 
 mod bundle;
 
@@ -37,15 +37,15 @@ use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::report::{Report, hex};
 
-/// Finalised blocks are watched for so long at least, and at most.
+/// Minimum and maximum time for which finalised blocks are watched.
 const WATCH: Duration = Duration::from_secs(2);
 const LONGEST_WATCH: Duration = Duration::from_secs(30);
 /// How long a place may take to answer.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
-/// So much is written to see whether the disk takes it.
+/// Bytes that are written to see whether the disk can be written.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// Runs the command. The findings are printed here: with a problem the command fails as well.
+/// Runs the command. The findings are printed here: if there is a problem, the command fails as well.
 pub(super) fn run(arguments: &Doctor, json: bool) -> Result<Report, Failure> {
     let folder = folder::of(&arguments.home)?;
     let output = arguments.bundle.as_deref().map(|path| Output::new(path, Secrecy::Secret)).transpose()?;
@@ -93,10 +93,10 @@ struct Examined {
     /// The node that was asked.
     node: Option<String>,
     snapshot: Option<Snapshot>,
-    /// The chain's record as the chain says it.
+    /// The chain's record, undigested.
     record: Option<Value>,
     process: Option<Process>,
-    /// What the process says, by the file of the bundle that has it.
+    /// What the process says, by the bundle's file for it.
     pages: Vec<(&'static str, String)>,
 }
 
@@ -318,7 +318,7 @@ async fn watch(chain: &Chain) -> Result<Watched, ChainError> {
         let now = Instant::now();
         (chain_ms, local_ms) = (view::now(&last).await?, self::local_ms());
         let (number, at) = *first.get_or_insert((last.block_number(), now));
-        // Blocks that became final together say nothing of their rhythm.
+        // Blocks that became final together say nothing about their rhythm.
         let since = last.block_number().saturating_sub(number);
         let took = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX);
         if took >= 20 {
@@ -373,7 +373,7 @@ async fn ask_storage(names: &[String], roots: Vec<Vec<u8>>) -> Vec<(String, Opti
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// What the chain thinks of the miner.
+/// How the miner stands on the chain.
 fn standing(
     checks: &mut Vec<Check>,
     settings: &Settings,

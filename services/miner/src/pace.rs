@@ -1,7 +1,7 @@
-//! When a client that was refused should come back: when there will be room for it.
+//! When a client that was refused should come back: as soon as there is room for it.
 //!
 //! A fixed pause sends all refused clients back at once, to be refused again. Here each is queued
-//! outside: the pause grows with those who were told to come back and with the time that an answer
+//! outside: the pause grows with the clients that were told to come back and with the time that an answer
 //! takes, so that they return about as fast as they can be answered. The client adds its own jitter.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +48,7 @@ impl Pace {
         let mean = self.mean_us.load(Ordering::Relaxed);
         let outside = self.outside.load(Ordering::Relaxed).saturating_add(1);
         let pause = outside.saturating_mul(mean).div_ceil(self.threads.saturating_mul(1_000_000));
-        // Those beyond the longest pause are not counted: some of them will not come back.
+        // Clients beyond the longest pause are not counted: some of them will not come back.
         if pause <= LONGEST_S {
             self.outside.fetch_add(1, Ordering::Relaxed);
         }

@@ -16,7 +16,7 @@ fn doctor(folder: &Path) -> Vec<Check> {
 }
 
 #[test]
-fn a_folder_without_a_miner_is_said() {
+fn a_folder_without_a_miner_is_reported() {
     let root = tempfile::tempdir().unwrap();
     let checks = doctor(&root.path().join("missing"));
     assert_eq!(find(&checks, "folder").outcome, Outcome::Problem);
