@@ -51,7 +51,7 @@ pub(crate) fn local_url(listen: SocketAddr, tls: bool) -> String {
 /// Asks a miner for its health.
 pub(crate) async fn health(url: &str, trust: Trust) -> Result<Health, String> {
     let text = page(url, "health", trust).await?;
-    serde_json::from_str(&text).map_err(|_| "what answers there is no miner".to_owned())
+    serde_json::from_str(&text).map_err(|_| "the program that answers there is not a miner".to_owned())
 }
 
 /// A page of a miner.
@@ -77,7 +77,7 @@ pub(crate) async fn page(url: &str, name: &str, trust: Trust) -> Result<String, 
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| "what answers there is no text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "the answer is not text".to_owned())
 }
 
 /// The last cause of an error: its own text repeats the URL.

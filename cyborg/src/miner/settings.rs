@@ -32,7 +32,7 @@ pub(crate) const FILE: &str = "miner.json";
 pub(crate) const VERSION: u64 = 1;
 /// Maximum size of a file that is read.
 const MAX_BYTES: u64 = 64 * 1024;
-/// Most places: a blob has no more fragments to a stripe than that by far.
+/// Maximum of locations: far more than the fragments of a stripe.
 const MAX_STORAGE: usize = 256;
 
 /// How a miner is set up.
@@ -241,7 +241,7 @@ impl Settings {
             measured: fields.take("measured")?,
         };
         match fields.0.keys().next() {
-            Some(other) => Err(format!("`{}` is no setting of a miner", other.escape_debug())),
+            Some(other) => Err(format!("`{}` is not a setting of a miner", other.escape_debug())),
             None => settings.check().map(|()| settings),
         }
     }

@@ -397,7 +397,7 @@ async fn run_queue(queue: Arc<Queue>, url: String, signer: Keypair, mut stopped:
     tokio::select! {
         ended = queue.run(&url, &signer) => {
             if let Err(error) = ended {
-                tracing::error!(%error, "no transactions are sent any more");
+                tracing::error!(%error, "the transaction queue ended; no transactions are sent");
             }
         }
         () = until(&mut stopped) => {}

@@ -47,7 +47,7 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Shows how far a task is to those who watch it.
+    /// Shows the step of a task to the clients that watch it.
     pub(crate) fn show(&self, task: TaskId) {
         let Some(TaskState { record, view, .. }) = self.tasks.get(&task) else {
             return self.hub.remove(task);

@@ -186,7 +186,7 @@ pub fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option
     match (record, own) {
         (None, _) => Check::problem(
             name,
-            format!("{address} is no miner on this chain"),
+            format!("{address} is not registered on this chain"),
             format!("`cyborg miner init --dir {dir}` registers it"),
         ),
         (Some(record), Some(own)) if record.key != own => Check::problem(
@@ -246,7 +246,7 @@ pub fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) -> Chec
         false => "start the miner",
     };
     match record.duty {
-        Duty::Over => Check::skipped("heartbeat", "none is expected any more"),
+        Duty::Over => Check::skipped("heartbeat", "the miner has left; none is expected"),
         Duty::Lapsed => {
             Check::problem("heartbeat", format!("{finding}: it lapsed, and was punished"), remedy)
         }

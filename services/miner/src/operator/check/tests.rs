@@ -58,7 +58,7 @@ fn clocks_are_compared() {
     expect(&at(NOW - HOUR, Some(6_000)), Outcome::Warning, "60 min behind");
     expect(&at(NOW - 30_001, None), Outcome::Warning, "30 s behind");
     expect(&at(NOW - 30_001, Some(5_000)), Outcome::Warning, "30 s behind");
-    // A development chain's time flies: that is no fault of the clock.
+    // A development chain's time runs fast, which is not an error of the clock.
     expect(&at(NOW - 100 * HOUR, Some(200)), Outcome::Ok, "4 days ahead, as on a development chain");
     expect(&at(0, Some(1_000)), Outcome::Ok, "development");
     expect(&at(u64::MAX, Some(u64::MAX)), Outcome::Warning, "days ahead");
