@@ -1,6 +1,6 @@
-//! `cyborg miner update`, `bond`, `leave` and `withdraw`: what the chain has of a miner is changed.
+//! `cyborg miner update`, `bond`, `leave` and `withdraw`: changes of a miner's record.
 //!
-//! Each is one transaction. It may be sent while the miner runs: of two that took the same number of the
+//! Each is one transaction. It may be sent while the miner runs: if two take the same number of the
 //! account, the miner's is signed again.
 
 use std::time::Duration;
@@ -10,13 +10,14 @@ use cyborg_chain_client::runtime::transactions;
 use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::subxt::utils::Static;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::record::{self, Record};
+use cyborg_miner::operator::{machine, register};
 use cyborg_primitives::miner::Capacity;
 use cyborg_primitives::place::Location;
 
 use super::arguments::{Bond, Home, Update};
-use super::record::{self, Record};
 use super::settings::Settings;
-use super::{connect, folder, init, machine, register, runtime, status};
+use super::{connect, folder, init, runtime, status};
 use crate::error::Failure;
 use crate::report::Report;
 use cyborg_primitives::money::Cyb;
@@ -45,18 +46,18 @@ pub(super) fn bond(arguments: &Bond) -> Result<Report, Failure> {
     change(&arguments.home, |_| transactions().miners().bond_more(arguments.amount.0))
 }
 
-/// Takes the miner off the offer.
+/// Stops offering the miner.
 pub(super) fn leave(home: &Home) -> Result<Report, Failure> {
     change(home, |_| transactions().miners().deregister())
 }
 
-/// Gets the bond back of one that has left.
+/// Gets the bond back of a miner that has left.
 pub(super) fn withdraw(home: &Home) -> Result<Report, Failure> {
     change(home, |_| transactions().miners().withdraw_bond())
 }
 
-/// Sends the transaction that follows from what the chain has of a folder's miner, waits until it is final,
-/// and shows what the chain has then.
+/// Sends the transaction that follows from the record of a folder's miner, waits until it is final, and
+/// shows the new record.
 fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Report, Failure> {
     let folder = folder::of(home)?;
     let settings = Settings::read(&folder)?;
@@ -66,7 +67,7 @@ fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Re
         let chain = connect(node, Duration::ZERO).await?;
         let account = keys::account(&signer);
         let Some(before) = record::record(&chain.at_finalised().await?, &account).await? else {
-            return Err(register::no_miner(&settings.address, &folder));
+            return Err(register::no_miner(&settings.address, &folder).into());
         };
         let done = chain.submit(&call(&before), &signer).await?;
         let after = record::snapshot(&chain, &account).await?;

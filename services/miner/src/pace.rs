@@ -1,4 +1,4 @@
-//! When a client that was refused should come back: when there will be room for it.
+//! When a client that was refused should come back: as soon as there is room for it.
 //!
 //! A fixed pause sends all refused clients back at once, to be refused again. Here each gets a time
 //! of its own, one answer after the other, so that they return about as fast as they can be answered

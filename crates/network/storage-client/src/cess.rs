@@ -478,7 +478,6 @@ impl FileId {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn sha(parts: &[&[u8]]) -> [u8; 32] {
