@@ -124,8 +124,8 @@ mod tests {
     #[tokio::test]
     async fn other_programs_are_told_apart() {
         for (answer, said) in [
-            (ok("{}"), "no miner"),
-            (ok("\u{1b}[31m"), "no miner"),
+            (ok("{}"), "not a miner"),
+            (ok("\u{1b}[31m"), "not a miner"),
             ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(), "404"),
             ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".to_owned(), "302"),
             ("SSH-2.0-OpenSSH_9.6\r\n".to_owned(), ""),

@@ -186,7 +186,7 @@ pub fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option
     match (record, own) {
         (None, _) => Check::problem(
             name,
-            format!("{address} is not registered on this chain"),
+            format!("{address} is not registered as a miner on this chain"),
             format!("`cyborg miner init --dir {dir}` registers it"),
         ),
         (Some(record), Some(own)) if record.key != own => Check::problem(

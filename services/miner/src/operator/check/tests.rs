@@ -74,7 +74,7 @@ fn registrations_are_compared_with_the_folder() {
     expect(&check(Some(&good), Some([8; 32])), Outcome::Problem, "another key");
     expect(&check(Some(&leaving), Some([7; 32])), Outcome::Warning, "deregistered");
     let none = check(None, Some([7; 32]));
-    expect(&none, Outcome::Problem, "no miner");
+    expect(&none, Outcome::Problem, "not registered as a miner");
     assert!(none.remedy.unwrap().contains("cyborg miner init --dir /m"));
 }
 
