@@ -14,13 +14,13 @@ use zeroize::Zeroizing;
 use self::arguments::{AccountCommand, AccountExport, AccountNew};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Longest key file, in bytes.
 const MAX_KEY_BYTES: u64 = 1024;
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &AccountCommand) -> Result<Report, Failure> {
+pub(crate) fn run(command: &AccountCommand) -> Result<CommandOutput, Failure> {
     match command {
         AccountCommand::New(arguments) => new(arguments),
         AccountCommand::List => list(),
@@ -29,7 +29,7 @@ pub(crate) fn run(command: &AccountCommand) -> Result<Report, Failure> {
 }
 
 /// Makes a key, in the keyring or in a file.
-fn new(arguments: &AccountNew) -> Result<Report, Failure> {
+fn new(arguments: &AccountNew) -> Result<CommandOutput, Failure> {
     let path = match (&arguments.name, &arguments.out) {
         (_, Some(path)) => path.clone(),
         (Some(name), None) => kept(name)?,
@@ -40,7 +40,7 @@ fn new(arguments: &AccountNew) -> Result<Report, Failure> {
     };
     let keypair = keys::create(&path)?;
     let address = Address(keys::account(&keypair)).to_string();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("account", address.as_str(), "account", &address);
     report.field("file", path.display().to_string(), "key file", path.display());
     report.line("Whoever has this file has the account, and nobody can restore it: keep a copy.");
@@ -48,7 +48,7 @@ fn new(arguments: &AccountNew) -> Result<Report, Failure> {
 }
 
 /// The keys of the keyring, by name; files that hold no key are named with what is wrong.
-fn list() -> Result<Report, Failure> {
+fn list() -> Result<CommandOutput, Failure> {
     let folder = keys::keyring()?;
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries.collect::<Result<Vec<_>, _>>(),
@@ -62,7 +62,7 @@ fn list() -> Result<Report, Failure> {
         .filter(|path| path.is_file())
         .collect();
     names.sort();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     let mut accounts: Vec<Value> = Vec::new();
     for path in names {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -86,7 +86,7 @@ fn list() -> Result<Report, Failure> {
 }
 
 /// Copies a key to a file that only its owner reads. A key is never printed.
-fn export(arguments: &AccountExport) -> Result<Report, Failure> {
+fn export(arguments: &AccountExport) -> Result<CommandOutput, Failure> {
     let path = kept(&arguments.name)?;
     if !path.exists() {
         let folder = keys::keyring()?;
@@ -99,7 +99,7 @@ fn export(arguments: &AccountExport) -> Result<Report, Failure> {
     let output = Output::new(&arguments.out, Secrecy::Secret)?;
     let content = Zeroizing::new(files::read(&path, MAX_KEY_BYTES)?);
     files::write(&[(&output, &content)])?;
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("account", address.as_str(), "account", &address);
     report.field("file", arguments.out.display().to_string(), "key file", arguments.out.display());
     Ok(report)

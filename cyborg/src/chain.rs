@@ -13,11 +13,11 @@ use tokio::runtime::Builder;
 
 use crate::begin;
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use arguments::{Action, ChainCommand, TaskAction};
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &ChainCommand, json: bool) -> Result<Report, Failure> {
+pub(crate) fn run(command: &ChainCommand, json: bool) -> Result<CommandOutput, Failure> {
     begin::runtime(Builder::new_current_thread())?.block_on(async {
         let chain = Chain::connect(&command.node).await?;
         match &command.action {

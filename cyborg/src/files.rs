@@ -216,4 +216,28 @@ mod tests {
         assert!(read(folder.path(), 99).is_err());
         Ok(())
     }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        for path in [folder.path().join("missing"), folder.path().to_owned()] {
+            let error = read(&path, 99).expect_err("no file");
+            assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_pipe_is_refused_without_waiting_for_a_writer() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status()?.success());
+        let (answer, read_of) = std::sync::mpsc::channel();
+        let pipe = path.clone();
+        std::thread::spawn(move || answer.send(read(&pipe, 99)));
+        let read = read_of.recv_timeout(std::time::Duration::from_secs(10))?;
+        let error = read.expect_err("a pipe").to_string();
+        assert!(error.contains("pipe: not a regular file"), "{error}");
+        Ok(())
+    }
 }

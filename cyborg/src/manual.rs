@@ -12,20 +12,20 @@ use self::arguments::{Completions, Man};
 use crate::cli::Cli;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// The script for a shell.
-pub(crate) fn completions(arguments: &Completions) -> Result<Report, Failure> {
+pub(crate) fn completions(arguments: &Completions) -> Result<CommandOutput, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "cyborg", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.line(script.trim_end()).json("shell", arguments.shell.to_string()).json("script", script);
     Ok(report)
 }
 
 /// The page of the program itself, or a folder with a page for every command.
-pub(crate) fn man(arguments: &Man) -> Result<Report, Failure> {
+pub(crate) fn man(arguments: &Man) -> Result<CommandOutput, Failure> {
     let mut pages = Vec::new();
     // Subcommands have their full names once the definition is built.
     let mut program = Cli::command().disable_help_subcommand(true);
@@ -36,7 +36,7 @@ pub(crate) fn man(arguments: &Man) -> Result<Report, Failure> {
     }
     let text = render(&program)?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.line(text.trim_end()).json("page", text);
     Ok(report)
 }
@@ -54,7 +54,7 @@ fn render(command: &clap::Command) -> Result<Vec<u8>, Failure> {
     Ok(page)
 }
 
-fn write(folder: &Path, pages: &[(String, Vec<u8>)]) -> Result<Report, Failure> {
+fn write(folder: &Path, pages: &[(String, Vec<u8>)]) -> Result<CommandOutput, Failure> {
     fs::create_dir_all(folder).map_err(|source| Failure::io(folder, "cannot make the folder", source))?;
     let mut outputs = Vec::with_capacity(pages.len());
     for (name, bytes) in pages {
@@ -63,7 +63,7 @@ fn write(folder: &Path, pages: &[(String, Vec<u8>)]) -> Result<Report, Failure> 
     let outputs: Vec<(&Output, &[u8])> = outputs.iter().map(|(output, bytes)| (output, *bytes)).collect();
     files::write(&outputs)?;
     let shown = folder.display().to_string();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("pages", pages.len(), "pages", pages.len());
     report.field("folder", shown.as_str(), "folder", &shown);
     Ok(report)

@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::begin;
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use arguments::MinerCommand;
 
 /// What is logged if `RUST_LOG` says nothing.
@@ -43,7 +43,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<Report, Failure> {
+pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<CommandOutput, Failure> {
     match command {
         MinerCommand::Init(arguments) => init::run(arguments),
         MinerCommand::Start(arguments) => start::run(arguments, json),

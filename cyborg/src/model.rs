@@ -27,13 +27,13 @@ pub(crate) use values::{integers_as_json, shown};
 use self::arguments::ModelCommand;
 use crate::error::Failure;
 use crate::files;
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Largest model read, in bytes: protobuf's own limit.
 const MAX_MODEL_BYTES: u64 = (1 << 31) - 1;
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &ModelCommand) -> Result<Report, Failure> {
+pub(crate) fn run(command: &ModelCommand) -> Result<CommandOutput, Failure> {
     match command {
         ModelCommand::Inspect(arguments) => inspect::run(arguments),
         ModelCommand::Compile(arguments) => compile::run(arguments),

@@ -17,20 +17,22 @@ use tokio::runtime::Builder;
 
 use crate::begin;
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use arguments::{Demo, Up};
 
 /// Runs a network until a signal ends it.
-pub(crate) fn up(arguments: &Up, json: bool) -> Result<Report, Failure> {
+pub(crate) fn up(arguments: &Up, json: bool) -> Result<CommandOutput, Failure> {
     on_this_thread(up::run(arguments, json))
 }
 
 /// Shows a deployment on a network of its own, start to end.
-pub(crate) fn demo(arguments: &Demo, json: bool) -> Result<Report, Failure> {
+pub(crate) fn demo(arguments: &Demo, json: bool) -> Result<CommandOutput, Failure> {
     on_this_thread(demo::run(arguments, json))
 }
 
-fn on_this_thread(work: impl Future<Output = Result<Report, Failure>>) -> Result<Report, Failure> {
+fn on_this_thread(
+    work: impl Future<Output = Result<CommandOutput, Failure>>,
+) -> Result<CommandOutput, Failure> {
     if !cfg!(feature = "node") {
         return Err(Failure::Network(
             "this program was built without the chain's node, which a network needs; \

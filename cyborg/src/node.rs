@@ -19,13 +19,13 @@ use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::folders;
 use crate::progress::Progress;
-use crate::report::{Report, bytes, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 
 /// What is logged if `RUST_LOG` is not set.
 const QUIET: &str = "warn,cyborg_node=info";
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<Report, Failure> {
+pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<CommandOutput, Failure> {
     match &command.action {
         Some(NodeAction::ExportChainSpec(arguments)) => export(arguments),
         Some(NodeAction::Verify(arguments)) => verify(arguments),
@@ -41,7 +41,7 @@ pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<Report, Failure> 
 }
 
 /// Runs the node until a signal ends it.
-fn start(arguments: &NodeFlags, json: bool) -> Result<Report, Failure> {
+fn start(arguments: &NodeFlags, json: bool) -> Result<CommandOutput, Failure> {
     let folder = Folder::new(arguments)?;
     let config = Config {
         base_path: folder.path().to_owned(),
@@ -56,7 +56,7 @@ fn start(arguments: &NodeFlags, json: bool) -> Result<Report, Failure> {
     };
     begin::log(QUIET);
     cyborg_node::run(&config, |started| ready(started, folder.path()).print(json))?;
-    Ok(Report::default())
+    Ok(CommandOutput::default())
 }
 
 /// The folder in which compiled wasm is kept.
@@ -70,8 +70,8 @@ fn kept(base_path: Option<&Path>, or: &'static str) -> Result<PathBuf, Failure> 
     base_path.map_or_else(|| folders::kept("node", "--base-path", or), |path| Ok(path.to_owned()))
 }
 
-fn ready(started: &Started, folder: &Path) -> Report {
-    let mut report = Report::default();
+fn ready(started: &Started, folder: &Path) -> CommandOutput {
+    let mut report = CommandOutput::default();
     let (http, ws) = (format!("http://{}", started.rpc), format!("ws://{}", started.rpc));
     let genesis = format!("0x{}", hex::encode(started.genesis));
     report.field("chain", started.chain.as_str(), "chain", &started.chain);
@@ -116,7 +116,7 @@ impl Folder {
 }
 
 /// Executes blocks again.
-fn verify(arguments: &NodeVerify) -> Result<Report, Failure> {
+fn verify(arguments: &NodeVerify) -> Result<CommandOutput, Failure> {
     if let Some(to) = arguments.to.filter(|to| *to < arguments.from) {
         return Err(Failure::Usage {
             flag: "--to",
@@ -137,7 +137,7 @@ fn verify(arguments: &NodeVerify) -> Result<Report, Failure> {
     drop(progress);
     let total: Duration = executed.iter().map(|block| block.time).sum();
     let slowest = executed.iter().max_by_key(|block| block.time);
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("base_path", folder.display().to_string(), "folder", folder.display());
     report.field(
         "blocks",
@@ -155,7 +155,7 @@ fn verify(arguments: &NodeVerify) -> Result<Report, Failure> {
 }
 
 /// Writes the specification.
-fn export(arguments: &ExportChainSpec) -> Result<Report, Failure> {
+fn export(arguments: &ExportChainSpec) -> Result<CommandOutput, Failure> {
     let output = Output::new(&arguments.out, Secrecy::Public)?;
     let (preset, name) = match arguments.preset {
         Preset::Development => (cyborg_node::Preset::Development, "development"),
@@ -164,7 +164,7 @@ fn export(arguments: &ExportChainSpec) -> Result<Report, Failure> {
     let form = if arguments.plain { "plain" } else { "raw" };
     let spec = cyborg_node::chain_spec(preset, arguments.para_id, &arguments.relay_chain, !arguments.plain)?;
     files::write(&[(&output, spec.as_bytes())])?;
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     let size = spec.len() as u64;
     report.field("preset", name, "preset", format!("{name}, {form}"));
     report.json("form", form);

@@ -5,16 +5,15 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 
 pub(crate) use cyborg_disk::files::size_shown as bytes;
-pub(crate) use hex::encode as hex;
 
 /// The result of a command.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct CommandOutput {
     text: Vec<String>,
     json: Map<String, Value>,
 }
 
-impl Report {
+impl CommandOutput {
     /// A field for both readers: the text shows `label  shown`, the JSON has `key: value`.
     pub(crate) fn field(
         &mut self,

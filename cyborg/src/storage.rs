@@ -15,13 +15,13 @@ use self::arguments::{StorageCommand, StorageStart};
 use crate::begin;
 use crate::error::Failure;
 use crate::folders;
-use crate::report::{Report, bytes, hex};
+use crate::report::{CommandOutput, bytes};
 
 /// What is logged where `RUST_LOG` says nothing.
 const QUIET: &str = "warn,cyborg_storage=info";
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<Report, Failure> {
+pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<CommandOutput, Failure> {
     match command {
         StorageCommand::Start(arguments) => start(arguments, json),
         StorageCommand::Repair(arguments) => {
@@ -35,7 +35,7 @@ pub(crate) fn run(command: &StorageCommand, json: bool) -> Result<Report, Failur
 }
 
 /// Runs the node until a signal ends it.
-fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
+fn start(arguments: &StorageStart, json: bool) -> Result<CommandOutput, Failure> {
     let folder = match &arguments.dir {
         Some(folder) => folder.clone(),
         None => folders::kept("storage", "--dir", "where the node is to keep its data")?,
@@ -50,9 +50,9 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     begin::log(QUIET);
     let ready = |node: &StorageNode| {
-        let mut report = Report::default();
+        let mut report = CommandOutput::default();
         let url = format!("{scheme}://{}", node.address());
-        let key = format!("0x{}", hex(&node.account()));
+        let key = format!("0x{}", hex::encode(node.account()));
         report.field("url", url.as_str(), "URL", &url);
         report.field("node", key.as_str(), "node's key", &key);
         report.field("dir", folder.display().to_string(), "folder", folder.display());
@@ -61,11 +61,11 @@ fn start(arguments: &StorageStart, json: bool) -> Result<Report, Failure> {
         report.print(json);
     };
     cyborg_storage::run(config, ready).map_err(|error| Failure::Storage(error.to_string()))?;
-    Ok(Report::default())
+    Ok(CommandOutput::default())
 }
 
-fn show(status: &NodeStatus) -> Report {
-    let mut report = Report::default();
+fn show(status: &NodeStatus) -> CommandOutput {
+    let mut report = CommandOutput::default();
     let NodeStatus { used_bytes, quota_bytes, fragments, manifests, quarantined, restricted, .. } = *status;
     // Its own words, whatever they are, are no instructions to a terminal.
     for (key, value, label) in [

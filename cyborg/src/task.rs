@@ -30,21 +30,21 @@ use crate::begin;
 use crate::error::Failure;
 use crate::files;
 use crate::folders;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use arguments::{Deploy, HttpFlags, Infer, OwnerFlags, Place, TaskCommand};
 
 /// Runs `cyborg deploy`.
-pub(crate) fn deploy(arguments: &Deploy) -> Result<Report, Failure> {
+pub(crate) fn deploy(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     wait(deploy::run(arguments))
 }
 
 /// Runs `cyborg infer`.
-pub(crate) fn infer(arguments: &Infer) -> Result<Report, Failure> {
+pub(crate) fn infer(arguments: &Infer) -> Result<CommandOutput, Failure> {
     wait(infer::run(arguments))
 }
 
 /// Runs one of the commands of `cyborg task`.
-pub(crate) fn run(command: &TaskCommand, json: bool) -> Result<Report, Failure> {
+pub(crate) fn run(command: &TaskCommand, json: bool) -> Result<CommandOutput, Failure> {
     wait(async {
         match command {
             TaskCommand::List(arguments) => manage::list(arguments).await,
@@ -59,7 +59,7 @@ pub(crate) fn run(command: &TaskCommand, json: bool) -> Result<Report, Failure> 
     })
 }
 
-fn wait(work: impl Future<Output = Result<Report, Failure>>) -> Result<Report, Failure> {
+fn wait(work: impl Future<Output = Result<CommandOutput, Failure>>) -> Result<CommandOutput, Failure> {
     let mut threads = Builder::new_multi_thread();
     threads.worker_threads(2);
     begin::runtime(threads)?.block_on(work)

@@ -22,7 +22,7 @@ use zkml_verifier::VerifierKey;
 use self::arguments::ZkCommand;
 use crate::error::Failure;
 use crate::files;
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Largest key read, in bytes.
 pub(crate) const MAX_KEY_BYTES: u64 = 1 << 32;
@@ -30,7 +30,7 @@ pub(crate) const MAX_KEY_BYTES: u64 = 1 << 32;
 const MAX_PROOF_BYTES: u64 = zkml_live::MAX_PROOF_BYTES as u64;
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &ZkCommand) -> Result<Report, Failure> {
+pub(crate) fn run(command: &ZkCommand) -> Result<CommandOutput, Failure> {
     match command {
         ZkCommand::Keygen(arguments) => keygen::run(arguments),
         ZkCommand::Prove(arguments) => prove::run(arguments),

@@ -7,7 +7,6 @@ use cyborg_chain_client::runtime::{self, runtime_types};
 use cyborg_chain_client::subxt::tx::StaticPayload;
 use cyborg_chain_client::subxt::utils::AccountId32;
 use cyborg_localnet::market::{self, BOND, HOME, Offer, TaskOrder};
-use cyborg_owner::deploy;
 use cyborg_primitives::money::UNIT;
 use cyborg_primitives::place::{Cell, Location, Region};
 use cyborg_primitives::task::ProofPolicy;

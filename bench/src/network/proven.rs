@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cyborg_chain_client::follow::Follow;
+use cyborg_chain_client::verdict::{Ruling, Verdict};
 use cyborg_chain_client::{AtBlock, runtime};
+use cyborg_owner::miner;
 use cyborg_primitives::RequestNumber;
 use cyborg_primitives::window::WIDTH;
 use serde::Serialize;
@@ -31,7 +33,7 @@ const SENDERS: usize = 4;
 const WARM_UP: Duration = Duration::from_secs(10);
 /// How long a block with something in it, and the rest at the end, may take.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How often is looked whether a number is open.
+/// Interval of the check whether a number is open.
 const LOOK: Duration = Duration::from_millis(20);
 /// What users' transactions may take of a block, in picoseconds.
 const USABLE_PS: f64 = 1_500_000_000_000.0;
@@ -234,16 +236,17 @@ async fn next(feeder: &Feeder, follow: &mut Follow) -> Result<Block> {
     let at = Instant::now();
     let settled = settled(&feeder.asker, &block).await?;
     feeder.settled.store(settled, Ordering::Relaxed);
-    let events = block.events().fetch().await?;
     let (task, miner) = (feeder.asker.task, feeder.asker.miner);
-    let mut verified = Vec::new();
-    for event in events.find::<runtime::proofs::events::Verified>() {
-        let event = event?;
-        if event.task == task && event.miner.0 == miner {
-            verified.push((event.number, event.paid));
+    let (mut verified, mut punished) = (Vec::new(), 0);
+    for verdict in Verdict::all(&block).await? {
+        match verdict.ruling {
+            Ruling::Verified { paid, .. } if verdict.task == task && verdict.miner == miner => {
+                verified.push((verdict.number, paid));
+            }
+            Ruling::Punished { .. } => punished += 1,
+            Ruling::Verified { .. } | Ruling::Refused { .. } => {}
         }
     }
-    let punished = events.find::<runtime::proofs::events::Punished>().count();
     let weight = block.storage().entry(runtime::storage().system().block_weight())?.fetch(()).await?;
     let weight = weight.decode()?.normal.ref_time as f64 / USABLE_PS;
     Ok(Block { at, verified, punished, weight, settled })
@@ -269,7 +272,7 @@ impl Feeder {
             let bytes = loop {
                 match self.asker.send(&prepared).await {
                     Reply::Answer(bytes) => break bytes,
-                    Reply::Later { after, .. } => sleep(after).await,
+                    Reply::Later { after, .. } => sleep(miner::pause(after)).await,
                     other => {
                         ensure!(begun.elapsed() < PATIENCE, "request {number}: {other}");
                         sleep(Duration::from_secs(1)).await;

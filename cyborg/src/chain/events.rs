@@ -4,7 +4,7 @@ use cyborg_chain_client::{AtBlock, Chain, json as chain_json};
 use serde_json::{Value, json};
 
 use crate::error::Failure;
-use crate::report::{Report, print_json, print_line};
+use crate::report::{CommandOutput, print_json, print_line};
 
 /// Which events are shown.
 pub(crate) struct Wanted<'a> {
@@ -32,7 +32,7 @@ pub(crate) async fn run(
     follow: bool,
     wanted: &Wanted<'_>,
     json: bool,
-) -> Result<Report, Failure> {
+) -> Result<CommandOutput, Failure> {
     let latest = chain.at_finalised().await?.block_number();
     let first = from.unwrap_or(latest);
     if first > latest && !follow {
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     while follow || blocks.upcoming() <= latest {
         print(&blocks.next().await?, wanted, json).await?;
     }
-    Ok(Report::default())
+    Ok(CommandOutput::default())
 }
 
 async fn print(at: &AtBlock, wanted: &Wanted<'_>, json: bool) -> Result<(), Failure> {

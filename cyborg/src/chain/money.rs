@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::account;
 use super::arguments::{Balance, Transfer};
 use crate::error::Failure;
-use crate::report::{Report, hex};
+use crate::report::CommandOutput;
 use cyborg_primitives::money::Cyb;
 
 /// An account's money: free, and held for what.
-pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report, Failure> {
+pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<CommandOutput, Failure> {
     let account = account::named(&arguments.account)?;
     let at = chain.at_finalised().await?;
     let storage = at.storage();
@@ -30,7 +30,7 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
     };
     let (free, held, frozen) = money.map_or((0, 0, 0), |money| (money.free, money.reserved, money.frozen));
 
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("account", account.to_string(), "account", account);
     report.field("free", free.to_string(), "free", Cyb(free));
     report.field("held", held.to_string(), "held", Cyb(held));
@@ -50,7 +50,7 @@ pub(super) async fn balance(chain: &Chain, arguments: &Balance) -> Result<Report
 }
 
 /// Sends money, and waits until it is final.
-pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Report, Failure> {
+pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<CommandOutput, Failure> {
     let signer = keys::load(&arguments.from)?;
     let to = account::named(&arguments.to)?;
     let Cyb(amount) = arguments.amount;
@@ -61,9 +61,9 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Repo
         .iter()
         .map(|paid| paid.actual_fee)
         .sum();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     let from = Address(keys::account(&signer));
-    let hash = format!("0x{}", hex(&done.hash));
+    let hash = format!("0x{}", hex::encode(done.hash));
     report.field("from", from.to_string(), "from", from);
     report.field("to", to.to_string(), "to", to);
     report.field("amount", amount.to_string(), "amount", Cyb(amount));

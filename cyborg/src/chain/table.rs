@@ -1,9 +1,9 @@
 //! Columns for people to read.
 
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Adds a table to a report, for people only: columns as wide as their widest cell.
-pub(crate) fn lines<const N: usize>(report: &mut Report, head: [&str; N], rows: &[[String; N]]) {
+pub(crate) fn lines<const N: usize>(report: &mut CommandOutput, head: [&str; N], rows: &[[String; N]]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)

@@ -8,10 +8,10 @@ use super::money::units;
 use super::table;
 use super::view::{listing, number, word};
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Tasks that are not vacated, and those vacated lately.
-pub(crate) async fn list(chain: &Chain, owner: Option<AccountId32>) -> Result<Report, Failure> {
+pub(crate) async fn list(chain: &Chain, owner: Option<AccountId32>) -> Result<CommandOutput, Failure> {
     let owner = owner.map(|owner| owner.to_string());
     let at = chain.at_finalised().await?;
     let storage = runtime::storage();
@@ -48,10 +48,10 @@ pub(crate) async fn list(chain: &Chain, owner: Option<AccountId32>) -> Result<Re
 }
 
 /// One task: who is on it, its money, its proofs, its reports.
-pub(crate) async fn show(chain: &Chain, task: u64) -> Result<Report, Failure> {
+pub(crate) async fn show(chain: &Chain, task: u64) -> Result<CommandOutput, Failure> {
     let at = chain.at_finalised().await?;
     let storage = runtime::storage();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
     report.field("block", at.block_number(), "at block", at.block_number());
     let Some(record) = chain_json::entry(&at, storage.tasks().tasks(), (task,)).await? else {
@@ -119,7 +119,7 @@ pub(crate) async fn show(chain: &Chain, task: u64) -> Result<Report, Failure> {
 }
 
 /// What a task and its end have in common, for people.
-fn fields(report: &mut Report, record: &Value) {
+fn fields(report: &mut CommandOutput, record: &Value) {
     for (key, label) in [
         ("owner", "owner"),
         ("delegate", "delegate"),

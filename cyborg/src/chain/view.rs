@@ -7,18 +7,18 @@ use super::arguments::Miners;
 use super::money::units;
 use super::table;
 use crate::error::Failure;
-use crate::report::{Report, hex};
+use crate::report::CommandOutput;
 
 /// What the chain is, and how much it holds.
-pub(super) async fn status(chain: &Chain, node: &str) -> Result<Report, Failure> {
+pub(super) async fn status(chain: &Chain, node: &str) -> Result<CommandOutput, Failure> {
     let at = chain.at_finalised().await?;
     let storage = runtime::storage();
-    let (block, hash) = (at.block_number(), format!("0x{}", hex(&at.block_hash().0)));
-    let genesis = format!("0x{}", hex(&chain.genesis()));
+    let (block, hash) = (at.block_number(), format!("0x{}", hex::encode(at.block_hash().0)));
+    let genesis = format!("0x{}", hex::encode(chain.genesis()));
     let time_ms = number(&entry(&at, storage.timestamp().now()).await?);
     let issuance = entry(&at, storage.balances().total_issuance()).await?;
 
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("node", node, "node", node);
     report.field("genesis", genesis.as_str(), "genesis", &genesis);
     report.field("spec_version", chain.spec_version(), "runtime version", chain.spec_version());
@@ -39,7 +39,7 @@ pub(super) async fn status(chain: &Chain, node: &str) -> Result<Report, Failure>
 }
 
 /// The register of miners.
-pub(super) async fn miners(chain: &Chain, arguments: &Miners) -> Result<Report, Failure> {
+pub(super) async fn miners(chain: &Chain, arguments: &Miners) -> Result<CommandOutput, Failure> {
     let at = chain.at_finalised().await?;
     let storage = runtime::storage();
     let pulses = chain_json::entries(&at, storage.miners().pulses(), ()).await?;
@@ -84,7 +84,7 @@ pub(super) async fn miners(chain: &Chain, arguments: &Miners) -> Result<Report, 
 }
 
 /// The register of models.
-pub(super) async fn models(chain: &Chain) -> Result<Report, Failure> {
+pub(super) async fn models(chain: &Chain) -> Result<CommandOutput, Failure> {
     let at = chain.at_finalised().await?;
     let mut models: Vec<(u64, Value)> = chain_json::entries(&at, runtime::storage().models().models(), ())
         .await?
@@ -121,8 +121,8 @@ pub(super) fn listing<const N: usize>(
     head: &[&str; N],
     rows: &[[String; N]],
     all: Vec<Value>,
-) -> Report {
-    let mut report = Report::default();
+) -> CommandOutput {
+    let mut report = CommandOutput::default();
     if rows.is_empty() {
         report.line(format!("no {name}"));
     } else {

@@ -35,7 +35,7 @@ use super::status::Process;
 use super::{connect, counted, runtime};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::report::{Report, hex};
+use crate::report::{CommandOutput, hex};
 
 /// Minimum and maximum time for which finalised blocks are watched.
 const WATCH: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
 const PROBE_BYTES: usize = 64 << 10;
 
 /// Runs the command. The findings are printed here: if there is a problem, the command fails as well.
-pub(super) fn run(arguments: &Doctor, json: bool) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Doctor, json: bool) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     let output = arguments.bundle.as_deref().map(|path| Output::new(path, Secrecy::Secret)).transpose()?;
     let sources = Sources::default();
@@ -63,11 +63,11 @@ pub(super) fn run(arguments: &Doctor, json: bool) -> Result<Report, Failure> {
     report.print(json);
     let of = |check: &&Check| check.outcome == Outcome::Problem;
     let names: Vec<&str> = examined.checks.iter().filter(of).map(|check| check.name).collect();
-    if names.is_empty() { Ok(Report::default()) } else { Err(Failure::Problems(names.join(", "))) }
+    if names.is_empty() { Ok(CommandOutput::default()) } else { Err(Failure::Problems(names.join(", "))) }
 }
 
-fn report(checks: &[Check]) -> Report {
-    let mut report = Report::default();
+fn report(checks: &[Check]) -> CommandOutput {
+    let mut report = CommandOutput::default();
     checks.iter().flat_map(Check::lines).for_each(|line| {
         report.line(line);
     });

@@ -26,7 +26,7 @@ use super::{connect, measure, runtime};
 use crate::error::Failure;
 use crate::files;
 use crate::place;
-use crate::report::{Report, hex};
+use crate::report::{CommandOutput, hex};
 use cyborg_primitives::money::Cyb;
 
 /// Defaults: where a miner listens, what it asks and stakes.
@@ -35,11 +35,11 @@ const PRICE: Cyb = Cyb(10_000_000_000_000);
 const BOND: Cyb = Cyb(1_000_000_000_000_000);
 
 /// Runs the command.
-pub(super) fn run(arguments: &Init) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Init) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     let sources = Sources::default();
     if arguments.measure_only {
-        let mut report = Report::default();
+        let mut report = CommandOutput::default();
         measure::show(&mut report, &measure::everything(&folder, &sources)?);
         return Ok(report);
     }
@@ -164,7 +164,7 @@ impl Wanted {
         sources: &Sources,
         saved: Option<Settings>,
         signer: &Keypair,
-    ) -> Result<Report, Failure> {
+    ) -> Result<CommandOutput, Failure> {
         let account = keys::account(signer);
         let address = record::address(&account);
         let chain = connect(&self.node, Duration::ZERO).await?;
@@ -265,8 +265,8 @@ enum State {
 }
 
 /// What the miner is now, as the chain has it.
-fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, state: State) -> Report {
-    let mut report = Report::default();
+fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, state: State) -> CommandOutput {
+    let mut report = CommandOutput::default();
     report.field("miner", address, "miner", address);
     let (block, shown) = match state {
         State::Registered(block) => (Some(block), format!("registered in block {block}")),

@@ -9,7 +9,7 @@ use zkml_prover::keygen;
 
 use crate::error::Failure;
 use crate::progress::Progress;
-use crate::report::{Report, bytes};
+use crate::report::{CommandOutput, bytes};
 use crate::sample;
 
 /// Measures everything. The disk is that of a folder, which may not exist yet.
@@ -25,7 +25,7 @@ pub(super) fn everything(folder: &Path, sources: &Sources) -> Result<Measured, F
 }
 
 /// Shows what was measured.
-pub(super) fn show(report: &mut Report, measured: &Measured) {
+pub(super) fn show(report: &mut CommandOutput, measured: &Measured) {
     let Measured { processor, processors, memory_bytes, macs_per_second, answering_threads, .. } = measured;
     report.field("processor", processor.as_str(), "processor", format!("{processor}, {processors} threads"));
     report.json("processors", *processors);

@@ -22,10 +22,10 @@ use super::{QUIET, connect, runtime};
 use crate::begin;
 use crate::error::Failure;
 use crate::files;
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Runs the command.
-pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Start, json: bool) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     begin::log(QUIET);
     let runtime = runtime()?;
@@ -33,14 +33,14 @@ pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
         // From here on a signal ends the miner in order, even while it starts.
         let mut signals = Signals::new()?;
         let Some(running) = signals.or(Running::begin(arguments, &folder)).await else {
-            return Ok(Report::default());
+            return Ok(CommandOutput::default());
         };
         let Running { miner, endpoint, lock: _held } = running?;
         ready(&miner, &endpoint).print(json);
         signals.wait().await;
         // A second signal does not wait for connections that are still open.
         let _ = signals.or(miner.stop()).await;
-        Ok(Report::default())
+        Ok(CommandOutput::default())
     });
     // A proof under way is not waited for: it is begun again.
     runtime.shutdown_background();
@@ -180,9 +180,9 @@ async fn tell_endpoint(
     Ok(())
 }
 
-fn ready(miner: &Miner, endpoint: &str) -> Report {
+fn ready(miner: &Miner, endpoint: &str) -> CommandOutput {
     let (address, account) = (miner.address().to_string(), record::address(&miner.account()));
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("address", address.as_str(), "listens at", &address);
     report.field("miner", account.as_str(), "miner", &account);
     report.field("endpoint", endpoint, "endpoint", endpoint);

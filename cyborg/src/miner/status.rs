@@ -19,10 +19,10 @@ use super::{connect, counted, runtime};
 use crate::chain::table;
 use crate::error::Failure;
 use crate::place;
-use crate::report::{Report, hex};
+use crate::report::{CommandOutput, hex};
 
 /// Runs the command.
-pub(super) fn run(arguments: &Status) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Status) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     let settings = Settings::read(&folder)?;
     let node = arguments.home.node.as_deref().unwrap_or(&settings.node);
@@ -73,8 +73,8 @@ fn report(
     node: &str,
     chain: &Result<Snapshot, ChainError>,
     process: &Process,
-) -> Report {
-    let mut report = Report::default();
+) -> CommandOutput {
+    let mut report = CommandOutput::default();
     report.field("miner", settings.address.as_str(), "miner", &settings.address);
     report.field("dir", folder.display().to_string(), "folder", folder.display());
     let miner = folder::account(&settings.address).unwrap_or_default();
@@ -103,7 +103,7 @@ fn report(
     report
 }
 
-fn show_process(report: &mut Report, process: &Process, health: Option<&Health>) {
+fn show_process(report: &mut CommandOutput, process: &Process, health: Option<&Health>) {
     let pid = match &process.held {
         Held::By(Some(holder)) => Some(holder.pid),
         _ => None,
@@ -136,7 +136,7 @@ fn show_process(report: &mut Report, process: &Process, health: Option<&Health>)
 }
 
 /// How the miner stands, and on which terms.
-pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
+pub(super) fn show_standing(report: &mut CommandOutput, snapshot: &Snapshot) {
     match &snapshot.record {
         Some(record) => show_record(report, record, snapshot.now),
         None => {
@@ -145,7 +145,7 @@ pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
     }
 }
 
-fn show_record(report: &mut Report, record: &Record, now: u64) {
+fn show_record(report: &mut CommandOutput, record: &Record, now: u64) {
     report.field("standing", standing(record), "standing", standing(record));
     report.field("reputation", record.reputation, "reputation", format!("{} of 100", record.reputation));
     report.field("bond", record.bond.to_string(), "bond", Cyb(record.bond));

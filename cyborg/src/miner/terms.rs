@@ -19,11 +19,11 @@ use super::arguments::{Bond, Home, Update};
 use super::settings::Settings;
 use super::{connect, folder, init, runtime, status};
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use cyborg_primitives::money::Cyb;
 
 /// Changes what is asked for, how much is offered, and where the miner is.
-pub(super) fn update(arguments: &Update) -> Result<Report, Failure> {
+pub(super) fn update(arguments: &Update) -> Result<CommandOutput, Failure> {
     let memory = arguments.memory.map(|wanted| {
         let total = machine::memory(&Sources::default()).map(|memory| memory.total);
         init::memory_mib(Some(wanted), total)
@@ -42,23 +42,23 @@ pub(super) fn update(arguments: &Update) -> Result<Report, Failure> {
 }
 
 /// Adds to what is staked.
-pub(super) fn bond(arguments: &Bond) -> Result<Report, Failure> {
+pub(super) fn bond(arguments: &Bond) -> Result<CommandOutput, Failure> {
     change(&arguments.home, |_| transactions().miners().bond_more(arguments.amount.0))
 }
 
 /// Stops offering the miner.
-pub(super) fn leave(home: &Home) -> Result<Report, Failure> {
+pub(super) fn leave(home: &Home) -> Result<CommandOutput, Failure> {
     change(home, |_| transactions().miners().deregister())
 }
 
 /// Gets the bond back of a miner that has left.
-pub(super) fn withdraw(home: &Home) -> Result<Report, Failure> {
+pub(super) fn withdraw(home: &Home) -> Result<CommandOutput, Failure> {
     change(home, |_| transactions().miners().withdraw_bond())
 }
 
 /// Sends the transaction that follows from the record of a folder's miner, waits until it is final, and
 /// shows the new record.
-fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Report, Failure> {
+fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<CommandOutput, Failure> {
     let folder = folder::of(home)?;
     let settings = Settings::read(&folder)?;
     let signer = settings.signer(&folder)?;
@@ -71,7 +71,7 @@ fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Re
         };
         let done = chain.submit(&call(&before), &signer).await?;
         let after = record::snapshot(&chain, &account).await?;
-        let mut report = Report::default();
+        let mut report = CommandOutput::default();
         report.field("miner", settings.address.as_str(), "miner", &settings.address);
         report.field("final_in_block", done.block, "final in block", done.block);
         report.field("free", after.free.to_string(), "free money", Cyb(after.free));

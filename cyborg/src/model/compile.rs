@@ -11,10 +11,10 @@ use super::{read, samples};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;
-use crate::report::{Report, bytes, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 
 /// Compiles and writes the integer model.
-pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Compile) -> Result<CommandOutput, Failure> {
     let out = Output::new(&arguments.out, Secrecy::Secret)?
         .apart_from(&[&arguments.model, &arguments.calibrate])?;
     let model =
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
         .map_err(|error| Failure::input(&arguments.model, error))?;
     files::write(&[(&out, &encoded)])?;
 
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     let path = arguments.out.display().to_string();
     let shown = format!("{path} ({}; holds the weights)", bytes(encoded.len() as u64));
     report.field("model", path, "model", shown);
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Compile) -> Result<Report, Failure> {
 }
 
 /// The accuracy report: integers against floats.
-fn describe(report: &mut Report, accuracy: &AccuracyReport) {
+fn describe(report: &mut CommandOutput, accuracy: &AccuracyReport) {
     let widths = format!("{} bits, activations {}", accuracy.weight_bits, accuracy.activation_bits);
     report.json("weight_bits", accuracy.weight_bits);
     report.json("activation_bits", accuracy.activation_bits);

@@ -6,7 +6,7 @@ use zkml_graph::work::multiply_accumulates;
 use zkml_prover::estimate::{Estimate, estimate};
 use zkml_verifier::circuit::{Circuit, CircuitError};
 
-use crate::report::{Report, bytes, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 
 /// Peak memory of a whole `cyborg zk prove`: the program itself takes about 8 MB.
 fn proving_bytes(estimate: &Estimate) -> u64 {
@@ -14,7 +14,7 @@ fn proving_bytes(estimate: &Estimate) -> u64 {
 }
 
 /// Reports what proving a graph costs, or why it cannot be proven.
-pub(crate) fn describe(report: &mut Report, graph: &Graph) -> Result<(), CircuitError> {
+pub(crate) fn describe(report: &mut CommandOutput, graph: &Graph) -> Result<(), CircuitError> {
     let circuit = Circuit::new(graph)?;
     let estimate = estimate(graph, &circuit);
     let time = estimate.seconds(multiply_accumulates(graph));

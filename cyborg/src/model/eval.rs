@@ -11,10 +11,10 @@ use super::{integers_as_json, load, samples, shown};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;
-use crate::report::{Report, seconds};
+use crate::report::{CommandOutput, seconds};
 
 /// Integer inference of one sample.
-pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Run) -> Result<CommandOutput, Failure> {
     let out = arguments
         .out
         .as_deref()
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
         files::write(&[(out, integers_as_json(&ports, &outputs).to_string().as_bytes())])?;
     }
     let (lines, values) = shown(&ports, &outputs);
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.json("index", arguments.sample.index).json("outputs", values);
     lines.into_iter().for_each(|line| {
         report.line(line);
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Run) -> Result<Report, Failure> {
 }
 
 /// Accuracy, agreement with the float model, latency and throughput over a data set.
-pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
+pub(super) fn eval(arguments: &Eval) -> Result<CommandOutput, Failure> {
     let (graph, weights) = load(&arguments.model)?;
     let samples = samples(&arguments.data)?;
     let (inputs, outputs) = (Ports::inputs(&graph), Ports::outputs(&graph));
@@ -86,7 +86,7 @@ pub(super) fn eval(arguments: &Eval) -> Result<Report, Failure> {
     let median = at(50).copied().unwrap_or_default();
     let slow = at(95).copied().unwrap_or_default();
 
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("samples", count, "samples", count);
     if score.labelled > 0 {
         let accuracy = percent(score.right, score.labelled);

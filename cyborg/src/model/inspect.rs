@@ -12,12 +12,12 @@ use super::arguments::Inspect;
 use super::values::described;
 use super::{cost, read};
 use crate::error::Failure;
-use crate::report::{Report, bytes};
+use crate::report::{CommandOutput, bytes};
 
 /// Describes an ONNX model or an integer model.
-pub(super) fn run(arguments: &Inspect) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Inspect) -> Result<CommandOutput, Failure> {
     let content = read(&arguments.model)?;
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     if content.starts_with(&MODEL_MAGIC) {
         let (graph, _) = super::decode(&arguments.model, &content)?;
         report.field("kind", "integer model", "kind", "integer model, holds the weights");
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<Report, Failure> {
 }
 
 /// What a float model holds and costs, and every node that cannot be proven.
-fn describe_floats(report: &mut Report, found: &Inspection) {
+fn describe_floats(report: &mut CommandOutput, found: &Inspection) {
     report.field("model", found.name.as_str(), "model", &found.name);
     let shown = format!("opset {}, by {}", found.opset, found.producer);
     report.json("opset", found.opset).json("producer", found.producer.as_str());
@@ -80,7 +80,7 @@ fn describe_floats(report: &mut Report, found: &Inspection) {
 }
 
 /// The names and numbers of an integer graph.
-pub(crate) fn describe_graph(report: &mut Report, graph: &Graph) {
+pub(crate) fn describe_graph(report: &mut CommandOutput, graph: &Graph) {
     report.field("model", graph.name.as_str(), "model", &graph.name);
     for (key, ports) in [("inputs", Ports::inputs(graph)), ("outputs", Ports::outputs(graph))] {
         report.json(key, described(&ports));

@@ -29,7 +29,7 @@ use cyborg_localnet::supervisor::{Signals, Supervisor};
 use super::arguments::Demo;
 use super::up::describe;
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use console::Console;
 use deployment::{Outcome, Run, deploy_and_ask};
 use summary::summary;
@@ -39,7 +39,7 @@ const MINERS: u16 = 3;
 const STORAGE: u16 = 4;
 
 /// Runs the demo.
-pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure> {
+pub(super) async fn run(arguments: &Demo, json: bool) -> Result<CommandOutput, Failure> {
     let begun = Instant::now();
     let mut signals = Signals::new()?;
     let console = Console::new(json);
@@ -81,7 +81,7 @@ pub(super) async fn run(arguments: &Demo, json: bool) -> Result<Report, Failure>
         let folder = folder.keep();
         super::say(&format!("kept: {} (logs in {})", folder.display(), layout.logs().display()));
     }
-    outcome.map(|()| Report::default())
+    outcome.map(|()| CommandOutput::default())
 }
 
 /// Prints the result, and what may be done with the network.

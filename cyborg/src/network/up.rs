@@ -12,10 +12,10 @@ use super::arguments::Up;
 use crate::error::Failure;
 use crate::folders;
 use crate::progress::Progress;
-use crate::report::{Report, print_json, print_line};
+use crate::report::{CommandOutput, print_json, print_line};
 
 /// Runs the network.
-pub(super) async fn run(arguments: &Up, json: bool) -> Result<Report, Failure> {
+pub(super) async fn run(arguments: &Up, json: bool) -> Result<CommandOutput, Failure> {
     let mut signals = Signals::new()?;
     let layout = Layout::open(&folder(arguments.dir.as_deref())?)?;
     let settings = Settings::settle(&layout.settings(), &Wanted::from(arguments))?;
@@ -42,11 +42,11 @@ pub(super) async fn run(arguments: &Up, json: bool) -> Result<Report, Failure> {
             }
             tokio::select! {
                 Some(failure) = failures.recv() => Err(failure.into()),
-                () = signals.next() => Ok(Report::default()),
+                () = signals.next() => Ok(CommandOutput::default()),
             }
         }
-        Ok(None) => Ok(Report::default()),
-        Err(failure) => Err(failure.into()),
+        Ok(None) => Ok(CommandOutput::default()),
+        Err(failure) => Err(failure),
     };
     supervisor.end(&mut signals).await;
     outcome

@@ -12,10 +12,10 @@ use super::arguments::StorageRepair;
 use crate::error::Failure;
 use crate::files;
 use crate::progress::Progress;
-use crate::report::{Report, hex};
+use crate::report::CommandOutput;
 
 /// Looks at every fragment of a model's file, and restores what is not what was stored.
-pub(super) async fn run(arguments: &StorageRepair) -> Result<Report, Failure> {
+pub(super) async fn run(arguments: &StorageRepair) -> Result<CommandOutput, Failure> {
     let signer = keys::load(&arguments.account)?;
     let roots = files::certificates(&arguments.ca)?;
     let bar = Progress::new("repair");
@@ -34,8 +34,8 @@ pub(super) async fn run(arguments: &StorageRepair) -> Result<Report, Failure> {
     let found = storage.repair(&model.manifest, !arguments.check).await;
     let found = found.map_err(|error| Failure::Storage(error.to_string()))?;
 
-    let mut report = Report::default();
-    let file = format!("0x{}", hex(&model.manifest));
+    let mut report = CommandOutput::default();
+    let file = format!("0x{}", hex::encode(model.manifest));
     report.field("model", arguments.model, "model", arguments.model);
     report.field("manifest", file.as_str(), "file", &file);
     report.field("fragments", found.fragments, "fragments", found.fragments);

@@ -23,7 +23,7 @@ use crate::error::Failure;
 use crate::files;
 use crate::model;
 use crate::progress::Progress as Bar;
-use crate::report::{Report, bytes, hex, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 use crate::zk::{MAX_KEY_BYTES, verifier_key};
 use cyborg_primitives::money::Cyb;
 
@@ -102,7 +102,7 @@ impl Steps {
                 (
                     "stored",
                     words,
-                    json!({ "manifest": format!("0x{}", hex(manifest)), "bytes": count, "before": before }),
+                    json!({ "manifest": format!("0x{}", hex::encode(manifest)), "bytes": count, "before": before }),
                 )
             }
             Progress::Registered { model, before } => {
@@ -140,7 +140,7 @@ impl Steps {
 }
 
 /// Deploys, from wherever an earlier attempt broke off.
-pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
+pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     let begun = Instant::now();
     let owner = owner(&arguments.owner).await?;
     let roots = files::certificates(&arguments.http.ca)?;
@@ -188,8 +188,8 @@ pub(super) async fn run(arguments: &Deploy) -> Result<Report, Failure> {
 }
 
 /// Who would be chosen, and what it would cost.
-fn offered(offer: &Offer, order: &Order, model: u64) -> Report {
-    let mut report = Report::default();
+fn offered(offer: &Offer, order: &Order, model: u64) -> CommandOutput {
+    let mut report = CommandOutput::default();
     let Offer { candidates, price_cap, proof_cap, for_answers, for_proofs } = offer;
     report.field("model", model, "model", model);
     let rows: Vec<[String; 6]> = candidates
@@ -228,7 +228,7 @@ fn offered(offer: &Offer, order: &Order, model: u64) -> Report {
     report
 }
 
-fn costs(report: &mut Report, price_cap: u128, proof_cap: u128, for_answers: u128, for_proofs: u128) {
+fn costs(report: &mut CommandOutput, price_cap: u128, proof_cap: u128, for_answers: u128, for_proofs: u128) {
     report.field("price_cap", price_cap.to_string(), "most per compute hour", Cyb(price_cap));
     report.field("proof_cap", proof_cap.to_string(), "most per proof", Cyb(proof_cap));
     report.field("for_answers", for_answers.to_string(), "held for answers", Cyb(for_answers));
@@ -242,12 +242,12 @@ async fn report(
     offer: &Offer,
     confirmed: &[[u8; 32]],
     steps: Steps,
-) -> Result<Report, Failure> {
-    let mut report = Report::default();
+) -> Result<CommandOutput, Failure> {
+    let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
     report.field("model", model, "model", model);
     let record = owner.records.task(task).await?;
-    report.field("key", format!("0x{}", hex(&record.key)), "key", hex(&record.key));
+    report.field("key", format!("0x{}", hex::encode(record.key)), "key", hex::encode(record.key));
     let miners: Vec<String> = confirmed.iter().map(|miner| AccountId32(*miner).to_string()).collect();
     for miner in &miners {
         report.line(format!("{:<24} {miner}", "served by"));

@@ -18,11 +18,11 @@ use super::{http, miner, owner};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{self, integers_as_json, shown};
-use crate::report::{Report, hex, seconds};
+use crate::report::{CommandOutput, seconds};
 use cyborg_primitives::money::Cyb;
 
 /// Asks, checks, decrypts; waits for the proof where it is asked to.
-pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
+pub(super) async fn run(arguments: &Infer) -> Result<CommandOutput, Failure> {
     let out = arguments.out.as_deref().map(output).transpose()?;
     let asking = Asking {
         miner: arguments.miner.as_deref().map(miner).transpose()?,
@@ -41,7 +41,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
     if let Some((out, kind)) = &out {
         files::write(&[(out, &kind.bytes(graph, &answered.outputs)?)])?;
     }
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     let who = AccountId32(answered.miner).to_string();
     report.field("task", arguments.task, "task", arguments.task);
     report.field("miner", who.as_str(), "answered by", &who);
@@ -51,8 +51,8 @@ pub(super) async fn run(arguments: &Infer) -> Result<Report, Failure> {
         report.line(line);
     });
     report.json("outputs", values);
-    report.json("input_digest", format!("0x{}", hex(&answered.receipt.input)));
-    report.json("output_digest", format!("0x{}", hex(&answered.receipt.output)));
+    report.json("input_digest", format!("0x{}", hex::encode(answered.receipt.input)));
+    report.json("output_digest", format!("0x{}", hex::encode(answered.receipt.output)));
     report.field("price", answered.price.to_string(), "costs", Cyb(answered.price));
     let latency = answered.latency.as_secs_f64();
     report.field("latency_seconds", latency, "answered after", seconds(latency));
@@ -129,7 +129,7 @@ async fn acknowledge(
     owner: &Owner,
     http: &Http,
     answered: &Answered,
-    report: &mut Report,
+    report: &mut CommandOutput,
 ) -> Result<(), Failure> {
     if answered.policy == ProofPolicy::OnDemand {
         let through = owner.acknowledge(http, answered.receipt.task, &answered.miner).await?;

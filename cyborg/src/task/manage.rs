@@ -12,27 +12,27 @@ use super::arguments::{Act, Events, OwnerFlags, Show, TopUp};
 use super::owner;
 use crate::chain::{events, tasks};
 use crate::error::Failure;
-use crate::report::{Report, print_json, print_line};
+use crate::report::{CommandOutput, print_json, print_line};
 use cyborg_primitives::money::Cyb;
 
 /// Tasks of the owner, whichever machine they were submitted from.
-pub(super) async fn list(flags: &OwnerFlags) -> Result<Report, Failure> {
+pub(super) async fn list(flags: &OwnerFlags) -> Result<CommandOutput, Failure> {
     let account = AccountId32(keys::account(&keys::load(&flags.account)?));
     let chain = Chain::connect(&flags.place.node).await?;
     tasks::list(&chain, Some(account)).await
 }
 
 /// All that the chain knows of a task.
-pub(super) async fn show(arguments: &Show) -> Result<Report, Failure> {
+pub(super) async fn show(arguments: &Show) -> Result<CommandOutput, Failure> {
     tasks::show(&Chain::connect(&arguments.node).await?, arguments.task).await
 }
 
 /// Stops a task.
-pub(super) async fn stop(arguments: &Act) -> Result<Report, Failure> {
+pub(super) async fn stop(arguments: &Act) -> Result<CommandOutput, Failure> {
     let owner = owner(&arguments.owner).await?;
     let task = arguments.task;
     let done = owner.chain.submit(&runtime::transactions().tasks().stop(task), &owner.signer).await?;
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
     report.field("block", done.block, "stopped in block", done.block);
     if let Some(stopped) = done.events::<runtime::tasks::events::Stopped>()?.first() {
@@ -47,7 +47,7 @@ pub(super) async fn stop(arguments: &Act) -> Result<Report, Failure> {
 }
 
 /// Adds money to a task.
-pub(super) async fn top_up(arguments: &TopUp) -> Result<Report, Failure> {
+pub(super) async fn top_up(arguments: &TopUp) -> Result<CommandOutput, Failure> {
     let (Cyb(answers), Cyb(proofs)) = (arguments.answers, arguments.proofs);
     if answers == 0 && proofs == 0 {
         let problem = "say how much, with --answers or --proofs".to_owned();
@@ -57,7 +57,7 @@ pub(super) async fn top_up(arguments: &TopUp) -> Result<Report, Failure> {
     let task = arguments.act.task;
     let call = runtime::transactions().payments().top_up(task, answers, proofs);
     let done = owner.chain.submit(&call, &owner.signer).await?;
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
     report.field("answers", answers.to_string(), "added for answers", Cyb(answers));
     report.field("proofs", proofs.to_string(), "added for proofs", Cyb(proofs));
@@ -66,7 +66,7 @@ pub(super) async fn top_up(arguments: &TopUp) -> Result<Report, Failure> {
 }
 
 /// Does what a task needs of its owner, until it ends. A node that goes away is waited for.
-pub(super) async fn keep(arguments: &Act, json: bool) -> Result<Report, Failure> {
+pub(super) async fn keep(arguments: &Act, json: bool) -> Result<CommandOutput, Failure> {
     const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
     let mut tell = |kept: Kept| {
         let address = |account: [u8; 32]| AccountId32(account).to_string();
@@ -89,7 +89,7 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<Report, Failure>
     let work = async {
         loop {
             match owner.keep(arguments.task, &mut tell).await {
-                Ok(()) => return Ok(Report::default()),
+                Ok(()) => return Ok(CommandOutput::default()),
                 Err(cyborg_owner::OwnerError::Chain(error)) => eprintln!("waiting: {error}"),
                 Err(error) => return Err(Failure::from(error)),
             }
@@ -102,14 +102,14 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<Report, Failure>
     tokio::select! {
         done = work => done,
         interrupted = tokio::signal::ctrl_c() => match interrupted {
-            Ok(()) => Ok(Report::default()),
+            Ok(()) => Ok(CommandOutput::default()),
             Err(source) => Err(Failure::Io { file: "Ctrl-C".to_owned(), action: "wait for", source }),
         },
     }
 }
 
 /// The chain's events of a task.
-pub(super) async fn events(arguments: &Events, json: bool) -> Result<Report, Failure> {
+pub(super) async fn events(arguments: &Events, json: bool) -> Result<CommandOutput, Failure> {
     let chain = Chain::connect(&arguments.node).await?;
     let from = match arguments.from {
         Some(from) => from,

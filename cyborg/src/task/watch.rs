@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::arguments::{Logs, Status};
 use super::{http, miner, owner};
 use crate::error::Failure;
-use crate::report::{Report, print_json, print_line};
+use crate::report::{CommandOutput, print_json, print_line};
 use cyborg_primitives::money::Cyb;
 
 /// The miners of a task that were ever given its key, or the one that is asked for.
@@ -41,7 +41,7 @@ async fn contacts(
 }
 
 /// The logs of a task's miners, opened; a miner that does not answer is named.
-pub(super) async fn logs(arguments: &Logs, json: bool) -> Result<Report, Failure> {
+pub(super) async fn logs(arguments: &Logs, json: bool) -> Result<CommandOutput, Failure> {
     let http = http(&arguments.http)?;
     let owner = owner(&arguments.act.owner).await?;
     let task = arguments.act.task;
@@ -64,13 +64,13 @@ pub(super) async fn logs(arguments: &Logs, json: bool) -> Result<Report, Failure
         }
     }
     match unheard.is_empty() {
-        true => Ok(Report::default()),
+        true => Ok(CommandOutput::default()),
         false => Err(Failure::Network(format!("no log of {}", unheard.join("; ")))),
     }
 }
 
 /// What miners do for a task, now or as it changes.
-pub(super) async fn status(arguments: &Status, json: bool) -> Result<Report, Failure> {
+pub(super) async fn status(arguments: &Status, json: bool) -> Result<CommandOutput, Failure> {
     let http = http(&arguments.http)?;
     let owner = owner(&arguments.act.owner).await?;
     let task = arguments.act.task;
@@ -83,7 +83,7 @@ pub(super) async fn status(arguments: &Status, json: bool) -> Result<Report, Fai
         _ = tokio::signal::ctrl_c() => Vec::new(),
     };
     match unheard.is_empty() {
-        true => Ok(Report::default()),
+        true => Ok(CommandOutput::default()),
         false => Err(Failure::Network(unheard.join("; "))),
     }
 }

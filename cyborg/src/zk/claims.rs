@@ -103,22 +103,6 @@ impl Claims {
     }
 }
 
-/// The values of inputs or outputs, if all of them are public.
-pub(super) fn public(tensors: &[Shown]) -> Option<Vec<Vec<i64>>> {
-    tensors
-        .iter()
-        .map(|shown| match shown {
-            Shown::Public(values) => Some(values.clone()),
-            Shown::Committed(_) => None,
-        })
-        .collect()
-}
-
-/// The parts of a statement that are about inputs and about outputs.
-pub(super) fn split(statement: &Statement, inputs: usize) -> (&[Shown], &[Shown]) {
-    statement.tensors.split_at(inputs.min(statement.tensors.len()))
-}
-
 /// The values of all inputs and outputs: public ones as they stand, committed ones as opened.
 fn open(opening: &Opening, key: &VerifierKey, statement: &Statement) -> Result<Vec<Vec<i64>>, &'static str> {
     if opening.key != key.digest() {

@@ -18,7 +18,7 @@ use super::{MAX_KEY_BYTES, verifier_key};
 use crate::error::Failure;
 use crate::files;
 use crate::model::{describe_graph, shown};
-use crate::report::{Report, bytes};
+use crate::report::{CommandOutput, bytes};
 
 /// The kinds of files, by their first bytes.
 const KINDS: &[(&[u8], Kind)] = &[
@@ -37,12 +37,12 @@ enum Kind {
 }
 
 /// Describes a file.
-pub(super) fn run(arguments: &InspectZk) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &InspectZk) -> Result<CommandOutput, Failure> {
     let path = &arguments.file;
     let content = Zeroizing::new(files::read(path, MAX_KEY_BYTES)?);
     let kind = KINDS.iter().find(|(magic, _)| content.starts_with(magic)).map(|(_, kind)| *kind);
     let unreadable = |error: &dyn std::fmt::Display| Failure::input(path, error);
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     match kind {
         None => return Err(unreadable(&"neither a key nor a proof nor an opening")),
         Some(Kind::VerifierKey) => {
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &InspectZk) -> Result<Report, Failure> {
     Ok(report)
 }
 
-fn describe_key(report: &mut Report, graph: &Graph, circuit: &Circuit, digest: &[u8; 32]) {
+fn describe_key(report: &mut CommandOutput, graph: &Graph, circuit: &Circuit, digest: &[u8; 32]) {
     report.field("key", hex::encode(digest), "key", hex::encode(digest));
     describe_graph(report, graph);
     let lookups = circuit.lookups.len();
@@ -83,7 +83,7 @@ fn describe_key(report: &mut Report, graph: &Graph, circuit: &Circuit, digest: &
 }
 
 /// The chance that a false proof is accepted, in bits, and what it is made of.
-fn describe_soundness(report: &mut Report, circuit: &Circuit) {
+fn describe_soundness(report: &mut CommandOutput, circuit: &Circuit) {
     let total = soundness::bits(circuit);
     let step = |step: &StepError| {
         json!({
@@ -98,7 +98,7 @@ fn describe_soundness(report: &mut Report, circuit: &Circuit) {
 }
 
 fn describe_proof(
-    report: &mut Report,
+    report: &mut CommandOutput,
     path: &Path,
     content: &[u8],
     key: Option<&Path>,
@@ -134,7 +134,7 @@ fn describe_proof(
     Ok(())
 }
 
-fn describe_visibility(report: &mut Report, input: Visibility, output: Visibility) {
+fn describe_visibility(report: &mut CommandOutput, input: Visibility, output: Visibility) {
     for (key, label, visibility) in
         [("input_visibility", "input", input), ("output_visibility", "output", output)]
     {
@@ -143,7 +143,7 @@ fn describe_visibility(report: &mut Report, input: Visibility, output: Visibilit
 }
 
 /// How many elements an opening opens; the values stay unsaid.
-fn describe_opening(report: &mut Report, opening: &Opening) {
+fn describe_opening(report: &mut CommandOutput, opening: &Opening) {
     report.field("key", hex::encode(opening.key), "key", hex::encode(opening.key));
     let opened: Vec<usize> = opening.tensors.iter().flatten().map(|(values, _)| values.len()).collect();
     let elements: usize = opened.iter().sum();

@@ -8,10 +8,10 @@ use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model;
 use crate::progress::Progress;
-use crate::report::{Report, bytes, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 
 /// Writes `prover.key` and `verifier.key`.
-pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Keygen) -> Result<CommandOutput, Failure> {
     let (graph, weights) = model::load(&arguments.model)?;
     fs::create_dir_all(&arguments.out)
         .map_err(|source| Failure::io(&arguments.out, "cannot make the folder", source))?;
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Keygen) -> Result<Report, Failure> {
     let verifier_bytes = keys.verifier.to_bytes();
     files::write(&[(&prover, &prover_bytes), (&verifier, &verifier_bytes)])?;
 
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("key", hex::encode(keys.verifier.digest()), "key", hex::encode(keys.verifier.digest()));
     for (name, output, size) in
         [("prover_key", &prover, prover_bytes.len()), ("verifier_key", &verifier, verifier_bytes.len())]

@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::model::{self, shown};
 use crate::progress::Progress;
-use crate::report::{Report, bytes, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 
 /// The file of the opening: the one that the user names, or one beside the proof. A live proof has no file, so
 /// that its opening is kept only if a file is named.
@@ -45,7 +45,7 @@ fn opening_path(arguments: &Prove) -> Result<Option<PathBuf>, Failure> {
 }
 
 /// Proves, and writes the proof and, if something is committed, its opening.
-pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Prove) -> Result<CommandOutput, Failure> {
     let opening_path = opening_path(arguments)?;
     let read: [&Path; 2] = [&arguments.key, &arguments.sample.input];
     let proof_out = arguments
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Prove) -> Result<Report, Failure> {
 
     let ports = Ports::outputs(key.graph());
     let (lines, values) = shown(&ports, &proved.outputs);
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("key", hex::encode(key.digest()), "key", hex::encode(key.digest()));
     lines.into_iter().for_each(|line| {
         report.line(line);

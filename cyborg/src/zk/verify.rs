@@ -13,14 +13,14 @@ use super::{MAX_PROOF_BYTES, verifier_key};
 use crate::error::Failure;
 use crate::files;
 use crate::model::shown;
-use crate::report::{Report, bytes, seconds};
+use crate::report::{CommandOutput, bytes, seconds};
 
 /// Verifies a proof and what the user says it is about.
-pub(super) fn run(arguments: &Verify) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Verify) -> Result<CommandOutput, Failure> {
     let start = Instant::now();
     let key = verifier_key(&arguments.key)?;
     let claims = Claims::read(arguments, key.graph())?;
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     // The name under which failures are reported, and what verification said.
     let (source, outcome) = match (&arguments.proof, &arguments.listen) {
         (Some(path), _) => {
@@ -84,7 +84,7 @@ fn listen(
     address: &str,
     arguments: &Verify,
     key: &VerifierKey,
-    report: &mut Report,
+    report: &mut CommandOutput,
 ) -> Result<Result<Statement, VerifyError>, Failure> {
     let failed = |source| Failure::Io { file: address.to_owned(), action: "cannot listen", source };
     let listener = TcpListener::bind(address).map_err(failed)?;
@@ -110,12 +110,12 @@ pub(super) fn visibility_name(visibility: Visibility) -> &'static str {
 }
 
 /// Verifies the proof that a verifier's key brings about itself.
-pub(super) fn check_key(arguments: &CheckKey) -> Result<Report, Failure> {
+pub(super) fn check_key(arguments: &CheckKey) -> Result<CommandOutput, Failure> {
     let start = Instant::now();
     let key = verifier_key(&arguments.key)?;
     key.check().map_err(|error| Failure::is_false(&arguments.key, error))?;
     let elapsed = start.elapsed().as_secs_f64();
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.field("valid", true, "key", "valid: weights in range, padding zero");
     report.field("key", hex::encode(key.digest()), "digest", hex::encode(key.digest()));
     report.field("seconds", elapsed, "time", seconds(elapsed));

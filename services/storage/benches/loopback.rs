@@ -5,7 +5,6 @@
 //! where FOLDER is on one: every acknowledged fragment was written through.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
-use hex::FromHex as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use cyborg_storage_client::manifest::Code;
 use cyborg_storage_client::node::NodeClient;
 use cyborg_storage_client::storage::{download, fetch, upload};
 use cyborg_storage_client::store::FragmentStore;
+use hex::FromHex as _;
 
 const NODES: usize = 12;
 // What a process of this program is to be.

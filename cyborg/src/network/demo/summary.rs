@@ -7,11 +7,11 @@ use super::deployment::{Outcome, REPLICAS, Run, STANDBYS};
 use super::steps::{HEAD, Step, steps};
 use crate::chain::table;
 use crate::network::up::span;
-use crate::report::{Report, bytes};
+use crate::report::{CommandOutput, bytes};
 use cyborg_primitives::money::Cyb;
 
 /// The result, and what does not hold.
-pub(super) fn summary(run: &Run<'_>, outcome: &Outcome) -> (Report, Vec<&'static str>) {
+pub(super) fn summary(run: &Run<'_>, outcome: &Outcome) -> (CommandOutput, Vec<&'static str>) {
     let steps = steps(&outcome.ledger, outcome.task, outcome.model, &outcome.names);
     let checks = checks(&Facts {
         ledger: &outcome.ledger,
@@ -29,12 +29,12 @@ pub(super) fn summary(run: &Run<'_>, outcome: &Outcome) -> (Report, Vec<&'static
     (report(run, outcome, &steps, &checks), broken)
 }
 
-fn report(run: &Run<'_>, outcome: &Outcome, steps: &[Step], checks: &[Check]) -> Report {
+fn report(run: &Run<'_>, outcome: &Outcome, steps: &[Step], checks: &[Check]) -> CommandOutput {
     let Outcome { ledger, task, answers, .. } = outcome;
     let block_ms = run.settings.block_time_ms;
     let seconds = run.begun.elapsed().as_secs_f64();
     let holds = checks.iter().all(|check| check.holds);
-    let mut report = Report::default();
+    let mut report = CommandOutput::default();
     report.json("holds", holds).json("seconds", seconds).json("block_time_ms", block_ms);
     report.json("blocks", ledger.through).json("task", *task).json("model", outcome.model);
     if run.arguments.keep {
@@ -71,7 +71,7 @@ fn report(run: &Run<'_>, outcome: &Outcome, steps: &[Step], checks: &[Check]) ->
 }
 
 /// How often the model was right. That is the model's merit, and no check of the network.
-fn labels(report: &mut Report, outcome: &Outcome) {
+fn labels(report: &mut CommandOutput, outcome: &Outcome) {
     let labelled: Vec<_> = outcome.answers.iter().filter(|answer| answer.label.is_some()).collect();
     let right = labelled.iter().filter(|answer| answer.class == answer.label).count();
     if !labelled.is_empty() {
@@ -80,7 +80,7 @@ fn labels(report: &mut Report, outcome: &Outcome) {
     report.json("labelled", labelled.len()).json("right", right);
 }
 
-fn money(report: &mut Report, outcome: &Outcome) {
+fn money(report: &mut CommandOutput, outcome: &Outcome) {
     let money = Money::of(&outcome.ledger, outcome.task);
     let fees = Cyb(outcome.ledger.fees.values().sum());
     let (miners, treasury) = (Cyb(money.to_miners), Cyb(money.to_treasury));
@@ -114,7 +114,7 @@ fn money(report: &mut Report, outcome: &Outcome) {
 }
 
 /// How long each phase took.
-fn spent(report: &mut Report, outcome: &Outcome, seconds: f64, block_ms: u64) {
+fn spent(report: &mut CommandOutput, outcome: &Outcome, seconds: f64, block_ms: u64) {
     let parts: Vec<String> =
         outcome.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.1} s")).collect();
     report.line(format!(
