@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use cyborg_miner::operator::OperatorError;
 use serde_json::json;
 
 use crate::report::print_json;
@@ -67,6 +68,16 @@ pub(crate) enum Failure {
     Problems(String),
 }
 
+impl From<OperatorError> for Failure {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Chain(error) => Self::Chain(error),
+            OperatorError::BondTooLow { .. } => Self::Usage { flag: "--bond", problem: error.to_string() },
+            _ => Self::Miner(error.to_string()),
+        }
+    }
+}
+
 impl From<cyborg_owner::OwnerError> for Failure {
     fn from(error: cyborg_owner::OwnerError) -> Self {
         Self::Owner(Box::new(error))
@@ -111,5 +122,18 @@ impl Failure {
             print_json(&object);
         }
         eprintln!("error: {message}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cyborg_primitives::money::Cyb;
+
+    use super::*;
+
+    #[test]
+    fn a_low_bond_names_its_flag() {
+        let failure = Failure::from(OperatorError::BondTooLow { bond: Cyb(1), minimum: Cyb(2) });
+        assert!(failure.to_string().starts_with("--bond: "), "{failure}");
     }
 }

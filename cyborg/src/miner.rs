@@ -1,28 +1,24 @@
-//! `cyborg miner …`: a miner, from its registration to its doctor. The miner itself is the library
-//! `cyborg-miner`; here is what its operator meets.
+//! `cyborg miner …`: a miner, from its registration to its doctor. The miner and the operator's rules are
+//! the library `cyborg-miner` ([`cyborg_miner::operator`]); here are flags, tables, reports and prompts.
 //!
 //! | module | content |
 //! |---|---|
-//! | `init` | keys, measurements, settings; `register`: the account becomes a miner |
+//! | `init` | keys, measurements, settings; the account becomes a miner |
 //! | `start` | the miner as a program of its own |
-//! | `terms` | what the chain has of a miner is changed: price, memory, place, bond; it leaves |
-//! | `status` | the miner as the chain and its process have it |
+//! | `terms` | changes of a miner's record: price, memory, place, bond; it leaves |
+//! | `status` | the miner's record and its process |
 //! | `doctor` | every check, what to do, and the support bundle |
 //! | `settings` | `miner.json` |
 //! | `folder` | who may read the folder, who works in it, what unlocks it |
-//! | `machine`, `measure` | what the machine has, and how fast it is |
-//! | `record` | what the chain says |
+//! | `measure` | how fast the machine is |
 //! | `process` | what the running miner says |
 
 pub(crate) mod arguments;
 mod doctor;
 mod folder;
 mod init;
-mod machine;
 mod measure;
 mod process;
-mod record;
-mod register;
 mod settings;
 mod start;
 mod status;
@@ -36,10 +32,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::begin;
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use arguments::MinerCommand;
 
-/// What is logged where `RUST_LOG` says nothing.
+/// What is logged if `RUST_LOG` says nothing.
 const QUIET: &str = "warn,cyborg=info,cyborg_miner=info,cyborg_chain_client=info";
 /// How long one attempt to reach the chain may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -47,7 +43,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<Report, Failure> {
+pub(crate) fn run(command: &MinerCommand, json: bool) -> Result<CommandOutput, Failure> {
     match command {
         MinerCommand::Init(arguments) => init::run(arguments),
         MinerCommand::Start(arguments) => start::run(arguments, json),
@@ -70,7 +66,7 @@ fn counted(count: u64, thing: &str) -> String {
 }
 
 /// Connects to the chain. A node that does not answer is waited for: it may be starting beside the
-/// miner. One of another chain, or of another version, is not.
+/// miner. A node of another chain, or of another version, is refused at once.
 async fn connect(node: &str, patience: Duration) -> Result<Chain, ChainError> {
     // TLS needs a process-wide provider; one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -89,7 +85,7 @@ async fn connect(node: &str, patience: Duration) -> Result<Chain, ChainError> {
                 }
                 sleep(PAUSE).await;
             }
-            // It answers and is not ready, such as while it starts.
+            // The node answers and is not ready, for example while it starts.
             Err(ChainError::Node(error)) if begun.elapsed() < patience => {
                 tracing::debug!(%error, "the chain node is not ready");
                 sleep(PAUSE).await;

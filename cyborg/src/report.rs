@@ -4,9 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-// The operator's commands (`miner`) still say these.
-pub(crate) use CommandOutput as Report;
-pub(crate) use hex::encode as hex;
+pub(crate) use cyborg_disk::files::size_shown as bytes;
 
 /// The result of a command.
 #[derive(Default)]
@@ -61,16 +59,6 @@ pub(crate) fn print_json(value: &Value) {
 /// Prints a line on standard output. A reader that went away (`cyborg … | head`) is not an error.
 pub(crate) fn print_line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
-}
-
-/// Bytes as people read them.
-pub(crate) fn bytes(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{count} B"),
-        10_000..1_000_000 => format!("{:.1} KB", count as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.1} GB", count as f64 / 1e9),
-    }
 }
 
 /// Seconds as people read them.

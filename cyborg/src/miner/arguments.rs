@@ -1,7 +1,7 @@
 //! The flags of `cyborg miner …`.
 //!
-//! A flag of `init` that is left out is taken from the folder's settings where an interrupted `init`
-//! has left some, and else from the defaults that its help names.
+//! A flag of `init` that is left out is taken from the folder's settings if an interrupted `init` left
+//! some, and otherwise from the defaults that its help names.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -176,7 +176,7 @@ pub(crate) struct Bond {
     pub(crate) amount: Cyb,
 }
 
-/// The URLs among words. A variable of the environment that is empty is one word, and no URL.
+/// The URLs among words. An empty variable of the environment is one word, and no URL.
 pub(super) fn urls(words: &[String]) -> Vec<String> {
     words.iter().filter(|word| !word.is_empty()).cloned().collect()
 }

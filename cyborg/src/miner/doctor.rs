@@ -2,14 +2,12 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `check` | what follows from what was found: rules without side effects |
-//! | `bundle` | the archive for who helps: no secrets |
+//! | `bundle` | the archive for people who help, without secrets |
 //!
-//! It changes nothing but a file that it writes and removes to see whether the disk can be written.
-//! What can be asked at the same time is.
+//! It changes nothing except for a file that it writes and removes to see whether the disk can be
+//! written. Independent questions are asked at the same time.
 
 mod bundle;
-mod check;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -19,6 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cyborg_account::keys;
 use cyborg_chain_client::{Chain, ChainError};
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::check::{self, Check, Outcome, Reached, Running, Watched};
+use cyborg_miner::operator::machine;
+use cyborg_miner::operator::record::{self, Snapshot};
 use cyborg_miner::view;
 use cyborg_owner::locations;
 use cyborg_primitives::Account;
@@ -29,25 +30,23 @@ use tokio::time::{Instant, timeout};
 use super::arguments::Doctor;
 use super::folder::{self, Held};
 use super::process::{self, Trust};
-use super::record::{self, Snapshot};
 use super::settings::{Settings, UnlockBy};
 use super::status::Process;
-use super::{connect, counted, machine, runtime};
+use super::{connect, counted, runtime};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::report::{Report, hex};
-use check::{Check, Reached, Running, Verdict, Watched};
+use crate::report::{CommandOutput, hex};
 
-/// Finalised blocks are watched for so long at least, and at most.
+/// Minimum and maximum time for which finalised blocks are watched.
 const WATCH: Duration = Duration::from_secs(2);
 const LONGEST_WATCH: Duration = Duration::from_secs(30);
 /// How long a place may take to answer.
 const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
-/// So much is written to see whether the disk takes it.
+/// Bytes that are written to see whether the disk can be written.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// Runs the command. The findings are printed here: with a problem the command fails as well.
-pub(super) fn run(arguments: &Doctor, json: bool) -> Result<Report, Failure> {
+/// Runs the command. The findings are printed here: if there is a problem, the command fails as well.
+pub(super) fn run(arguments: &Doctor, json: bool) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     let output = arguments.bundle.as_deref().map(|path| Output::new(path, Secrecy::Secret)).transpose()?;
     let sources = Sources::default();
@@ -62,18 +61,18 @@ pub(super) fn run(arguments: &Doctor, json: bool) -> Result<Report, Failure> {
         report.line(format!("{:<22} {path}", "bundle, no secrets"));
     }
     report.print(json);
-    let of = |check: &&Check| check.verdict == Verdict::Problem;
+    let of = |check: &&Check| check.outcome == Outcome::Problem;
     let names: Vec<&str> = examined.checks.iter().filter(of).map(|check| check.name).collect();
-    if names.is_empty() { Ok(Report::default()) } else { Err(Failure::Problems(names.join(", "))) }
+    if names.is_empty() { Ok(CommandOutput::default()) } else { Err(Failure::Problems(names.join(", "))) }
 }
 
-fn report(checks: &[Check]) -> Report {
-    let mut report = Report::default();
+fn report(checks: &[Check]) -> CommandOutput {
+    let mut report = CommandOutput::default();
     checks.iter().flat_map(Check::lines).for_each(|line| {
         report.line(line);
     });
-    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let (problems, warnings) = (count(Verdict::Problem), count(Verdict::Warning));
+    let count = |outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    let (problems, warnings) = (count(Outcome::Problem), count(Outcome::Warning));
     report.json("checks", checks.iter().map(Check::json).collect::<Value>());
     report.json("problems", problems).json("warnings", warnings);
     report.line("");
@@ -94,10 +93,10 @@ struct Examined {
     /// The node that was asked.
     node: Option<String>,
     snapshot: Option<Snapshot>,
-    /// The chain's record as the chain says it.
+    /// The chain's record, undigested.
     record: Option<Value>,
     process: Option<Process>,
-    /// What the process says, by the file of the bundle that has it.
+    /// What the process says, by the bundle's file for it.
     pages: Vec<(&'static str, String)>,
 }
 
@@ -253,7 +252,7 @@ fn account_is_there(settings: &Settings) -> Check {
     let remedy = "name the right key in miner.json, and keep it readable by you alone";
     match keys::load(key) {
         Ok(found) => {
-            let address = folder::address(&keys::account(&found));
+            let address = record::address(&keys::account(&found));
             if address == settings.address {
                 Check::ok(name, format!("{address}, key {key}"))
             } else {
@@ -319,7 +318,7 @@ async fn watch(chain: &Chain) -> Result<Watched, ChainError> {
         let now = Instant::now();
         (chain_ms, local_ms) = (view::now(&last).await?, self::local_ms());
         let (number, at) = *first.get_or_insert((last.block_number(), now));
-        // Blocks that became final together say nothing of their rhythm.
+        // Blocks that became final together say nothing about their rhythm.
         let since = last.block_number().saturating_sub(number);
         let took = u64::try_from(now.duration_since(at).as_millis()).unwrap_or(u64::MAX);
         if took >= 20 {
@@ -374,7 +373,7 @@ async fn ask_storage(names: &[String], roots: Vec<Vec<u8>>) -> Vec<(String, Opti
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// What the chain thinks of the miner.
+/// How the miner stands on the chain.
 fn standing(
     checks: &mut Vec<Check>,
     settings: &Settings,

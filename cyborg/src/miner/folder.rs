@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! miner.json     settings
-//! unlock.key     unlocks the vault, where nothing else does
+//! unlock.key     unlocks the vault, unless something else does
 //! lock           held while the miner runs; says where it listens
 //! vault/ …       the library's own (docs/miner.md)
 //! ```
@@ -25,19 +25,20 @@ use super::arguments::Home;
 use crate::error::Failure;
 use crate::{files, folders};
 
-/// Name of the key file that unlocks the vault, where the user names none.
+/// Name of the key file that unlocks the vault, if the user names none.
 pub(crate) const UNLOCK: &str = "unlock.key";
 /// Name of the file that a running miner holds.
 const LOCK: &str = "lock";
-/// Longest content of it.
+/// Maximum size of its content.
 const MAX_LOCK_BYTES: u64 = 1024;
-/// Longest passphrase file.
+/// Maximum size of a passphrase file.
 const MAX_PASSPHRASE_BYTES: u64 = 4096;
-/// A doctor may hold the lock for a moment: so often is it tried again, after so long.
+/// A doctor may hold the lock for a moment: attempts to take it, and the pause between them.
 const ATTEMPTS: u32 = 10;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(30);
 
-/// The folder that the arguments name: an absolute path, so that settings are right from anywhere.
+/// The folder that the arguments name, as an absolute path: settings must not depend on the working
+/// directory.
 pub(crate) fn of(home: &Home) -> Result<PathBuf, Failure> {
     match &home.dir {
         Some(folder) => absolute(folder),
@@ -45,12 +46,12 @@ pub(crate) fn of(home: &Home) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A path that is right from anywhere.
+/// An absolute path.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|source| Failure::io(path, "cannot name", source))
 }
 
-/// Makes the folder where it is missing, for its owner alone. One that others may read is refused
+/// Makes the folder if it is missing, for its owner alone. A folder that others may read is refused
 /// rather than changed: it may not be a miner's.
 pub(crate) fn make(folder: &Path) -> Result<(), Failure> {
     let failed = |action| move |source| Failure::io(folder, action, source);
@@ -70,7 +71,7 @@ pub(crate) fn mode(path: &Path) -> std::io::Result<u32> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o777)
 }
 
-/// Whether the folder has a vault. To open one that is missing would make it.
+/// Whether the folder has a vault. Opening a missing vault would make it.
 pub(crate) fn has_vault(folder: &Path) -> bool {
     folder.join("vault").join("vault").exists()
 }
@@ -99,12 +100,7 @@ pub(crate) fn account(address: &str) -> Result<Account, String> {
         .map_err(|_| "not the address of an account".to_owned())
 }
 
-/// An account's address.
-pub(crate) fn address(account: &Account) -> String {
-    AccountId32(*account).to_string()
-}
-
-/// What a running miner says of itself in the file that it holds.
+/// What a running miner says about itself in the file that it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Holder {
     /// Its process.
@@ -142,7 +138,7 @@ impl Lock {
         }
     }
 
-    /// Says for others who holds the folder.
+    /// Writes who holds the folder, for other processes.
     pub(crate) fn say(&mut self, address: Option<SocketAddr>) -> std::io::Result<()> {
         let holder = Holder { pid: std::process::id(), address };
         let text = serde_json::to_string(&holder)?;
@@ -155,9 +151,9 @@ impl Lock {
 /// Whether a miner runs in a folder.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Held {
-    /// None does.
+    /// No miner runs.
     Free,
-    /// One does; `None` where it has not said yet who it is.
+    /// A miner runs; `None` if it has not written yet who it is.
     By(Option<Holder>),
 }
 
@@ -178,8 +174,8 @@ fn said(mut file: &File) -> Option<Holder> {
     serde_json::from_str(&text).ok()
 }
 
-/// Whether a file is there. What cannot be looked at is an error: a key that is only out of reach is
-/// not made a second time.
+/// Whether a file exists. An unreadable path is an error: a key that is only out of reach must not be
+/// made a second time.
 pub(crate) fn exists(path: &Path) -> Result<bool, Failure> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -191,6 +187,8 @@ pub(crate) fn exists(path: &Path) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use cyborg_miner::operator::record;
+
     use super::*;
 
     fn chmod(path: &Path, mode: u32) {
@@ -262,7 +260,7 @@ mod tests {
     #[test]
     fn addresses_and_accounts() {
         let address_of_bob = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
-        assert_eq!(address(&account(address_of_bob).unwrap()), address_of_bob);
+        assert_eq!(record::address(&account(address_of_bob).unwrap()), address_of_bob);
         assert!(account("0x00").is_err());
     }
 }

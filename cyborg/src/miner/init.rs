@@ -1,8 +1,8 @@
 //! `cyborg miner init`: from an account to a registered miner.
 //!
 //! Keys first, then measurements, then the settings, then the chain: each step leaves something behind
-//! that the next attempt finds, so that whatever interrupts it, the same command goes on. On a miner
-//! that is registered it changes nothing.
+//! that the next attempt finds, so that the same command continues after any interruption. On a
+//! registered miner it changes nothing.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,31 +13,33 @@ use cyborg_chain_client::{Chain, DEFAULT_URL};
 use cyborg_disk::vault::make_key_file;
 use cyborg_miner::StartError;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::machine;
+use cyborg_miner::operator::measure::Measured;
+use cyborg_miner::operator::record::{self, Record};
+use cyborg_miner::operator::register::{self, Declaration};
 use cyborg_primitives::place::Location;
 
 use super::arguments::{Init, urls};
 use super::folder::{self, Lock};
-use super::record::{self, Record};
-use super::register::{self, Declaration};
 use super::settings::{self, Declared, Settings, TlsFiles, UnlockBy};
-use super::{connect, machine, measure, runtime};
+use super::{connect, measure, runtime};
 use crate::error::Failure;
 use crate::files;
 use crate::place;
-use crate::report::{Report, hex};
+use crate::report::{CommandOutput, hex};
 use cyborg_primitives::money::Cyb;
 
-/// Where a miner listens, what it asks and stakes, if nothing else is said.
+/// Defaults: where a miner listens, what it asks and stakes.
 const LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9800));
 const PRICE: Cyb = Cyb(10_000_000_000_000);
 const BOND: Cyb = Cyb(1_000_000_000_000_000);
 
 /// Runs the command.
-pub(super) fn run(arguments: &Init) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Init) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     let sources = Sources::default();
     if arguments.measure_only {
-        let mut report = Report::default();
+        let mut report = CommandOutput::default();
         measure::show(&mut report, &measure::everything(&folder, &sources)?);
         return Ok(report);
     }
@@ -67,7 +69,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// From flags; what they leave out from settings that an interruption has left, then defaults.
+    /// The plan from flags, then from settings that an interruption has left, then from defaults.
     fn new(
         arguments: &Init,
         saved: Option<&Settings>,
@@ -162,9 +164,9 @@ impl Wanted {
         sources: &Sources,
         saved: Option<Settings>,
         signer: &Keypair,
-    ) -> Result<Report, Failure> {
+    ) -> Result<CommandOutput, Failure> {
         let account = keys::account(signer);
-        let address = folder::address(&account);
+        let address = record::address(&account);
         let chain = connect(&self.node, Duration::ZERO).await?;
         let found = record::snapshot(&chain, &account).await?;
         let own = own_key(folder, &self.unlock)?;
@@ -202,7 +204,7 @@ impl Wanted {
         Ok(report(folder, &address, &settings, &record, state))
     }
 
-    /// One folder is one miner: its key serves no second account.
+    /// One folder belongs to one miner: its key serves no second account.
     async fn check_other_account(
         &self,
         chain: &Chain,
@@ -221,7 +223,7 @@ impl Wanted {
         Ok(())
     }
 
-    fn settings(&self, address: &str, measured: settings::Measured) -> Settings {
+    fn settings(&self, address: &str, measured: Measured) -> Settings {
         Settings {
             version: settings::VERSION,
             account: self.account.clone(),
@@ -251,20 +253,20 @@ impl Wanted {
     }
 }
 
-/// What the command has come to.
+/// The outcome of the command.
 #[derive(Clone, Copy)]
 enum State {
-    /// Registered, in this block.
+    /// The account was registered in this block.
     Registered(u64),
-    /// Registered before.
+    /// The account was registered before.
     Unchanged,
-    /// Registered before; the settings were missing.
+    /// The account was registered before; the settings were missing.
     Restored,
 }
 
 /// What the miner is now, as the chain has it.
-fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, state: State) -> Report {
-    let mut report = Report::default();
+fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, state: State) -> CommandOutput {
+    let mut report = CommandOutput::default();
     report.field("miner", address, "miner", address);
     let (block, shown) = match state {
         State::Registered(block) => (Some(block), format!("registered in block {block}")),
@@ -276,7 +278,7 @@ fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, st
     report.field("dir", folder.display().to_string(), "folder", folder.display());
     let key = format!("0x{}", hex(&record.key));
     report.field("key", key.as_str(), "key for owners", &key);
-    // Words of another program may be in the record; they are no instructions to a terminal.
+    // Words of another program may be in the record; they must not instruct a terminal.
     report.field("endpoint", record.endpoint.as_str(), "endpoint", record.endpoint.escape_debug());
     let region = String::from_utf8_lossy(&record.location.region.0).into_owned();
     let at = place::shown(record.location.cell);
@@ -291,8 +293,8 @@ fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, st
     report
 }
 
-/// The name of a key as settings have it: right from anywhere. A key file is named before a key of the
-/// keyring, as it is loaded.
+/// The name of a key in settings: independent of the working directory. A key file comes before a key of
+/// the keyring, as when it is loaded.
 fn key_name(name: &str) -> Result<String, Failure> {
     let path = Path::new(name);
     if name.starts_with("//") || !(path.exists() || name.contains(std::path::MAIN_SEPARATOR)) {
@@ -302,7 +304,7 @@ fn key_name(name: &str) -> Result<String, Failure> {
     absolute.to_str().map(str::to_owned).ok_or_else(|| Failure::input(path, "its path is not UTF-8"))
 }
 
-/// What unlocks the vault: by the flags, by settings that are there, else a key file in the folder.
+/// What unlocks the vault: by the flags, then by the settings, else a key file in the folder.
 fn unlock_by(arguments: &Init, saved: Option<&Settings>, folder: &Path) -> Result<UnlockBy, Failure> {
     Ok(match (&arguments.unlock, &arguments.passphrase_file, saved) {
         (Some(path), _, _) => UnlockBy::KeyFile(folder::absolute(path)?),
@@ -312,7 +314,7 @@ fn unlock_by(arguments: &Init, saved: Option<&Settings>, folder: &Path) -> Resul
     })
 }
 
-/// Memory that is offered: what is asked for, else half of what there is.
+/// Memory that is offered: what is asked for, else half of the machine's.
 pub(super) fn memory_mib(wanted: Option<u64>, total: Option<u64>) -> Result<u32, String> {
     let bytes = match (wanted, total) {
         (Some(wanted), Some(total)) if wanted > total => {
@@ -328,9 +330,9 @@ pub(super) fn memory_mib(wanted: Option<u64>, total: Option<u64>) -> Result<u32,
     if mib == 0 { Err("at least 1 MiB".to_owned()) } else { Ok(mib) }
 }
 
-/// The key that the folder has for owners; `None` where it has none yet.
+/// The key that the folder has for owners; `None` if it has none yet.
 fn own_key(folder: &Path, unlock: &UnlockBy) -> Result<Option<[u8; 32]>, Failure> {
-    // Opening a vault that is missing would make it.
+    // Opening a missing vault would make it.
     if !folder::has_vault(folder) {
         return Ok(None);
     }
@@ -341,7 +343,7 @@ fn own_key(folder: &Path, unlock: &UnlockBy) -> Result<Option<[u8; 32]>, Failure
     }
 }
 
-/// Makes what unlocks the folder, where it is missing, and the key for owners.
+/// Makes what unlocks the folder, if it is missing, and the key for owners.
 fn make_keys(folder: &Path, unlock: &UnlockBy) -> Result<[u8; 32], Failure> {
     if let UnlockBy::KeyFile(path) = unlock
         && !folder::exists(path)?

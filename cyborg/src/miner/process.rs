@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Longest answer that is read.
+/// Maximum size of an answer that is read.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What a process says of itself. It may be any program: nothing here is believed.
+/// What a process says about itself. It may be any program: nothing here is trusted.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Health {
     /// Its version.
@@ -27,18 +27,18 @@ pub(crate) struct Health {
     pub(crate) serving: Vec<u64>,
 }
 
-/// Whose word counts for a certificate.
+/// Who is trusted to vouch for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Trust {
-    /// That of the system's authorities, as for every client.
+    /// The system's authorities, as for every client.
     Everybody,
-    /// Nobody's: the process is on this machine, and its account is compared.
+    /// Nobody: the process is on this machine, and its account is compared.
     ThisMachine,
 }
 
-/// What answers at an address of this machine.
+/// The URL of an address of this machine.
 pub(crate) fn local_url(listen: SocketAddr, tls: bool) -> String {
-    // What listens everywhere is reached here.
+    // A process that listens at every address is reached here.
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -48,10 +48,10 @@ pub(crate) fn local_url(listen: SocketAddr, tls: bool) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, listen.port()))
 }
 
-/// Asks a miner how it is.
+/// Asks a miner for its health.
 pub(crate) async fn health(url: &str, trust: Trust) -> Result<Health, String> {
     let text = page(url, "health", trust).await?;
-    serde_json::from_str(&text).map_err(|_| "what answers there is no miner".to_owned())
+    serde_json::from_str(&text).map_err(|_| "the program that answers there is not a miner".to_owned())
 }
 
 /// A page of a miner.
@@ -77,7 +77,7 @@ pub(crate) async fn page(url: &str, name: &str, trust: Trust) -> Result<String, 
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| "what answers there is no text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "the answer is not text".to_owned())
 }
 
 /// The last cause of an error: its own text repeats the URL.
@@ -124,8 +124,8 @@ mod tests {
     #[tokio::test]
     async fn other_programs_are_told_apart() {
         for (answer, said) in [
-            (ok("{}"), "no miner"),
-            (ok("\u{1b}[31m"), "no miner"),
+            (ok("{}"), "not a miner"),
+            (ok("\u{1b}[31m"), "not a miner"),
             ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(), "404"),
             ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".to_owned(), "302"),
             ("SSH-2.0-OpenSSH_9.6\r\n".to_owned(), ""),

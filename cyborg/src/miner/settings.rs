@@ -1,8 +1,8 @@
 //! `miner.json`: how a miner is set up. Paths and settings, no secrets.
 //!
-//! It is written whole or not at all, for its owner alone. People edit it, and anybody may have
-//! written it: what is wrong is named with its field, and values are not repeated, because what stands
-//! in the wrong place may be a passphrase.
+//! It is written whole or not at all, for its owner alone. People edit it, and anybody may have written
+//! it: a message names the wrong field and does not repeat its value, because a value in the wrong place
+//! may be a passphrase.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use cyborg_account::{Keypair, keys};
 use cyborg_disk::files::write_private;
 use cyborg_disk::vault::Unlock;
 use cyborg_miner::Tls;
+use cyborg_miner::operator::measure::Measured;
+use cyborg_miner::operator::record;
 use cyborg_owner::locations;
 use cyborg_primitives::MAX_ENDPOINT_BYTES;
 use cyborg_primitives::place::{Cell, Location, Region};
@@ -26,21 +28,22 @@ use cyborg_primitives::money::Cyb;
 
 /// Name of the file in the miner's folder.
 pub(crate) const FILE: &str = "miner.json";
-/// Version of its form.
+/// Version of its format.
 pub(crate) const VERSION: u64 = 1;
-/// Longest file that is read.
+/// Maximum size of a file that is read.
 const MAX_BYTES: u64 = 64 * 1024;
-/// Most places: a blob has no more fragments to a stripe than that by far.
+/// Maximum of locations: far more than the fragments of a stripe.
 const MAX_STORAGE: usize = 256;
 
 /// How a miner is set up.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Settings {
-    /// Version of the form.
+    /// Version of the format.
     pub(crate) version: u64,
-    /// Where the account's key is: an absolute path, a name in the keyring, or such as `//Bob`.
+    /// Where the account's key is: an absolute path, a name in the keyring, or a development key such as
+    /// `//Bob`.
     pub(crate) account: String,
-    /// The account's address: whoever only looks needs no key.
+    /// The account's address: commands that only look need no key.
     pub(crate) address: String,
     /// The chain's node.
     pub(crate) node: String,
@@ -51,7 +54,7 @@ pub(crate) struct Settings {
     pub(crate) storage_ca: Vec<PathBuf>,
     /// Where the miner listens.
     pub(crate) listen: SocketAddr,
-    /// Where clients reach it; `None` where that follows from the address it listens at.
+    /// Where clients reach it; `None` if it follows from the address that it listens at.
     pub(crate) endpoint: Option<String>,
     /// What unlocks the vault.
     pub(crate) unlock: UnlockBy,
@@ -107,7 +110,7 @@ pub(crate) struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// As the miner takes them.
+    /// Both as the miner takes them.
     pub(crate) fn pair(&self) -> Tls {
         Tls { certificate: self.certificate.clone(), key: self.key.clone() }
     }
@@ -123,9 +126,9 @@ pub(crate) struct Declared {
     cell: (i16, i16),
     /// Memory for models, in mebibytes.
     pub(crate) memory_mib: u32,
-    /// Asked for an hour of computing, in CYB.
+    /// Price of an hour of computing, in CYB.
     price: String,
-    /// Staked, in CYB.
+    /// What is staked, in CYB.
     bond: String,
 }
 
@@ -151,12 +154,12 @@ impl Declared {
         Cell { latitude: self.cell.0, longitude: self.cell.1 }
     }
 
-    /// Asked for an hour of computing.
+    /// Price of an hour of computing.
     pub(crate) fn price(&self) -> Result<Cyb, String> {
         self.price.parse()
     }
 
-    /// Staked.
+    /// What is staked.
     pub(crate) fn bond(&self) -> Result<Cyb, String> {
         self.bond.parse()
     }
@@ -177,41 +180,13 @@ fn inside(name: &'static str) -> impl Fn(String) -> String {
     move |problem| format!("`{name}`: {problem}")
 }
 
-/// What was measured of the machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Measured {
-    /// The processor's name.
-    pub(crate) processor: String,
-    /// Threads that it runs at once.
-    pub(crate) processors: usize,
-    /// Memory of the machine, in bytes.
-    pub(crate) memory_bytes: u64,
-    /// Integer multiply-accumulates of a second, on as many threads as answer a task.
-    pub(crate) macs_per_second: u64,
-    /// Those threads.
-    pub(crate) answering_threads: usize,
-    /// Median time of a proof of the sample, in milliseconds.
-    pub(crate) prove_ms: u64,
-    /// Proofs of the sample in a minute.
-    pub(crate) proofs_per_minute: u64,
-    /// Bytes that are free where the miner keeps its things.
-    pub(crate) disk_free_bytes: u64,
-    /// Bytes of a second that are written there and are on the disk; `None` where none could be.
-    pub(crate) disk_write_bytes_per_second: Option<u64>,
-    /// `mains`, `battery` or `unknown`.
-    pub(crate) power: String,
-    /// What measures the energy that is consumed: `RAPL`, `INA3221`, `NVML`; nothing where it is empty.
-    pub(crate) energy: Vec<String>,
-}
-
 impl Settings {
-    /// Where a folder has them.
+    /// Their path in a folder.
     pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join(FILE)
     }
 
-    /// Reads a folder's settings; `None` where there are none.
+    /// Reads a folder's settings; `None` if there are none.
     pub(crate) fn find(folder: &Path) -> Result<Option<Self>, Failure> {
         let path = Self::path(folder);
         let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
@@ -230,7 +205,7 @@ impl Settings {
         })
     }
 
-    /// Writes them: whole or not at all.
+    /// Writes them, whole or not at all.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
         let path = Self::path(folder);
         let mut text = serde_json::to_string_pretty(self).map_err(|error| Failure::input(&path, error))?;
@@ -266,7 +241,7 @@ impl Settings {
             measured: fields.take("measured")?,
         };
         match fields.0.keys().next() {
-            Some(other) => Err(format!("`{}` is no setting of a miner", other.escape_debug())),
+            Some(other) => Err(format!("`{}` is not a setting of a miner", other.escape_debug())),
             None => settings.check().map(|()| settings),
         }
     }
@@ -297,7 +272,7 @@ impl Settings {
     /// The key of the miner's account.
     pub(crate) fn signer(&self, folder: &Path) -> Result<Keypair, Failure> {
         let signer = keys::load(&self.account)?;
-        let address = folder::address(&keys::account(&signer));
+        let address = record::address(&keys::account(&signer));
         if address == self.address {
             return Ok(signer);
         }
@@ -334,7 +309,7 @@ pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
     checked(endpoint, &["http", "https"], "http://HOST:PORT or https://HOST")
 }
 
-/// Checks how the places are named that models are read from.
+/// Checks the names of the locations that models are read from.
 pub(crate) fn check_storage(names: &[String]) -> Result<(), String> {
     if names.len() > MAX_STORAGE {
         return Err(format!("more than {MAX_STORAGE} places"));
@@ -351,7 +326,7 @@ fn checked(url: &str, schemes: &[&str], form: &str) -> Result<(), String> {
     locations::url(url, schemes).map(drop).ok_or_else(|| format!("not a URL of the form {form}"))
 }
 
-/// The fields of an object that were not looked at yet.
+/// The fields of an object that were not read yet.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -364,7 +339,7 @@ impl Fields {
     }
 }
 
-/// What serde says of a value, without the value.
+/// What serde says about a value, without the value.
 fn without_value(message: &str) -> String {
     let shows_value = message.starts_with("invalid ") || message.starts_with("unknown variant");
     match message.rfind("expected ") {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cyborg_account::{Keypair, keys};
 use cyborg_chain_client::Chain;
+use cyborg_miner::operator::{record, register};
 use cyborg_miner::{Config, Miner};
 use cyborg_owner::locations;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,14 +18,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::arguments::{Start, urls};
 use super::folder::{self, Lock};
 use super::settings::{self, Settings};
-use super::{QUIET, connect, record, register, runtime};
+use super::{QUIET, connect, runtime};
 use crate::begin;
 use crate::error::Failure;
 use crate::files;
-use crate::report::Report;
+use crate::report::CommandOutput;
 
 /// Runs the command.
-pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Start, json: bool) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     begin::log(QUIET);
     let runtime = runtime()?;
@@ -32,14 +33,14 @@ pub(super) fn run(arguments: &Start, json: bool) -> Result<Report, Failure> {
         // From here on a signal ends the miner in order, even while it starts.
         let mut signals = Signals::new()?;
         let Some(running) = signals.or(Running::begin(arguments, &folder)).await else {
-            return Ok(Report::default());
+            return Ok(CommandOutput::default());
         };
         let Running { miner, endpoint, lock: _held } = running?;
         ready(&miner, &endpoint).print(json);
         signals.wait().await;
         // A second signal does not wait for connections that are still open.
         let _ = signals.or(miner.stop()).await;
-        Ok(Report::default())
+        Ok(CommandOutput::default())
     });
     // A proof under way is not waited for: it is begun again.
     runtime.shutdown_background();
@@ -71,7 +72,7 @@ impl Signals {
         }
     }
 
-    /// What comes of some work; `None` where a signal comes first.
+    /// The result of some work; `None` if a signal comes first.
     async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = work => Some(done),
@@ -80,7 +81,7 @@ impl Signals {
     }
 }
 
-/// A miner that runs, and its folder, which is its alone.
+/// A miner that runs, and its folder, which no other process uses.
 struct Running {
     miner: Miner,
     endpoint: String,
@@ -95,7 +96,7 @@ impl Running {
         lock.say(None).map_err(said)?;
         let signer = settings.signer(folder)?;
         if !folder::has_vault(folder) {
-            // To open one that is missing would make it, under another key than the chain names.
+            // Opening a missing vault would make it, under another key than the chain names.
             let again = format!("`cyborg miner init --dir {}`", folder.display());
             return Err(Failure::input(folder, format!("the vault is missing; {again} makes one")));
         }
@@ -121,7 +122,7 @@ impl Running {
     }
 }
 
-/// The settings with what the flags say instead.
+/// The settings, overridden by the flags.
 fn with(settings: Settings, arguments: &Start) -> Result<Settings, Failure> {
     let mut settings = settings;
     if let Some(node) = &arguments.home.node {
@@ -145,15 +146,15 @@ fn with(settings: Settings, arguments: &Start) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// An address that is free now. Port 0 becomes one that is, so that the endpoint is known before the
+/// An address that is free now. Port 0 becomes a free port, so that the endpoint is known before the
 /// miner starts.
 fn free_address(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     let failed = |error| Failure::Miner(format!("cannot listen at {listen}: {error}"));
     TcpListener::bind(listen).and_then(|listener| listener.local_addr()).map_err(failed)
 }
 
-/// Updates the endpoint that the chain names, where it is another. Done before the miner starts: from
-/// then on its transactions go through its queue alone.
+/// Updates the endpoint on the chain if it differs. This is done before the miner starts: from then on
+/// its transactions go through its queue alone.
 async fn tell_endpoint(
     chain: &Chain,
     signer: &Keypair,
@@ -162,10 +163,10 @@ async fn tell_endpoint(
     folder: &Path,
 ) -> Result<(), Failure> {
     let account = keys::account(signer);
-    let address = folder::address(&account);
+    let address = record::address(&account);
     let found = record::record(&chain.at_finalised().await?, &account).await?;
     let Some(record) = register::compare(&address, found, Some(key))? else {
-        return Err(register::no_miner(&address, folder));
+        return Err(register::no_miner(&address, folder).into());
     };
     if record.endpoint == endpoint {
         return Ok(());
@@ -173,15 +174,15 @@ async fn tell_endpoint(
     tracing::info!(from = record.endpoint, to = endpoint, "the endpoint on chain is updated");
     match register::update_endpoint(chain, signer, endpoint).await {
         Ok(block) => tracing::info!(block, "the endpoint is updated"),
-        // What it owes to tasks that it has it can do all the same.
+        // It can do what it owes to its tasks all the same.
         Err(error) => tracing::error!(%error, "clients do not find this miner: its endpoint is not updated"),
     }
     Ok(())
 }
 
-fn ready(miner: &Miner, endpoint: &str) -> Report {
-    let (address, account) = (miner.address().to_string(), folder::address(&miner.account()));
-    let mut report = Report::default();
+fn ready(miner: &Miner, endpoint: &str) -> CommandOutput {
+    let (address, account) = (miner.address().to_string(), record::address(&miner.account()));
+    let mut report = CommandOutput::default();
     report.field("address", address.as_str(), "listens at", &address);
     report.field("miner", account.as_str(), "miner", &account);
     report.field("endpoint", endpoint, "endpoint", endpoint);

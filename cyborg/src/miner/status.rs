@@ -1,28 +1,28 @@
-//! `cyborg miner status`: the miner as the chain has it, its tasks, and its process.
+//! `cyborg miner status`: the miner's record on the chain, its tasks, and its process.
 //!
-//! The chain may be out of reach and the process down: then it says which, and shows the rest.
+//! If the chain is out of reach or the process is down, the command says so and shows the rest.
 
 use std::path::Path;
 use std::time::Duration;
 
 use cyborg_chain_client::ChainError;
+use cyborg_miner::operator::record::{self, Record, Snapshot, TASK_COLUMNS, standing, task_rows, tasks_json};
 use cyborg_primitives::miner::Accelerator;
+use cyborg_primitives::money::Cyb;
 use serde_json::{Value, json};
 
 use super::arguments::Status;
 use super::folder::{self, Held};
 use super::process::{self, Health, Trust};
-use super::record::{self, Record, Snapshot, TASK_COLUMNS, standing, task_rows, tasks_json};
 use super::settings::Settings;
 use super::{connect, counted, runtime};
 use crate::chain::table;
 use crate::error::Failure;
 use crate::place;
-use crate::report::{Report, hex};
-use cyborg_primitives::money::Cyb;
+use crate::report::{CommandOutput, hex};
 
 /// Runs the command.
-pub(super) fn run(arguments: &Status) -> Result<Report, Failure> {
+pub(super) fn run(arguments: &Status) -> Result<CommandOutput, Failure> {
     let folder = folder::of(&arguments.home)?;
     let settings = Settings::read(&folder)?;
     let node = arguments.home.node.as_deref().unwrap_or(&settings.node);
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Status) -> Result<Report, Failure> {
 /// The miner's process.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Process {
-    /// Whether a process holds the folder, and what it says of itself.
+    /// Whether a process holds the folder, and what it says about itself.
     pub(super) held: Held,
     /// Where it is looked for.
     pub(super) url: String,
@@ -61,7 +61,7 @@ impl Process {
         Self { held, url, health }
     }
 
-    /// What the miner itself says; `None` where it is down, or something else answers.
+    /// What the miner itself says; `None` if it is down, or something else answers.
     pub(super) fn answers(&self, miner: &[u8; 32]) -> Option<&Health> {
         self.health.as_ref().ok().filter(|health| health.miner == format!("0x{}", hex(miner)))
     }
@@ -73,8 +73,8 @@ fn report(
     node: &str,
     chain: &Result<Snapshot, ChainError>,
     process: &Process,
-) -> Report {
-    let mut report = Report::default();
+) -> CommandOutput {
+    let mut report = CommandOutput::default();
     report.field("miner", settings.address.as_str(), "miner", &settings.address);
     report.field("dir", folder.display().to_string(), "folder", folder.display());
     let miner = folder::account(&settings.address).unwrap_or_default();
@@ -103,7 +103,7 @@ fn report(
     report
 }
 
-fn show_process(report: &mut Report, process: &Process, health: Option<&Health>) {
+fn show_process(report: &mut CommandOutput, process: &Process, health: Option<&Health>) {
     let pid = match &process.held {
         Held::By(Some(holder)) => Some(holder.pid),
         _ => None,
@@ -136,7 +136,7 @@ fn show_process(report: &mut Report, process: &Process, health: Option<&Health>)
 }
 
 /// How the miner stands, and on which terms.
-pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
+pub(super) fn show_standing(report: &mut CommandOutput, snapshot: &Snapshot) {
     match &snapshot.record {
         Some(record) => show_record(report, record, snapshot.now),
         None => {
@@ -145,7 +145,7 @@ pub(super) fn show_standing(report: &mut Report, snapshot: &Snapshot) {
     }
 }
 
-fn show_record(report: &mut Report, record: &Record, now: u64) {
+fn show_record(report: &mut CommandOutput, record: &Record, now: u64) {
     report.field("standing", standing(record), "standing", standing(record));
     report.field("reputation", record.reputation, "reputation", format!("{} of 100", record.reputation));
     report.field("bond", record.bond.to_string(), "bond", Cyb(record.bond));
@@ -166,7 +166,7 @@ fn show_record(report: &mut Report, record: &Record, now: u64) {
         Accelerator::Other => "other",
     };
     report.json("accelerator", accelerator);
-    // Somebody's words; no instructions to a terminal.
+    // Another's words must not instruct a terminal.
     report.field("endpoint", record.endpoint.as_str(), "endpoint", record.endpoint.escape_debug());
     let silent = now.saturating_sub(record.seen) / 1000;
     report.field("seen_ms", record.seen, "last heartbeat", format!("{silent} s of chain time ago"));

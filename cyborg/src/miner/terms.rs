@@ -1,6 +1,6 @@
-//! `cyborg miner update`, `bond`, `leave` and `withdraw`: what the chain has of a miner is changed.
+//! `cyborg miner update`, `bond`, `leave` and `withdraw`: changes of a miner's record.
 //!
-//! Each is one transaction. It may be sent while the miner runs: of two that took the same number of the
+//! Each is one transaction. It may be sent while the miner runs: if two take the same number of the
 //! account, the miner's is signed again.
 
 use std::time::Duration;
@@ -10,19 +10,20 @@ use cyborg_chain_client::runtime::transactions;
 use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::subxt::utils::Static;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::record::{self, Record};
+use cyborg_miner::operator::{machine, register};
 use cyborg_primitives::miner::Capacity;
 use cyborg_primitives::place::Location;
 
 use super::arguments::{Bond, Home, Update};
-use super::record::{self, Record};
 use super::settings::Settings;
-use super::{connect, folder, init, machine, register, runtime, status};
+use super::{connect, folder, init, runtime, status};
 use crate::error::Failure;
-use crate::report::Report;
+use crate::report::CommandOutput;
 use cyborg_primitives::money::Cyb;
 
 /// Changes what is asked for, how much is offered, and where the miner is.
-pub(super) fn update(arguments: &Update) -> Result<Report, Failure> {
+pub(super) fn update(arguments: &Update) -> Result<CommandOutput, Failure> {
     let memory = arguments.memory.map(|wanted| {
         let total = machine::memory(&Sources::default()).map(|memory| memory.total);
         init::memory_mib(Some(wanted), total)
@@ -41,23 +42,23 @@ pub(super) fn update(arguments: &Update) -> Result<Report, Failure> {
 }
 
 /// Adds to what is staked.
-pub(super) fn bond(arguments: &Bond) -> Result<Report, Failure> {
+pub(super) fn bond(arguments: &Bond) -> Result<CommandOutput, Failure> {
     change(&arguments.home, |_| transactions().miners().bond_more(arguments.amount.0))
 }
 
-/// Takes the miner off the offer.
-pub(super) fn leave(home: &Home) -> Result<Report, Failure> {
+/// Stops offering the miner.
+pub(super) fn leave(home: &Home) -> Result<CommandOutput, Failure> {
     change(home, |_| transactions().miners().deregister())
 }
 
-/// Gets the bond back of one that has left.
-pub(super) fn withdraw(home: &Home) -> Result<Report, Failure> {
+/// Gets the bond back of a miner that has left.
+pub(super) fn withdraw(home: &Home) -> Result<CommandOutput, Failure> {
     change(home, |_| transactions().miners().withdraw_bond())
 }
 
-/// Sends the transaction that follows from what the chain has of a folder's miner, waits until it is final,
-/// and shows what the chain has then.
-fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Report, Failure> {
+/// Sends the transaction that follows from the record of a folder's miner, waits until it is final, and
+/// shows the new record.
+fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<CommandOutput, Failure> {
     let folder = folder::of(home)?;
     let settings = Settings::read(&folder)?;
     let signer = settings.signer(&folder)?;
@@ -66,11 +67,11 @@ fn change<C: Payload>(home: &Home, call: impl FnOnce(&Record) -> C) -> Result<Re
         let chain = connect(node, Duration::ZERO).await?;
         let account = keys::account(&signer);
         let Some(before) = record::record(&chain.at_finalised().await?, &account).await? else {
-            return Err(register::no_miner(&settings.address, &folder));
+            return Err(register::no_miner(&settings.address, &folder).into());
         };
         let done = chain.submit(&call(&before), &signer).await?;
         let after = record::snapshot(&chain, &account).await?;
-        let mut report = Report::default();
+        let mut report = CommandOutput::default();
         report.field("miner", settings.address.as_str(), "miner", &settings.address);
         report.field("final_in_block", done.block, "final in block", done.block);
         report.field("free", after.free.to_string(), "free money", Cyb(after.free));

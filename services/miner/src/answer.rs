@@ -52,7 +52,8 @@ pub(crate) fn served(pools: &WorkerPools, task: TaskId) -> Option<Arc<ServedTask
     pools.read().unwrap_or_else(PoisonError::into_inner).get(&task).map(|pool| pool.served.clone())
 }
 
-/// The threads that answer requests of one task. They end when this is dropped and nothing waits any more.
+/// The threads that answer requests of one task. They end when this is dropped and
+/// no request is waiting.
 pub(crate) struct WorkerPool {
     pub(crate) served: Arc<ServedTask>,
     pub(crate) pace: Arc<Pace>,
@@ -79,7 +80,7 @@ impl WorkerPool {
         Ok(Self { served, pace, jobs })
     }
 
-    /// Gives a request to the threads, unless too many wait.
+    /// Gives a request to the threads, unless too many are waiting.
     pub(crate) fn put(&self, job: Job) -> Result<(), Refused> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Busy,
@@ -100,7 +101,7 @@ fn work(context: &RequestContext, served: &Arc<ServedTask>, pace: &Pace, waiting
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        // Nobody waits for it any more.
+        // Its client is gone.
         if job.reply.is_closed() {
             continue;
         }
@@ -122,9 +123,9 @@ fn work(context: &RequestContext, served: &Arc<ServedTask>, pace: &Pace, waiting
 }
 
 enum Made {
-    /// To be put on the disk before it is sent.
+    /// It is written to the disk before it is sent.
     New(Box<PendingAnswer>),
-    /// On the disk already.
+    /// It is on the disk already.
     Again(Vec<u8>),
 }
 
@@ -151,7 +152,7 @@ fn answer(
     let under_way = match served.admit(number, authorisation.price_cap) {
         Ok(under_way) => under_way,
         Err(refused) => {
-            // Whoever lost an answer asks again, and gets the same one.
+            // A client that lost an answer asks again, and gets the same one.
             let before = context.store.answer(served.task, number).map_err(|error| failed(served, &error))?;
             return match before {
                 Some(before) if before.authorisation.input == authorisation.input => {
@@ -168,7 +169,7 @@ fn answer(
     Ok(Made::New(Box::new(PendingAnswer { answered, bytes, reply, under_way })))
 }
 
-/// Runs the model on the authorised input, and signs for what comes out.
+/// Runs the model on the authorised input, and signs the result.
 fn run(
     context: &RequestContext,
     served: &ServedTask,

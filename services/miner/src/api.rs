@@ -5,7 +5,7 @@
 //! | `POST /v1/tasks/T/requests/N` | 200: the signed receipt and the sealed output |
 //! | `POST /v1/tasks/T/acknowledgements` | 204: the acknowledgement is kept |
 //! | `GET /v1/tasks/T/log?from=L` | 200: the log's lines, each sealed to the owner |
-//! | `GET /v1/tasks/T/challenge` | 200: a challenge, to be signed by whoever wants to watch |
+//! | `GET /v1/tasks/T/challenge` | 200: a challenge, to be signed by an account that wants to watch |
 //! | `GET /v1/tasks/T/status` | 200: the task's live status, as a stream of events |
 //! | `GET /health`, `GET /metrics` | the miner's state |
 
@@ -37,9 +37,9 @@ use crate::store::Store;
 use cyborg_protocol::status::{Status, StatusToken};
 use cyborg_protocol::wire::acknowledgement;
 
-/// Longest acknowledgement; it has one length.
+/// Size of an acknowledgement.
 const MAX_ACKNOWLEDGEMENT_BYTES: usize = 256;
-/// Most lines of a log in one answer.
+/// Maximum of log lines in one answer.
 const MAX_LINES: usize = 1_000;
 
 /// What the interface needs.
@@ -51,9 +51,9 @@ pub(crate) struct Api {
     /// What measures energy.
     pub(crate) energy: Vec<&'static str>,
     pub(crate) max_body_bytes: usize,
-    /// Longest silence of a client that is sending.
+    /// Maximum pause of a client that is sending.
     pub(crate) silence: Duration,
-    /// Longest that an answer may take.
+    /// Maximum time of an answer.
     pub(crate) patience: Duration,
 }
 
@@ -72,13 +72,13 @@ pub(crate) fn router(api: Api) -> Router {
 
 /// Why a request gets no answer.
 enum Refusal {
-    /// By the rules of the task.
+    /// The rules of the task refuse it.
     Refused(Refused),
-    /// Too many ask; the client should come back after these seconds.
+    /// Too many clients ask; the client should come back after these seconds.
     Busy { after_s: u64 },
-    /// By those of watching it.
+    /// The rules of live status refuse it.
     Denied(Denied),
-    /// By those of HTTP.
+    /// The HTTP interface refuses it.
     Http(StatusCode, String),
 }
 
@@ -157,7 +157,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Counts a request by what became of it.
+/// Counts a request by its outcome.
 fn counted(api: &Api, path: &'static str, begun: Instant, answer: Result<Response, Refusal>) -> Response {
     let response = answer.unwrap_or_else(IntoResponse::into_response);
     api.context.metrics.request(path, response.status().as_u16(), begun.elapsed());
@@ -188,7 +188,7 @@ async fn answer(api: &Api, task: TaskId, number: RequestNumber, body: Body) -> R
         },
     };
     answer.map_err(|refused| match refused {
-        Refused::Busy => Refusal::Busy { after_s: pool.pace.refused() },
+        Refused::Busy => Refusal::Busy { after_s: pool.pace.refused(Instant::now()) },
         other => other.into(),
     })
 }
@@ -238,7 +238,7 @@ async fn keep_acknowledgement(api: &Api, task: TaskId, body: Body) -> Result<(),
     let store = context.store.clone();
     let kept = tokio::task::spawn_blocking(move || -> Result<(), crate::error::Failure> {
         let write = store.begin()?;
-        // An earlier word is worth less, and comes late at best.
+        // An earlier acknowledgement is worth less.
         let known = Store::acknowledged_in(&write, task)?;
         if known.is_none_or(|known| known < word.through) {
             Store::put_acknowledgement(&write, task, &received)?;

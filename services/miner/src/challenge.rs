@@ -1,12 +1,12 @@
-//! Challenges for whoever wants to watch a task: fresh, for one task, good for a minute and once.
+//! Challenges for clients that want to watch a task: fresh, for one task, valid once within a minute.
 //!
 //! ```text
 //! nonce  issued 8 (milliseconds since the miner was started) | random 8 | tag 16
 //! tag    BLAKE3 under a key of this process, over task 8 | issued | random
 //! ```
 //!
-//! A challenge is remembered only when it was signed by somebody who may watch and is used: a flood of
-//! them takes no memory, and keeps nobody out. None outlives the process.
+//! A challenge is remembered only when it is used and was signed by an account that may watch: a flood of
+//! challenges takes no memory, and keeps nobody out. No challenge outlives the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,21 +15,21 @@ use std::time::{Duration, Instant};
 use cyborg_primitives::TaskId;
 use thiserror::Error;
 
-/// How long a challenge is good.
+/// How long a challenge is valid.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(60);
-/// Most challenges of one task that are used in a lifetime.
+/// Maximum of challenges of one task that are used within their lifetime.
 const MOST_USED: usize = 256;
 
 /// A challenge.
 pub(crate) type Nonce = [u8; 32];
 
-/// Why a challenge does not count.
+/// Why a challenge is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Bad {
     /// It was not made here for this task.
     #[error("the challenge is not one of this miner for this task")]
     Foreign,
-    /// Its time is over.
+    /// It has expired.
     #[error("the challenge has expired; ask for another")]
     Expired,
     /// It was used.
@@ -40,11 +40,11 @@ pub(crate) enum Bad {
     TooMany,
 }
 
-/// Makes challenges and knows its own again.
+/// Makes challenges and recognises its own.
 pub(crate) struct Challenges {
     key: [u8; 32],
     begun: Instant,
-    /// Those that were used and have not expired: whose, and when they were made.
+    /// Challenges that were used and have not expired: their account, and when they were made.
     used: Mutex<BTreeMap<Nonce, (TaskId, Duration)>>,
 }
 
@@ -53,7 +53,7 @@ impl Challenges {
         Self::since(Instant::now())
     }
 
-    /// Those of a miner that was started at a time.
+    /// The challenges of a miner that was started at a time.
     pub(crate) fn since(begun: Instant) -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
@@ -65,7 +65,7 @@ impl Challenges {
         self.issue_at(task, self.begun.elapsed())
     }
 
-    /// A challenge that is made so long after the start.
+    /// A challenge that is made at this time after the start.
     pub(crate) fn issue_at(&self, task: TaskId, now: Duration) -> Result<Nonce, getrandom::Error> {
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&millis(now).to_le_bytes());
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(there.check_at(1, &nonce, 6 * SECOND), Err(Bad::Foreign));
         assert_eq!(here.check_at(1, &nonce, 64 * SECOND), Ok(5 * SECOND));
         assert_eq!(here.check_at(1, &nonce, 65 * SECOND), Err(Bad::Expired));
-        // Whoever makes it younger breaks its tag.
+        // A challenge that is made younger has a wrong tag.
         for byte in 0..32 {
             let mut altered = nonce;
             altered[byte] ^= 1;
@@ -164,7 +164,7 @@ mod tests {
         }
         assert!(challenges.used.lock().unwrap().is_empty());
         assert_eq!(challenges.spend_at(1, &mine, 2 * SECOND), Ok(()));
-        // Whoever may watch one task wears out that one alone, and for a while.
+        // An account that may watch one task exhausts that task's challenges alone, and for a while.
         let spend = |task, now| challenges.spend_at(task, &challenges.issue_at(task, now).unwrap(), now);
         for _ in 1..MOST_USED {
             assert_eq!(spend(1, 3 * SECOND), Ok(()));

@@ -1,5 +1,5 @@
-//! Answers are on the disk before they are sent. One thread writes them, as many at once as have
-//! come together while the disk was busy.
+//! Answers are on the disk before they are sent. One thread writes them, as many at once as
+//! arrived while the disk was busy.
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -11,10 +11,10 @@ use crate::metrics::Metrics;
 use crate::served::{Refused, UnderWay};
 use crate::store::{Answered, Store};
 
-/// Most answers of one write.
+/// Maximum of answers in one write.
 const MAX_BATCH: usize = 256;
 
-/// An answer that is to be kept, and then sent.
+/// An answer that is written, and then sent.
 pub(crate) struct PendingAnswer {
     pub(crate) answered: Answered,
     /// What is sent.
@@ -24,7 +24,7 @@ pub(crate) struct PendingAnswer {
     pub(crate) under_way: UnderWay,
 }
 
-/// Writes answers until nobody can bring any more.
+/// Writes answers until all senders are dropped.
 pub(crate) fn run(
     store: &Store,
     answers: &Receiver<PendingAnswer>,
@@ -43,8 +43,8 @@ pub(crate) fn run(
             Ok(written) => {
                 let mut due = false;
                 for (kept, is_new) in batch.into_iter().zip(written) {
-                    // A number that was answered meanwhile keeps its first answer: the client asks
-                    // again and gets it.
+                    // A number that was answered meanwhile keeps its first answer: the client gets
+                    // it by asking again.
                     let number = kept.answered.receipt.number;
                     if !is_new {
                         drop(kept.reply.send(Err(Refused::UnderWay { number })));

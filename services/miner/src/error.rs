@@ -19,7 +19,7 @@ pub enum StartError {
     /// The folder cannot be used.
     #[error("{folder}: {source}")]
     Folder {
-        /// Which.
+        /// The folder.
         folder: PathBuf,
         /// Why.
         source: io::Error,
@@ -46,10 +46,10 @@ pub enum StartError {
         /// Why.
         source: Box<Failure>,
     },
-    /// Nobody can listen there, or certificate and key cannot be used.
+    /// The address cannot be listened at, or certificate and key cannot be used.
     #[error(transparent)]
     Serving(#[from] ServingError),
-    /// The account is no miner on this chain.
+    /// The account is not a miner on this chain.
     #[error("the account {account} is not registered as a miner on this chain; register it first")]
     NotRegistered {
         /// Its address.
@@ -75,7 +75,7 @@ pub enum Failure {
     /// The database cannot be read or written.
     #[error("the miner's database: {0}")]
     Database(Box<redb::Error>),
-    /// What is stored is not what was.
+    /// A stored value is damaged.
     #[error("{0} cannot be read; the miner's database is damaged")]
     Damaged(&'static str),
     /// The transaction queue cannot go on.

@@ -1,31 +1,21 @@
-//! Which tasks a block is about, and what it says of proofs.
+//! Which tasks a block concerns, and what it rules on proofs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cyborg_chain_client::runtime::{payments, proofs, tasks};
-use cyborg_chain_client::verdict::{self as chain, Ruling};
+use cyborg_chain_client::verdict::Verdict;
 use cyborg_chain_client::{AtBlock, ChainError};
-use cyborg_primitives::{Account, RequestNumber, TaskId};
+use cyborg_primitives::{Account, TaskId};
 
 use crate::task_state::TaskState;
 
-/// What the chain said of one proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// True; and what it was paid.
-    Verified { paid: String },
-    /// Neither verified nor punished.
-    Refused { reason: String },
-    /// This miner is guilty.
-    Punished { fault: String },
-}
-
-/// What blocks say that concerns this miner.
+/// What blocks say about this miner.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Tasks to look at.
     pub(crate) touched: BTreeSet<TaskId>,
-    pub(crate) verdicts: Vec<(TaskId, RequestNumber, Verdict)>,
+    /// The chain's rulings on its proofs.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Seen {
@@ -39,8 +29,8 @@ impl Seen {
         let events = block.events().fetch().await?;
         for event in events.iter() {
             let event = event?;
-            // Events that name a miner concern the one that they name, the others whoever has the
-            // task.
+            // An event that names a miner concerns that miner; other events concern every miner of
+            // the task.
             macro_rules! of_miner {
                 ($($kind:ty),*) => {$(
                     if let Some(event) = event.decode_fields_as::<$kind>() {
@@ -78,9 +68,10 @@ impl Seen {
                     of_task!(payments::events::Paid, payments::events::ToppedUp);
                 }
                 "Proofs" => {
-                    if let Some(verdict) = chain::Verdict::of(&event)? {
+                    if let Some(verdict) = Verdict::of(&event)? {
                         if verdict.miner == *miner {
-                            self.judged(&verdict);
+                            self.touched.insert(verdict.task);
+                            self.verdicts.push(verdict);
                         }
                         continue;
                     }
@@ -99,17 +90,5 @@ impl Seen {
             }
         }
         Ok(())
-    }
-
-    fn judged(&mut self, verdict: &chain::Verdict) {
-        let found = match &verdict.ruling {
-            Ruling::Verified { paid, .. } => {
-                Verdict::Verified { paid: paid.map_or("nothing".to_owned(), |paid| paid.to_string()) }
-            }
-            Ruling::Refused { reason } => Verdict::Refused { reason: format!("{reason:?}") },
-            Ruling::Punished { fault, .. } => Verdict::Punished { fault: format!("{fault:?}") },
-        };
-        self.touched.insert(verdict.task);
-        self.verdicts.push((verdict.task, verdict.number, found));
     }
 }

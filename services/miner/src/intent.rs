@@ -1,4 +1,4 @@
-//! What the miner wants of the chain, as the transaction queue keeps it.
+//! What the miner wants the chain to do, as the transaction queue keeps it.
 //!
 //! The names are on the disk: they are read by every later version, and never change.
 
@@ -10,7 +10,7 @@ use cyborg_primitives::{RequestNumber, TaskId};
 /// A transaction that the miner wants done once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
-    /// The attestation of a task; each attempt is one of its own.
+    /// The attestation of a task; each attempt is a separate intent.
     Confirm { task: TaskId, attempt: u32 },
     /// The refusal of a task.
     Decline { task: TaskId },
@@ -29,7 +29,7 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
-    /// The task that it is about.
+    /// The task that it concerns.
     pub(crate) fn task(self) -> Option<TaskId> {
         match self {
             Self::Confirm { task, .. }
@@ -43,7 +43,7 @@ impl Intent {
         }
     }
 
-    /// The word that its name begins with.
+    /// The first word of its name.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Confirm { .. } => "confirm",

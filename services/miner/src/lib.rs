@@ -5,17 +5,18 @@
 //! | `step` | the life of a task at its miner, as a rule |
 //! | [`loaded`] | a model in memory, checked and tried |
 //! | [`meter`] | what the machine consumes |
-//! | [`view`] | what the chain says, in the miner's words |
+//! | [`view`] | what the chain says about a task, as the miner needs it |
+//! | [`operator`] | what the operator of a miner asks about: machine, record, registration, checks |
 //! | `store` | what the miner remembers |
 //! | `miner_loop`, `task_state`, `tasks`, `pay`, `routine`, `events`, `intent` | the main loop: from finalised blocks to transactions |
 //! | `prepare` | from a wrapped key to a sealed model |
 //! | `served`, `answer`, `commit_writer` | requests: admitted, answered, on the disk before they are sent |
 //! | `prover` | proofs in the background, each verified here first |
-//! | `challenge`, `status` | the live status of tasks, for whoever may watch them |
+//! | `challenge`, `status` | the live status of tasks, for accounts that may watch them |
 //! | `api`, `metrics` | HTTP |
 //!
-//! Takes instructions from the chain only. It can be killed at any moment: whatever it does next is
-//! on the disk before, and transactions are each done once ([`cyborg_chain_client::queue`]). No
+//! The miner takes instructions from the chain only. It can be killed at any moment: every step is on the
+//! disk before it is taken, and each transaction is done once ([`cyborg_chain_client::queue`]). No
 //! model, input or output is ever on the disk in the clear.
 
 mod answer;
@@ -29,6 +30,7 @@ pub mod loaded;
 pub mod meter;
 mod metrics;
 mod miner_loop;
+pub mod operator;
 mod pace;
 mod pay;
 mod prepare;
@@ -93,7 +95,7 @@ const HPKE: &str = "hpke";
 const ANSWERS: &str = "answers";
 /// The database.
 const STATE: &str = "miner.redb";
-/// Folder of encrypted files on their way.
+/// Folder of encrypted files that are being fetched.
 const FETCHED: &str = "fetched";
 /// Answers that wait for the disk.
 const COMMIT_QUEUE: usize = 1_024;
@@ -110,13 +112,13 @@ pub struct Config {
     pub chain: String,
     /// Where models are stored.
     pub storage: Arc<dyn FileStore>,
-    /// Address to listen at; port 0 takes any that is free.
+    /// Address to listen at; port 0 takes any free port.
     pub listen: SocketAddr,
     /// Certificate and key; plain HTTP without.
     pub tls: Option<Tls>,
-    /// Longest request.
+    /// Maximum size of a request.
     pub max_body_bytes: usize,
-    /// Longest that an answer may take.
+    /// Maximum time of an answer.
     pub patience: Duration,
     /// Threads that prove; at least 1.
     pub proving_threads: usize,
@@ -156,7 +158,7 @@ impl Config {
 /// Makes a miner's folder, and the key that owners encrypt to: its public half is to be registered.
 ///
 /// # Errors
-/// Where the folder holds a miner already, or cannot be written.
+/// Returns an error if the folder holds a miner already, or cannot be written.
 pub fn init(folder: &Path, unlock: &Unlock) -> Result<PublicKey, StartError> {
     let vault = open_vault(folder, unlock)?;
     let failed = |source| StartError::Vault { folder: folder.join(VAULT), source };
@@ -172,7 +174,7 @@ pub fn init(folder: &Path, unlock: &Unlock) -> Result<PublicKey, StartError> {
 /// The public key that owners encrypt to.
 ///
 /// # Errors
-/// Where the folder holds no miner, or does not unlock.
+/// Returns an error if the folder holds no miner, or does not unlock.
 pub fn public_key(folder: &Path, unlock: &Unlock) -> Result<PublicKey, StartError> {
     Ok(secret_key(folder, &open_vault(folder, unlock)?)?.public())
 }
@@ -215,7 +217,7 @@ impl Opened {
     }
 }
 
-/// The genesis of a chain on which the account is registered with a key.
+/// The genesis hash of a chain on which the account is registered with a key.
 async fn registered_on(url: &str, account: &Account, hpke: &PublicKey) -> Result<Digest, StartError> {
     let chain = Chain::connect(url).await?;
     let at = chain.at_finalised().await?;
@@ -229,7 +231,7 @@ async fn registered_on(url: &str, account: &Account, hpke: &PublicKey) -> Result
     }
 }
 
-/// Starts the thread that writes answers; it ends when nobody can bring any more.
+/// Starts the thread that writes answers; it ends when all senders are dropped.
 fn start_commit_writer(
     store: &Store,
     metrics: &Arc<Metrics>,
@@ -369,17 +371,17 @@ impl Miner {
         self.account
     }
 
-    /// Its tasks, and how far each is.
+    /// Its tasks, and the step of each.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn tasks(&self) -> Result<Vec<(TaskId, Record)>, Failure> {
         self.store.tasks()
     }
 
-    /// Takes no more connections, lets those under way finish for a while, and ends.
+    /// Takes no more connections, lets open ones finish for a while, and ends.
     pub async fn stop(self) {
-        // Nobody listening means that all have ended.
+        // Without receivers all parts have ended.
         let _ = self.stop.send(true);
         for part in self.parts {
             if let Err(error) = part.await {
@@ -390,12 +392,12 @@ impl Miner {
     }
 }
 
-/// The transactions of the miner, until it is stopped.
+/// Runs the miner's transaction queue until it is stopped.
 async fn run_queue(queue: Arc<Queue>, url: String, signer: Keypair, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         ended = queue.run(&url, &signer) => {
             if let Err(error) = ended {
-                tracing::error!(%error, "no transactions are sent any more");
+                tracing::error!(%error, "the transaction queue ended; no transactions are sent");
             }
         }
         () = until(&mut stopped) => {}

@@ -13,13 +13,13 @@ use zkml_verifier::{
 
 use cyborg_protocol::bundle::{self, BundleError, Deployment, test_digest};
 
-/// What the test proof is bound to: no request of any chain.
+/// The context of the test's proof: no request of any chain.
 const TEST_CONTEXT: &[u8] = b"cyborg deployment test v1";
 
 /// Why a model does not serve.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The file is no deployment.
+    /// The file is not a deployment.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The file is not the one that was registered.
@@ -31,7 +31,7 @@ pub enum LoadError {
     /// The deployment's key cannot be read.
     #[error("the deployment's key: {0}")]
     ProverKey(Box<ProveError>),
-    /// The chain's key is none.
+    /// The chain's key is invalid.
     #[error("the model's registered key: {0}")]
     VerifierKey(#[from] FormatError),
     /// Weights, graph or test input do not fit each other.
@@ -40,7 +40,7 @@ pub enum LoadError {
     /// The test cannot be proven.
     #[error("the proof of the model's test: {0}")]
     Prove(Box<ProveError>),
-    /// The proof of the test is false: every proof would be, and cost the miner its bond.
+    /// The proof of the test is false: every proof would be false, and cost the miner its bond.
     #[error("the proof of the model's test is false: {0}")]
     False(Box<VerifyError>),
 }
@@ -73,7 +73,7 @@ impl Loaded {
     /// Reads a deployment and checks that it is the registered one.
     ///
     /// # Errors
-    /// Where it is not.
+    /// Returns an error if it is another one, or cannot be read.
     pub fn new(bytes: &[u8], registered: &Registered) -> Result<Self, LoadError> {
         if bundle::digest(bytes) != registered.file {
             return Err(LoadError::OtherFile);
@@ -87,11 +87,11 @@ impl Loaded {
         Ok(Self { key, verifier, cost: registered.cost, test })
     }
 
-    /// Runs the test and proves it: that the weights are those of the key is seen by that alone.
-    /// The digest of the test's statement, which the owner can compute too.
+    /// Runs the test and proves it, which alone shows that the weights are those of the key. Returns the
+    /// digest of the test's statement, which the owner can compute too.
     ///
     /// # Errors
-    /// Where the model does not run, or its proof is false.
+    /// Returns an error if the model does not run, or its proof is false.
     pub fn try_out(&self) -> Result<Digest, LoadError> {
         let graph = self.key.graph();
         let outputs = Engine::new(graph, self.key.weights())?.run(&self.test)?;
@@ -105,7 +105,7 @@ impl Loaded {
     /// Proves an inference under the blinds of an opening of its inputs and outputs.
     ///
     /// # Errors
-    /// Where the opening is not one of these inputs for this model.
+    /// Returns an error if the opening is not one of these inputs for this model.
     pub fn prove(
         &self,
         opening: &Opening,

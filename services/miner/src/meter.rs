@@ -1,10 +1,10 @@
 //! What the machine consumes: memory and processor time of this process from the kernel, energy of
-//! the whole machine from whatever measures it.
+//! the whole machine from its sensors.
 //!
 //! | module | content |
 //! |---|---|
-//! | `energy` | energy from pools that are read, and from power that is read often |
-//! | `rapl` | the processors' own pools |
+//! | `energy` | energy from counters that are read, and from power that is read often |
+//! | `rapl` | the processors' own counters |
 //! | `ina3221` | the sensors of NVIDIA's Jetson boards, as `tegrastats` shows them |
 //! | `nvidia` | graphics cards, by NVIDIA's library |
 //!
@@ -25,13 +25,13 @@ use std::time::{Duration, Instant};
 
 use energy::Source;
 
-/// Ticks of a second in `stat`: what every Linux has had since 2.6.
+/// Ticks per second in `stat`: the same on every Linux since 2.6.
 const TICKS_PER_SECOND: u64 = 100;
-/// Most pools or sensors of a kind that are read.
+/// Maximum of counters or sensors of a kind that are read.
 const MAX_SOURCES: usize = 64;
-/// How often power is read: what happens between two readings is taken for the mean of both.
+/// How often power is read: between two readings it is taken to be the mean of both.
 const POWER_EVERY: Duration = Duration::from_millis(250);
-/// How often pools are read: the fastest begin again after some minutes.
+/// How often counters are read: the fastest wrap after some minutes.
 const COUNTERS_EVERY: Duration = Duration::from_secs(30);
 
 /// Where the kernel says what is consumed.
@@ -56,15 +56,15 @@ pub struct Consumed {
     pub memory_peak_bytes: u64,
     /// Processor time of the process, in milliseconds.
     pub cpu_ms: u64,
-    /// Energy of the machine, as far as its sources go, in millijoules; `None` where it cannot be
-    /// measured, or was not for a while.
+    /// Energy of the machine, as far as its sources go, in millijoules; `None` if it cannot be
+    /// measured, or was not measured for a while.
     pub energy_mj: Option<u64>,
 }
 
 /// What measures energy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EnergySource {
-    /// WorkerPools of processors (`/sys/class/powercap`).
+    /// Energy counters of processors (`/sys/class/powercap`).
     Rapl,
     /// Sensors of a Jetson board (`/sys/bus/i2c/drivers/ina3221`).
     Ina3221,
@@ -101,7 +101,7 @@ impl Meter {
     /// Begins to measure.
     ///
     /// # Errors
-    /// Where the kernel does not say what this process consumes.
+    /// Returns an error if the kernel does not say what this process consumes.
     pub fn new(sources: Sources) -> io::Result<Self> {
         Self::new_at(sources, Instant::now())
     }
@@ -110,7 +110,7 @@ impl Meter {
         let cpu_ms = cpu_ms(&sources.proc)?;
         let mut energy = rapl::zones(&sources.sys);
         let rails = ina3221::rails(&sources.sys, now);
-        // A board that measures itself has its graphics processor in it.
+        // A board's own measurement includes its graphics processor.
         energy.extend(if rails.is_empty() { nvidia::cards(&sources.proc, now) } else { rails });
         Ok(Self { sources, cpu_ms, energy })
     }
@@ -130,14 +130,14 @@ impl Meter {
         sources
     }
 
-    /// How often [`Meter::tick`] is to be called; `None` where it need not be.
+    /// How often [`Meter::tick`] is to be called; `None` if it need not be.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         let summed = self.energy.iter().any(|source| source.is_summed());
         self.measures_energy().then_some(if summed { POWER_EVERY } else { COUNTERS_EVERY })
     }
 
-    /// Reads power and pools as often as they want, on a thread, as long as somebody has the meter.
+    /// Reads power and counters as often as they require, on a thread, while the meter is held.
     pub(crate) fn shared(self) -> io::Result<Arc<Mutex<Self>>> {
         let every = self.interval();
         let meter = Arc::new(Mutex::new(self));
@@ -148,7 +148,7 @@ impl Meter {
         Ok(meter)
     }
 
-    /// Reads power and pools, between two readings of what was consumed.
+    /// Reads power and counters, between two readings of what was consumed.
     pub fn tick(&mut self) {
         self.tick_at(Instant::now());
     }
@@ -162,7 +162,7 @@ impl Meter {
     /// What was consumed since the last reading.
     ///
     /// # Errors
-    /// Where the kernel does not say what this process consumes.
+    /// Returns an error if the kernel does not say what this process consumes.
     pub fn read(&mut self) -> io::Result<Consumed> {
         self.read_at(Instant::now())
     }
@@ -171,7 +171,7 @@ impl Meter {
         self.tick_at(now);
         let mut energy_uj = self.measures_energy().then_some(0_u64);
         for source in &mut self.energy {
-            // One that was not read all the time makes the sum meaningless.
+            // A source with a gap makes the sum meaningless.
             let consumed = source.take();
             energy_uj = energy_uj.zip(consumed).and_then(|(sum, more)| sum.checked_add(more));
         }
@@ -187,7 +187,7 @@ fn watch(meter: &Weak<Mutex<Meter>>, every: Duration) {
     loop {
         thread::sleep(every);
         let Some(meter) = meter.upgrade() else { return };
-        // Whoever panicked left readings, each of them whole.
+        // A thread that panicked left whole readings.
         meter.lock().unwrap_or_else(PoisonError::into_inner).tick();
     }
 }
@@ -204,7 +204,7 @@ fn odd(path: &Path) -> io::Error {
 fn cpu_ms(proc: &Path) -> io::Result<u64> {
     let path = proc.join("self/stat");
     let text = fs::read_to_string(&path)?;
-    // The name, in parentheses, may hold anything; after it fields are parted by blanks.
+    // The name, in parentheses, may hold anything; after it fields are separated by blanks.
     let fields = text.rsplit_once(')').map(|(_, fields)| fields).ok_or_else(|| odd(&path))?;
     // utime and stime are fields 14 and 15 of the line, the first after the name being the third.
     let ticks = |field: usize| fields.split_whitespace().nth(field - 3)?.parse::<u64>().ok();
@@ -223,7 +223,7 @@ fn memory_peak_bytes(proc: &Path) -> io::Result<u64> {
     Ok(kib.saturating_mul(1_024))
 }
 
-/// The processor's name, as an attestation has it: at most 64 bytes.
+/// The processor's name, as in an attestation: at most 64 bytes.
 #[must_use]
 pub fn device(sources: &Sources) -> String {
     let text = fs::read_to_string(sources.proc.join("cpuinfo")).unwrap_or_default();

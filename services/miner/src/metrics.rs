@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 type Labels = Vec<(&'static str, String)>;
 
-/// What one task has done since it was last asked for.
+/// The work of one task since the last query.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Activity {
     /// Time that requests and proofs of it took.
@@ -23,7 +23,7 @@ pub(crate) struct Activity {
     pub(crate) requests: u32,
 }
 
-/// What one task has done since the miner was started.
+/// The work of one task since the miner was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Proofs made.
@@ -34,7 +34,7 @@ pub(crate) struct Counts {
     pub(crate) busy_ms: u64,
 }
 
-/// What is counted.
+/// The counters.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
@@ -113,7 +113,7 @@ impl Metrics {
         self.change(task, |activity| activity.busy = activity.busy.saturating_add(took));
     }
 
-    /// What a task has done since the miner was started.
+    /// The work of a task since the miner was started.
     pub(crate) fn counts(&self, task: TaskId) -> Counts {
         let label = ("task", task.to_string());
         let proofs = |outcome: &str| {
@@ -135,7 +135,7 @@ impl Metrics {
         self.proof(task, "made");
     }
 
-    /// What has become of a proof: `made`, `verified`, `refused`, `punished` or `lost`.
+    /// Counts the outcome of a proof: `made`, `verified`, `refused`, `punished` or `lost`.
     pub(crate) fn proof(&self, task: TaskId, outcome: &'static str) {
         let labels = vec![("task", task.to_string()), ("outcome", outcome.to_owned())];
         self.proofs.get_or_create(&labels).inc();
@@ -146,7 +146,7 @@ impl Metrics {
         change(activity.entry(task).or_default());
     }
 
-    /// What every task has done since this was last called.
+    /// The work of every task since the last call.
     pub(crate) fn take_activity(&self) -> BTreeMap<TaskId, Activity> {
         std::mem::take(&mut *self.activity.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -168,7 +168,7 @@ impl cyborg_serving::Gauge for Metrics {
     }
 }
 
-/// A count as a gauge takes it.
+/// A count as a gauge's value.
 pub(crate) fn level(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 //!
 //! Every change is on the disk before it takes effect. The chain is read at finalised blocks only:
 //! events say which tasks to look at, storage says how they are, so that nothing depends on having
-//! seen every event. This loop alone writes to the database, but for answers, which the commit
+//! seen every event. Only this loop writes to the database, except for answers, which the commit
 //! writer adds, and proofs, which the prover adds.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cyborg_chain_client::queue::Queue;
+use cyborg_chain_client::verdict::{Ruling, Verdict};
 use cyborg_chain_client::{AtBlock, Chain, ChainError};
 use cyborg_primitives::{Account, Digest, TaskId};
 use cyborg_serving::until;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::answer::{RequestContext, WorkerPools};
 use crate::error::Failure;
-use crate::events::{Seen, Verdict};
+use crate::events::Seen;
 use crate::loaded::Loaded;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
@@ -29,7 +30,7 @@ use crate::store::{FOLLOWED, Record, Store};
 use crate::task_state::TaskState;
 use crate::view::{self, TaskView};
 
-/// After an absence of more blocks than this only the present is looked at.
+/// After an absence of more blocks than this only the present state is read.
 const MAX_CATCH_UP: u64 = 100_000;
 /// Blocks without anything for this miner are remembered this often.
 const REMEMBER_BLOCKS: u64 = 32;
@@ -39,14 +40,14 @@ const TICK: Duration = Duration::from_millis(250);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What the miner is set to do.
+/// Settings of the miner's work.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Limits on what a task may have open.
     pub limits: Limits,
     /// Threads that answer requests of a task.
     pub threads: usize,
-    /// Most proofs of one transaction.
+    /// Maximum of proofs in one transaction.
     pub batch: usize,
     /// How long a proof waits for others to be submitted with.
     pub batch_wait: Duration,
@@ -75,7 +76,7 @@ impl Default for Settings {
     }
 }
 
-/// Work that was done in the background of the loop.
+/// Results of background work.
 pub(crate) enum Finished {
     /// A model was made ready, or not.
     Prepared(TaskId, Result<(Digest, Loaded), Unready>),
@@ -192,7 +193,7 @@ impl MinerLoop {
         }
     }
 
-    /// Takes in what was seen up to a block: verdicts first, then each task that was touched.
+    /// Takes in what was seen up to a block: each task that was touched, then the verdicts.
     async fn take(&mut self, chain: &Chain, at: &AtBlock, seen: Seen, followed: bool) -> Result<(), Failure> {
         let number = at.block_number();
         self.now = view::now(at).await?;
@@ -205,8 +206,8 @@ impl MinerLoop {
         }
         if followed && (!idle || number.is_multiple_of(REMEMBER_BLOCKS)) {
             let write = self.store.begin()?;
-            for (task, number, verdict) in &seen.verdicts {
-                self.judge(&write, *task, *number, verdict)?;
+            for verdict in &seen.verdicts {
+                self.judge(&write, verdict)?;
             }
             Store::put_number(&write, FOLLOWED, number)?;
             write.commit()?;
@@ -220,30 +221,25 @@ impl MinerLoop {
     }
 
     /// Records the chain's ruling on one proof.
-    fn judge(
-        &self,
-        write: &redb::WriteTransaction,
-        task: TaskId,
-        number: u64,
-        verdict: &Verdict,
-    ) -> Result<(), Failure> {
-        match verdict {
-            Verdict::Verified { paid } => {
+    fn judge(&self, write: &redb::WriteTransaction, verdict: &Verdict) -> Result<(), Failure> {
+        let Verdict { task, number, ruling, .. } = verdict;
+        let outcome = match ruling {
+            Ruling::Verified { paid, .. } => {
+                let paid = paid.map_or("nothing".to_owned(), |paid| paid.to_string());
                 tracing::info!(task, number, paid, "proof verified");
-                self.metrics.proof(task, "verified");
-                Store::remove_proof(write, task, number)
+                "verified"
             }
-            Verdict::Refused { reason } => {
-                tracing::warn!(task, number, reason, "proof refused");
-                self.metrics.proof(task, "refused");
-                Store::remove_proof(write, task, number)
+            Ruling::Refused { reason } => {
+                tracing::warn!(task, number, ?reason, "proof refused");
+                "refused"
             }
-            Verdict::Punished { fault } => {
-                tracing::error!(task, number, fault, "the chain has punished this miner");
-                self.metrics.proof(task, "punished");
-                Store::remove_proof(write, task, number)
+            Ruling::Punished { fault, .. } => {
+                tracing::error!(task, number, ?fault, "the chain has punished this miner");
+                "punished"
             }
-        }
+        };
+        self.metrics.proof(*task, outcome);
+        Store::remove_proof(write, *task, *number)
     }
 
     /// Writes a task's record, and remembers it.

@@ -1,5 +1,5 @@
 //! What brings the miner its pay: proofs submitted, periods committed to, challenges answered,
-//! acknowledgements claimed. And what has become of every transaction.
+//! acknowledgements claimed. It also handles the outcome of every transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,9 +29,9 @@ use cyborg_protocol::wire::SIGNATURE_BYTES;
 
 /// Submissions of one proof before it is abandoned.
 const MAX_ATTEMPTS: u32 = 5;
-/// Most bytes of proofs in one transaction.
+/// Maximum of proof bytes in one transaction.
 const MAX_BATCH_BYTES: usize = 1 << 20;
-/// Most transactions with proofs of one task at once.
+/// Maximum of transactions with proofs of one task at once.
 const MAX_UNDER_WAY: usize = 4;
 /// Number of the next transaction with proofs.
 const BATCHES: &str = "batches";
@@ -51,8 +51,7 @@ fn submission(answered: &Answered, proof: Vec<u8>) -> Submission {
 }
 
 impl MinerLoop {
-    /// What the chain says that the miner owes: due proofs are entered, and struck out when the chain
-    /// asks for them no more.
+    /// Records the proofs that the chain says are due, and removes those that it no longer asks for.
     pub(crate) async fn obligations(
         &mut self,
         chain: &Chain,
@@ -127,18 +126,20 @@ impl MinerLoop {
             }
             let since = *state.committed.get_or_insert_with(Instant::now);
             if since.elapsed() >= self.settings.period && served(&self.pools, *task).is_some() {
-                state.committed = Some(Instant::now());
                 due.push(*task);
             }
         }
         for task in due {
+            if let Some(state) = self.tasks.get_mut(&task) {
+                state.committed = Some(Instant::now());
+            }
             let owed = view::owed(at, task, &self.miner).await?;
             self.commit_period(chain, task, &owed).await?;
         }
         Ok(())
     }
 
-    /// Submits proofs that are made, as many at once as have come together.
+    /// Submits proofs that are made, as many at once as are ready.
     pub(crate) async fn submit_proofs(&mut self, chain: &Chain) -> Result<(), Failure> {
         let mut made: BTreeMap<TaskId, Vec<(RequestNumber, Duty, u32)>> = BTreeMap::new();
         let mut under_way: BTreeMap<TaskId, BTreeSet<String>> = BTreeMap::new();
@@ -227,8 +228,8 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Drawn proofs with their receipts' places in the committed tree; `None` where the period is
-    /// not known any more.
+    /// Drawn proofs with their receipts' places in the committed tree; `None` if the period is
+    /// no longer known.
     fn samples(
         &self,
         task: TaskId,
@@ -246,7 +247,7 @@ impl MinerLoop {
         Ok(Some(samples))
     }
 
-    /// The receipts of a period; an error where one is missing, because it was committed to.
+    /// The receipts of a period; an error if one is missing, because it was committed to.
     fn receipts(&self, task: TaskId, first: RequestNumber, count: u32) -> Result<Vec<Receipt>, Failure> {
         let numbers = first..first.saturating_add(u64::from(count));
         let receipts = numbers.map(|number| {
@@ -256,14 +257,14 @@ impl MinerLoop {
         receipts.collect()
     }
 
-    /// Commits to the receipts that have come together since the last period, unless one is open.
+    /// Commits to the receipts since the last period, unless a period is open.
     async fn commit_period(&mut self, chain: &Chain, task: TaskId, owed: &Owed) -> Result<(), Failure> {
         let first = owed.next;
         let intent = Intent::Commit { task, first }.to_string();
         if owed.period.is_some() || self.queue.knows(&intent)? {
             return Ok(());
         }
-        // Without gaps, because a tree has none.
+        // The numbers have no gaps, because a tree has none.
         let numbers = self.store.answered(task, first)?;
         let count = numbers.iter().zip(first..).take_while(|(number, next)| **number == *next).count();
         let count = u32::try_from(count).unwrap_or(u32::MAX).min(receipt::MAX_RECEIPTS);
@@ -336,7 +337,7 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Adds an intent that no other record goes with.
+    /// Adds an intent without another record.
     pub(crate) fn enqueue(&self, intent: Intent, call: &Call) -> Result<(), Failure> {
         let write = self.store.begin()?;
         Queue::add(&write, &intent.to_string(), call)?;
@@ -345,10 +346,10 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Takes in what has become of transactions, and forgets them.
+    /// Takes in the outcomes of transactions, and forgets the transactions.
     pub(crate) fn outcomes(&mut self) -> Result<(), Failure> {
         for (id, outcome) in self.queue.outcomes()? {
-            // What the block did is known only when its events were followed.
+            // The effect of a block is known only after its events were followed.
             if matches!(outcome, Outcome::Done { block, .. } if block > self.followed) {
                 continue;
             }
@@ -368,7 +369,7 @@ impl MinerLoop {
             };
             self.trouble(task, format!("{}: {outcome}", intent.kind()))?;
             match intent {
-                // Tried again after a pause.
+                // It is tried again after a pause.
                 Intent::Confirm { .. } | Intent::Decline { .. } => drop(self.failed(task)),
                 Intent::Proofs { .. } => {
                     if let Some(state) = self.tasks.get_mut(&task) {
@@ -381,8 +382,8 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Proofs whose transaction is over and on which the chain has not said a word are submitted
-    /// again, a few times.
+    /// Proofs whose transaction is over and on which the chain has not ruled are submitted again, a few
+    /// times.
     fn proofs_came_back(&self, write: &WriteTransaction, id: &str) -> Result<(), Failure> {
         for (task, number, proof) in self.store.proofs()? {
             let ProofStage::Sent { intent, attempts } = &proof.stage else { continue };

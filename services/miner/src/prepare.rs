@@ -1,7 +1,7 @@
 //! From a wrapped key to a model that can serve: unwrap, fetch, check, try, seal.
 //!
-//! What lies on the disk is the file as it is stored, and then the same model sealed under the
-//! vault's key; decrypted it is in memory only.
+//! The disk holds the file as it is stored, and then the same model sealed under the vault's key. The
+//! decrypted model is in memory only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use cyborg_protocol::bundle::CONTEXT;
 /// A wrapped content key.
 pub(crate) type Wrap = [u8; WRAPPED_KEY_BYTES as usize];
 
-/// Where models are made ready.
+/// Makes models ready.
 pub(crate) struct ModelLoader {
     /// Encrypted files on their way.
     pub(crate) folder: PathBuf,
@@ -36,9 +36,9 @@ pub(crate) struct ModelLoader {
 /// Why a model is not ready.
 #[derive(Debug)]
 pub(crate) enum Unready {
-    /// It never will be.
+    /// It will never be ready.
     Never(Cause, String),
-    /// It may be later.
+    /// It may be ready later.
     Later(Failure),
 }
 
@@ -57,8 +57,8 @@ fn entry(task: TaskId) -> String {
 }
 
 impl ModelLoader {
-    /// Makes a model ready, from wherever an earlier attempt broke off. What the attestation says of
-    /// its test, and the model.
+    /// Makes a model ready, from wherever an earlier attempt was interrupted. Returns what the
+    /// attestation says about its test, and the model.
     pub(crate) async fn prepare(
         self: Arc<Self>,
         task: TaskId,
@@ -88,7 +88,7 @@ impl ModelLoader {
         made.map_err(|_| Unready::Later(Failure::Ended))?
     }
 
-    /// What an attempt that died after sealing has left.
+    /// The model that an attempt left which was killed after sealing.
     fn sealed(&self, task: TaskId, registered: &Registered) -> Option<(Digest, Loaded)> {
         let loaded = self.load(task, registered).ok()??;
         Some((loaded.try_out().ok()?, loaded))
@@ -112,7 +112,7 @@ impl ModelLoader {
         Ok((test, loaded))
     }
 
-    /// A model from the vault; `None` where there is none.
+    /// A model from the vault; `None` if there is none.
     pub(crate) fn load(&self, task: TaskId, registered: &Registered) -> Result<Option<Loaded>, Failure> {
         match self.vault.get(&entry(task))? {
             Some(bytes) => Ok(Some(Loaded::new(&bytes, registered)?)),

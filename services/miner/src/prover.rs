@@ -1,5 +1,5 @@
 //! Proving, in the background: one proof at a time, the most urgent first, each verified here before
-//! anybody else sees it.
+//! it leaves the miner.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -24,11 +24,11 @@ pub(crate) struct Prover {
     pub(crate) store: Store,
     pub(crate) pools: Arc<WorkerPools>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Says that proofs are due.
+    /// Notified when proofs are due.
     pub(crate) due: Arc<Notify>,
-    /// Says that a proof was made.
+    /// Notified when a proof was made.
     pub(crate) made: Arc<Notify>,
-    /// Proves apart from the threads that answer.
+    /// Threads that prove, separate from those that answer.
     pub(crate) pool: Arc<rayon::ThreadPool>,
 }
 
@@ -87,7 +87,7 @@ impl Prover {
         let begun = Instant::now();
         let made = self.pool.install(|| self.make(served, number))?;
         let write = self.store.begin()?;
-        // It may have become more urgent, or the chain may ask for it no more.
+        // It may have become more urgent, or the chain may no longer ask for it.
         let Some(Proof { duty, .. }) = self.store.proof(task, number)? else { return Ok(()) };
         let stage = match made {
             Ok(proof) => {
@@ -105,8 +105,8 @@ impl Prover {
         Ok(write.commit()?)
     }
 
-    /// The proof, or why there is none. A false proof costs a fifth of the bond: none leaves this
-    /// machine that does not verify for exactly what was signed.
+    /// The proof, or why there is none. A false proof costs a fifth of the bond: a proof leaves this
+    /// machine only if it verifies for exactly what was signed.
     fn make(&self, served: &ServedTask, number: RequestNumber) -> Result<Result<Vec<u8>, String>, Failure> {
         let Some(answered) = self.store.answer(served.task, number)? else {
             return Ok(Err("the answer is not known".to_owned()));

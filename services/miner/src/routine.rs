@@ -1,4 +1,4 @@
-//! The timer's work: attempts that are due again, heartbeats, reports of what was consumed.
+//! The timer's work: attempts that are due again, heartbeats, reports on what was consumed.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -41,7 +41,7 @@ impl MinerLoop {
         self.submit_proofs(chain).await
     }
 
-    /// Says that this miner serves, once in a span of chain time.
+    /// Sends a heartbeat, once per span of chain time.
     async fn heartbeat(&mut self, chain: &Chain) -> Result<(), Failure> {
         let Some(span) = self.now.checked_div(self.settings.heartbeat_ms) else { return Ok(()) };
         if self.now == 0 || self.store.number(HEARTBEAT)? >= span {
@@ -68,7 +68,7 @@ impl MinerLoop {
         if current == 0 || reported >= over {
             return Ok(());
         }
-        // Whoever panicked left readings, each of them whole.
+        // A thread that panicked left whole readings.
         let consumed = self.meter.lock().unwrap_or_else(PoisonError::into_inner).read()?;
         let activity = self.metrics.take_activity();
         let mut calls = Vec::new();
@@ -98,7 +98,7 @@ impl MinerLoop {
 }
 
 /// What each task consumed: processor time and energy in proportion to how long it kept the
-/// processors busy, in equal parts where none did.
+/// processors busy, in equal parts if no task did.
 fn shares(
     tasks: &[TaskId],
     activity: &BTreeMap<TaskId, Activity>,

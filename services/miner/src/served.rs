@@ -13,7 +13,7 @@ use crate::store::Duty;
 use crate::view::Terms;
 
 /// How far ahead of the first unanswered request a sampled task may ask: a period has no gaps, so
-/// what is behind one cannot be paid.
+/// what follows a gap cannot be paid.
 const SAMPLED_AHEAD: u64 = 64;
 
 /// Why a request is not answered.
@@ -89,9 +89,9 @@ pub enum Refused {
 pub struct Limits {
     /// Requests of a task that wait for a processor.
     pub waiting: usize,
-    /// Most answered requests that are not paid, where acknowledgements or periods pay.
+    /// Maximum of answered requests that are not paid, if acknowledgements or periods pay.
     pub unpaid: u64,
-    /// Most proofs of a task that are owed and not made.
+    /// Maximum of proofs of a task that are owed and not made.
     pub unproven: usize,
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct RequestWindow {
     under_way: BTreeSet<RequestNumber>,
     /// Proofs that are owed and not made.
     pub(crate) unproven: usize,
-    /// Answered in all.
+    /// Number of all answers.
     pub(crate) total: u64,
 }
 
@@ -229,13 +229,13 @@ impl ServedTask {
         Self { task, model, policy, signers, result_key, loaded, limits, window: Mutex::new(window) }
     }
 
-    /// What every answer owes at once.
+    /// Why every answer owes a proof at once, if it does.
     pub(crate) fn duty(&self) -> Option<Duty> {
         (self.policy == ProofPolicy::Every).then_some(Duty::Every)
     }
 
     pub(crate) fn window(&self) -> MutexGuard<'_, RequestWindow> {
-        // Whoever panicked left numbers and counts, each of them whole.
+        // A thread that panicked left whole numbers and counts.
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

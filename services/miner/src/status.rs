@@ -1,8 +1,7 @@
 //! The live status of tasks, for their owners and delegates.
 //!
-//! The miner's loop publishes each task's step. A stream looks at it once a second, and sends it if it
-//! has changed or if nothing was sent for a while: a task's work costs no more because somebody
-//! watches.
+//! The miner's loop publishes each task's step. A stream reads it once a second, and sends it if it has
+//! changed or if nothing was sent for a while: watching a task adds no cost to its work.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -23,9 +22,9 @@ use crate::metrics::Metrics;
 /// Limits on streams of live status.
 #[derive(Clone, Copy, Debug)]
 pub struct Streams {
-    /// Streams at once.
+    /// Maximum of streams at once.
     pub most: usize,
-    /// Streams of one task at once.
+    /// Maximum of streams of one task at once.
     pub of_a_task: usize,
     /// Shortest pause between two events.
     pub pause: Duration,
@@ -42,19 +41,19 @@ impl Default for Streams {
 /// Why a status stream is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Denied {
-    /// It is not known here.
+    /// The task is unknown here.
     #[error("this miner has no part in this task")]
     UnknownTask,
     /// No token was sent.
     #[error("a challenge signed by the task's owner or its delegate is needed")]
     NoToken,
-    /// Its account may not watch.
+    /// The account that signed may not watch.
     #[error("the challenge is signed neither by the task's owner nor by its delegate")]
     NotEntitled,
-    /// Its signature is false.
+    /// The signature is false.
     #[error("the challenge's signature is not that of the account, for this task and miner")]
     Signature,
-    /// The challenge does not count.
+    /// The challenge is invalid.
     #[error(transparent)]
     Challenge(#[from] Bad),
     /// All streams are taken.
@@ -65,7 +64,7 @@ pub(crate) enum Denied {
     Failed,
 }
 
-/// How far a task is, and who may know.
+/// The step of a task, and the accounts that may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) signers: Vec<Account>,
@@ -73,7 +72,7 @@ pub(crate) struct Shown {
     pub(crate) trouble: Option<String>,
 }
 
-/// The tasks' statuses, and the streams that tell of them.
+/// The statuses of the tasks, and the streams that send them.
 pub(crate) struct StatusHub {
     pub(crate) genesis: Digest,
     pub(crate) miner: Account,
@@ -130,7 +129,7 @@ impl StatusHub {
         self.published.read().unwrap_or_else(PoisonError::into_inner).get(&task).cloned()
     }
 
-    /// A challenge to be signed by whoever wants to watch a task.
+    /// A challenge, to be signed by an account that wants to watch a task.
     pub(crate) fn challenge(&self, task: TaskId) -> Result<Challenge, Denied> {
         self.get(task).ok_or(Denied::UnknownTask)?;
         let nonce = self.challenges.issue(task).map_err(|error| {
@@ -141,7 +140,7 @@ impl StatusHub {
         Ok(Challenge { nonce: cyborg_chain_client::json::hex(&nonce), lasts_ms })
     }
 
-    /// The statuses of a task, for whoever has signed a challenge: one at once, then as they change.
+    /// The statuses of a task, for an account that has signed a challenge: one at once, then each change.
     pub(crate) fn watch(
         self: &Arc<Self>,
         task: TaskId,
@@ -156,7 +155,7 @@ impl StatusHub {
         if !leave.is_valid(&self.genesis, task, self.miner) {
             return Err(Denied::Signature);
         }
-        // The challenge of one who finds no place is good for another attempt.
+        // The challenge of a refused client stays valid for another attempt.
         let seat = self.seat(task)?;
         self.challenges.spend(task, &leave.nonce)?;
         let watcher = Watcher { account: leave.account, stopped: self.stopped.clone(), said: None, seat };
@@ -175,7 +174,7 @@ impl StatusHub {
         Ok(Subscription { hub: self.clone(), task })
     }
 
-    /// What there is to say of a task.
+    /// The status of a task.
     fn status(&self, task: TaskId, shown: Shown) -> Status {
         let counts = self.metrics.counts(task);
         let mut status = Status {
@@ -204,11 +203,11 @@ impl StatusHub {
     }
 }
 
-/// One who watches a task.
+/// A client that watches a task.
 struct Watcher {
     account: Account,
     stopped: watch::Receiver<bool>,
-    /// What was said last, and when.
+    /// The last event, and when it was sent.
     said: Option<(Status, Instant)>,
     seat: Subscription,
 }
@@ -228,10 +227,10 @@ impl Watcher {
                 }
             }
             let status = match hub.get(task) {
-                // Who may watch can change while somebody does.
+                // The accounts that may watch can change during a stream.
                 Some(shown) if !shown.signers.contains(&self.account) => return None,
                 Some(shown) => hub.status(task, shown),
-                // It is over: what was known last, with its end.
+                // The task is over: the last known status, with its end.
                 None => {
                     let (last, _) = self.said.take()?;
                     Status { step: ENDED.to_owned(), ..last }

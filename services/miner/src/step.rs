@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The chain decides where a task is; the miner remembers how far its own work has come. After any
-//! absence both are read, and [`Step::reconciled`] says where to go on: every step may be begun
-//! again.
+//! absence both are read, and [`Step::reconciled`] returns the step to continue from: every step may be
+//! begun again.
 
 use codec::{Decode, Encode};
 use cyborg_primitives::Digest;
@@ -27,7 +27,7 @@ pub enum Cause {
 /// How far the miner has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Step {
-    /// Chosen; waits for the content key.
+    /// The miner is chosen, and waits for the content key.
     Assigned,
     /// The key is on chain.
     KeysProvided,
@@ -35,55 +35,55 @@ pub enum Step {
     Fetching,
     /// The model is sealed in the vault.
     Prepared {
-        /// What the attestation says of the test.
+        /// What the attestation says about the test.
         test: Digest,
     },
     /// The attestation is under way.
     Confirming {
-        /// What it says of the test.
+        /// What it says about the test.
         test: Digest,
-        /// How often one was made before: they go stale.
+        /// Number of earlier attestations: they go stale.
         attempt: u32,
     },
-    /// Answers requests.
+    /// The miner answers requests.
     Serving,
-    /// Answers no more; proves what is left.
+    /// The miner no longer answers, and proves what is left.
     Settling,
     /// The refusal is under way.
     Declining {
         /// Why.
         cause: Cause,
     },
-    /// Refused; another miner has the place.
+    /// The miner declined, and another has its place.
     Declined {
         /// Why.
         cause: Cause,
     },
-    /// Neither confirmed nor declined in time.
+    /// The miner neither confirmed nor declined in time.
     Failed,
-    /// Over: nothing is kept.
+    /// The task is over: nothing is kept.
     Ended,
 }
 
-/// Where the chain says that a miner is on a task.
+/// How a miner stands on a task, by the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The task is vacated, or the miner was never on it.
     Gone,
-    /// Waits for a key, or to take over.
+    /// The miner waits for a key, or to take over.
     Keyless,
-    /// Has the key, and is to confirm.
+    /// The miner has the key, and is to confirm.
     Keyed,
-    /// Has confirmed, and the task runs.
+    /// The miner has confirmed, and the task runs.
     Confirmed,
-    /// Had confirmed, and has left or the task is stopped: may still be paid and found guilty.
+    /// The miner had confirmed, and has left or the task is stopped: it may still be paid or punished.
     Liable,
-    /// Left without confirming.
+    /// The miner left without confirming.
     Left,
 }
 
 impl Step {
-    /// The step to go on from, by what the chain says now.
+    /// The step to continue from, by what the chain says now.
     #[must_use]
     pub fn reconciled(self, standing: Standing) -> Self {
         match (standing, self) {
@@ -102,7 +102,7 @@ impl Step {
             (Standing::Confirmed, Self::Prepared { .. } | Self::Confirming { .. } | Self::Serving) => {
                 Self::Serving
             }
-            // It has confirmed, and its vault was lost: the model is fetched once more.
+            // The miner has confirmed, and its vault was lost: the model is fetched once more.
             (Standing::Confirmed, Self::Fetching) => self,
             (Standing::Confirmed, _) => Self::KeysProvided,
             (Standing::Liable, _) => Self::Settling,
@@ -113,7 +113,7 @@ impl Step {
         }
     }
 
-    /// Whether the model is to be in memory.
+    /// Whether the model must be in memory.
     #[must_use]
     pub fn needs_model(self) -> bool {
         matches!(self, Self::Serving | Self::Settling)

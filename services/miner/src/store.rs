@@ -1,7 +1,7 @@
-//! What the miner remembers, in one database: every step is there before it is taken.
+//! What the miner remembers, in one database: every step is written before it is taken.
 //!
-//! What users sent and what was answered is sealed under the vault's key; of models there is
-//! nothing here.
+//! What users sent and what was answered is sealed under the vault's key; the database holds nothing of
+//! models.
 
 mod room;
 
@@ -34,7 +34,7 @@ const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers v1
 
 /// The last finalised block that was handled.
 pub(crate) const FOLLOWED: &str = "followed";
-/// The span of chain time that the last heartbeat was of.
+/// The span of chain time of the last heartbeat.
 pub(crate) const HEARTBEAT: &str = "heartbeat";
 /// The last period whose resources were reported.
 pub(crate) const REPORTED: &str = "reported";
@@ -42,24 +42,24 @@ pub(crate) const REPORTED: &str = "reported";
 /// A task of this miner.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Record {
-    /// What is run.
+    /// The model that it runs.
     pub model: ModelId,
-    /// How far.
+    /// How far the miner has come.
     pub step: Step,
-    /// The last trouble, in words.
+    /// The last problem, in words.
     pub trouble: Option<String>,
 }
 
 /// An answered request, with everything that its proof needs.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Answered {
-    /// The owner's leave.
+    /// The owner's authorisation.
     pub(crate) authorisation: Authorisation,
-    /// By owner or delegate.
+    /// Signature of the owner or delegate.
     pub(crate) signature: [u8; SIGNATURE_BYTES],
-    /// What the miner vouches for.
+    /// What the miner signed.
     pub(crate) receipt: Receipt,
-    /// By the miner.
+    /// The miner's signature.
     pub(crate) receipt_signature: [u8; SIGNATURE_BYTES],
     /// Opening of inputs and outputs, as bytes.
     pub(crate) opening: Vec<u8>,
@@ -69,7 +69,7 @@ impl Answered {
     /// The opening.
     ///
     /// # Errors
-    /// Where the database is damaged.
+    /// Returns an error if the database is damaged.
     pub(crate) fn opening(&self) -> Result<Opening, Failure> {
         Opening::from_bytes(&self.opening).map_err(|_| Failure::Damaged("an opening"))
     }
@@ -81,7 +81,7 @@ impl Drop for Answered {
     }
 }
 
-/// Why a proof is made: what comes first is proven first.
+/// Why a proof is made; the first reasons are the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub(crate) enum Duty {
     /// The owner demanded it.
@@ -95,21 +95,21 @@ pub(crate) enum Duty {
 /// How far a proof is.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum ProofStage {
-    /// To be made.
+    /// It is to be made.
     Due,
-    /// Made and verified.
+    /// It was made and verified.
     Proven {
-        /// How many submissions of it came to nothing.
+        /// Number of its submissions that failed.
         attempts: u32,
     },
-    /// Submitted by an intent of the transaction queue.
+    /// It was submitted by an intent of the transaction queue.
     Sent {
         /// The intent.
         intent: String,
-        /// How many submissions of it came to nothing before.
+        /// Number of its earlier submissions that failed.
         attempts: u32,
     },
-    /// Cannot be made, or was not taken.
+    /// It cannot be made, or was refused.
     Lost {
         /// Why.
         reason: String,
@@ -143,11 +143,11 @@ impl Store {
     /// Opens or makes the database; `key` seals what is secret.
     ///
     /// # Errors
-    /// Where it cannot be opened.
+    /// Returns an error if it cannot be opened.
     pub(crate) fn open(path: &Path, key: ContentKey) -> Result<Self, Failure> {
         let file =
             File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        // One that was there may have been opened to others.
+        // An existing file may be readable by others.
         file.set_permissions(Permissions::from_mode(0o600))?;
         let database = Database::builder().create_with_backend(Patient::new(path.to_owned(), file)?)?;
         let store = Self { database: Arc::new(database), key };
@@ -164,7 +164,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The database itself, for what shares it.
+    /// The database itself, for the queue that shares it.
     #[must_use]
     pub(crate) fn database(&self) -> Arc<Database> {
         self.database.clone()
@@ -173,7 +173,7 @@ impl Store {
     /// Begins a transaction: all of it is on the disk after its commit, or nothing.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn begin(&self) -> Result<WriteTransaction, Failure> {
         Ok(self.database.begin_write()?)
     }
@@ -181,7 +181,7 @@ impl Store {
     /// All tasks.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn tasks(&self) -> Result<Vec<(TaskId, Record)>, Failure> {
         let read = self.database.begin_read()?;
         let table = read.open_table(TASKS)?;
@@ -196,16 +196,16 @@ impl Store {
     /// Writes a task.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_task(write: &WriteTransaction, task: TaskId, record: &Record) -> Result<(), Failure> {
         write.open_table(TASKS)?.insert(task, &record.encode()[..])?;
         Ok(())
     }
 
-    /// Forgets everything of a task.
+    /// Forgets everything about a task.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn remove_task(write: &WriteTransaction, task: TaskId) -> Result<(), Failure> {
         write.open_table(TASKS)?.remove(task)?;
         write.open_table(ACKNOWLEDGEMENTS)?.remove(task)?;
@@ -216,10 +216,10 @@ impl Store {
         Ok(())
     }
 
-    /// A number by its name; 0 where there is none.
+    /// A number by its name; 0 if there is none.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn number(&self, name: &str) -> Result<u64, Failure> {
         let read = self.database.begin_read()?;
         Ok(read.open_table(NUMBERS)?.get(name)?.map_or(0, |number| number.value()))
@@ -228,17 +228,17 @@ impl Store {
     /// Writes a number.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_number(write: &WriteTransaction, name: &str, number: u64) -> Result<(), Failure> {
         write.open_table(NUMBERS)?.insert(name, number)?;
         Ok(())
     }
 
-    /// Writes an answer, and the proof that it owes; false where there is one of this number, which
-    /// stays: nobody signs two answers to one request.
+    /// Writes an answer, and the proof that it owes. Returns false if the number has an answer, which is
+    /// kept: a miner must not sign two answers to one request.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_answer(
         &self,
         write: &WriteTransaction,
@@ -262,17 +262,17 @@ impl Store {
     /// The answer to a request.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn answer(&self, task: TaskId, number: RequestNumber) -> Result<Option<Answered>, Failure> {
         let read = self.database.begin_read()?;
         let Some(sealed) = read.open_table(ANSWERS)?.get((task, number))? else { return Ok(None) };
         self.unseal(task, number, sealed.value()).map(Some)
     }
 
-    /// The numbers of a task that were answered, from one on.
+    /// The answered numbers of a task, from a number on.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn answered(&self, task: TaskId, from: RequestNumber) -> Result<Vec<RequestNumber>, Failure> {
         let read = self.database.begin_read()?;
         let table = read.open_table(ANSWERS)?;
@@ -291,7 +291,7 @@ impl Store {
     /// Writes how far a proof is.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_proof(
         write: &WriteTransaction,
         task: TaskId,
@@ -305,7 +305,7 @@ impl Store {
     /// How far a proof is.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn proof(&self, task: TaskId, number: RequestNumber) -> Result<Option<Proof>, Failure> {
         let read = self.database.begin_read()?;
         let found = read.open_table(PROOFS)?.get((task, number))?;
@@ -315,7 +315,7 @@ impl Store {
     /// All proofs that are owed, in the order of tasks and numbers.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn proofs(&self) -> Result<Vec<(TaskId, RequestNumber, Proof)>, Failure> {
         let read = self.database.begin_read()?;
         let table = read.open_table(PROOFS)?;
@@ -331,7 +331,7 @@ impl Store {
     /// Writes a proof's bytes.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_proof_bytes(
         write: &WriteTransaction,
         task: TaskId,
@@ -345,7 +345,7 @@ impl Store {
     /// A proof's bytes.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn proof_bytes(
         &self,
         task: TaskId,
@@ -358,7 +358,7 @@ impl Store {
     /// Nothing more is owed for a request: the chain has decided.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn remove_proof(
         write: &WriteTransaction,
         task: TaskId,
@@ -372,16 +372,16 @@ impl Store {
     /// The latest acknowledgement of a task with its signature, as bytes.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn acknowledgement(&self, task: TaskId) -> Result<Option<Vec<u8>>, Failure> {
         let read = self.database.begin_read()?;
         Ok(read.open_table(ACKNOWLEDGEMENTS)?.get(task)?.map(|bytes| bytes.value().to_vec()))
     }
 
-    /// Up to which request a task was acknowledged, as a transaction sees it.
+    /// The request up to which a task was acknowledged, as a transaction sees it.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn acknowledged_in(
         write: &WriteTransaction,
         task: TaskId,
@@ -395,7 +395,7 @@ impl Store {
     /// Writes an acknowledgement.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_acknowledgement(
         write: &WriteTransaction,
         task: TaskId,
@@ -405,10 +405,10 @@ impl Store {
         Ok(())
     }
 
-    /// The period that a task was last committed to: its first request, and how many.
+    /// The last committed period of a task: its first request, and their number.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn period(&self, task: TaskId) -> Result<Option<(RequestNumber, u32)>, Failure> {
         let read = self.database.begin_read()?;
         Ok(read.open_table(PERIODS)?.get(task)?.map(|period| period.value()))
@@ -417,7 +417,7 @@ impl Store {
     /// Writes a period.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_period(
         write: &WriteTransaction,
         task: TaskId,
@@ -428,10 +428,10 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a line to a task's log, sealed to its owner; only the last `keep` stay.
+    /// Adds a line to a task's log, sealed to its owner; only the last `keep` lines stay.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub(crate) fn put_log(
         write: &WriteTransaction,
         task: TaskId,
@@ -450,7 +450,7 @@ impl Store {
     /// A task's log, from a line on.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub(crate) fn logs(&self, task: TaskId, from: u64) -> Result<Vec<(u64, Vec<u8>)>, Failure> {
         let read = self.database.begin_read()?;
         let table = read.open_table(LOGS)?;

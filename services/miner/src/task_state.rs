@@ -1,4 +1,4 @@
-//! What the miner's loop knows of one task, in one place: a task that is closed leaves nothing behind.
+//! What the miner's loop knows about one task, in one place: a task that is closed leaves nothing behind.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) struct TaskState {
     pub(crate) view: Option<TaskView>,
     /// The model, when it is ready and not served yet.
     pub(crate) ready: Option<Loaded>,
-    /// Attempts that failed, and when the next is due.
+    /// Failed attempts, and when the next one is due.
     failures: Option<(u32, Instant)>,
     /// Proofs of one transaction, if fewer fit than the settings say.
     pub(crate) batch: Option<usize>,
@@ -31,7 +31,7 @@ pub(crate) struct TaskState {
 }
 
 impl TaskState {
-    /// A task of which only the record is known.
+    /// A task whose record alone is known.
     pub(crate) fn new(record: Record) -> Self {
         Self {
             record,
@@ -49,12 +49,12 @@ impl TaskState {
         *self = Self { view: self.view.take(), ..Self::new(self.record.clone()) };
     }
 
-    /// Whether no failed attempt holds the next one back.
+    /// Whether the pause after a failed attempt is over.
     pub(crate) fn may_try(&self) -> bool {
         self.failures.is_none_or(|(_, due)| Instant::now() >= due)
     }
 
-    /// Counts an attempt that failed, and returns how many have.
+    /// Counts a failed attempt, and returns their number.
     pub(crate) fn failed(&mut self) -> u32 {
         let count = self.failures.map_or(0, |(count, _)| count).saturating_add(1);
         let pause = FIRST_PAUSE.saturating_mul(1 << count.saturating_sub(1).min(10)).min(LONGEST_PAUSE);

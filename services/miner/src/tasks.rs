@@ -1,4 +1,4 @@
-//! A task's life at its miner: each step begun, and begun again after whatever broke it off.
+//! A task's life at its miner: each step is begun, and begun again after an interruption.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -29,7 +29,7 @@ use crate::task_state::TaskState;
 use crate::view::{self, TaskView};
 
 impl MinerLoop {
-    /// Takes in what the chain says of a task.
+    /// Takes in what the chain says about a task.
     pub(crate) fn absorb(&mut self, task: TaskId, view: Option<TaskView>) -> Result<(), Failure> {
         let standing = view.as_ref().map_or(Standing::Gone, |view| view.standing);
         let is_new = !self.tasks.contains_key(&task);
@@ -47,7 +47,7 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Shows how far a task is to those who watch it.
+    /// Shows the step of a task to the clients that watch it.
     pub(crate) fn show(&self, task: TaskId) {
         let Some(TaskState { record, view, .. }) = self.tasks.get(&task) else {
             return self.hub.remove(task);
@@ -56,7 +56,7 @@ impl MinerLoop {
         self.hub.put(task, signers, record.step.name(), record.trouble.clone());
     }
 
-    /// Goes to a step: on the disk first.
+    /// Goes to a step, after writing it to the disk.
     fn step(&mut self, task: TaskId, record: Record) -> Result<(), Failure> {
         tracing::info!(task, step = record.step.name(), trouble = record.trouble, "task");
         self.log(task, record.step.name(), record.trouble.as_deref())?;
@@ -72,7 +72,7 @@ impl MinerLoop {
         self.keep(task, record)
     }
 
-    /// Adds a line to the task's log, sealed to its owner where its key is known.
+    /// Adds a line to the task's log, sealed to its owner if the owner's key is known.
     fn log(&self, task: TaskId, step: &str, trouble: Option<&str>) -> Result<(), Failure> {
         let Some((_, result_key)) = self.view(task).and_then(|view| view.files) else { return Ok(()) };
         let line = match trouble {
@@ -82,7 +82,7 @@ impl MinerLoop {
         let recipient = self.recipient(task);
         let sealed = match cyborg_protocol::log::seal(&recipient, &PublicKey(result_key), line.as_bytes()) {
             Ok(sealed) => sealed,
-            // An owner whose key hides nothing gets no log.
+            // An owner with a weak key gets no log.
             Err(error) => {
                 tracing::debug!(task, %error, "no log");
                 return Ok(());
@@ -108,7 +108,7 @@ impl MinerLoop {
             }
             Step::Fetching => self.prepare(at, task).await?,
             Step::Prepared { test } => self.confirm(chain, at, task, test, 0).await?,
-            // One that the chain did not take: another is made, of a later block.
+            // The chain did not take the attestation: another is made, of a later block.
             Step::Confirming { test, attempt } => {
                 if self.may_try(task) && !self.queue.knows(&Intent::Confirm { task, attempt }.to_string())? {
                     self.confirm(chain, at, task, test, attempt.saturating_add(1)).await?;
@@ -133,12 +133,12 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Whether an attempt may be made now; one that failed has to wait.
+    /// Whether an attempt may be made now, or has to wait after a failure.
     fn may_try(&self, task: TaskId) -> bool {
         !self.loading.contains(&task) && self.tasks.get(&task).is_none_or(TaskState::may_try)
     }
 
-    /// Counts an attempt that failed, and returns how many have.
+    /// Counts a failed attempt, and returns their number.
     pub(crate) fn failed(&mut self, task: TaskId) -> u32 {
         self.tasks.get_mut(&task).map_or(0, TaskState::failed)
     }
@@ -155,13 +155,13 @@ impl MinerLoop {
         let (loader, results, recipient) = (self.loader.clone(), self.results.clone(), self.recipient(task));
         tokio::spawn(async move {
             let prepared = loader.prepare(task, wrap, recipient, manifest, registered).await;
-            // Nobody hears it when the miner is being stopped.
+            // Nothing receives it while the miner is being stopped.
             let _ = results.send(Finished::Prepared(task, prepared));
         });
         Ok(())
     }
 
-    /// Takes in work that was done in the background.
+    /// Takes in the result of background work.
     pub(crate) async fn finished(
         &mut self,
         chain: &Chain,
@@ -213,7 +213,7 @@ impl MinerLoop {
             }
             Finished::Loaded(_, Err(error)) => {
                 self.trouble(task, error.to_string())?;
-                // What the vault has is of no use: the model is fetched once more.
+                // The vault's copy is unusable: the model is fetched once more.
                 self.loader.forget(task)?;
                 return self.prepare(at, task).await;
             }
@@ -254,7 +254,7 @@ impl MinerLoop {
         Ok(())
     }
 
-    /// Refuses the task. The chain lets a miner do so now and then only: it is tried again later.
+    /// Declines the task. The chain limits how often a miner may decline: it is tried again later.
     async fn decline(&mut self, chain: &Chain, task: TaskId, cause: Cause) -> Result<(), Failure> {
         let intent = Intent::Decline { task };
         if !self.may_try(task) || self.queue.knows(&intent.to_string())? {
@@ -269,7 +269,7 @@ impl MinerLoop {
         self.enqueue(intent, &call)
     }
 
-    /// Opens a task's worker pool, or brings what its request window knows up to date.
+    /// Opens a task's worker pool, or updates its request window.
     async fn serve(&mut self, at: &AtBlock, task: TaskId) -> Result<(), Failure> {
         let (Some(record), Some(view)) = (self.record(task).cloned(), self.view(task).cloned()) else {
             return Ok(());
@@ -313,7 +313,7 @@ impl MinerLoop {
         tokio::spawn(async move {
             let read = spawn_blocking(move || loader.load(task, &registered)).await;
             let loaded: Result<Option<Loaded>, Failure> = read.unwrap_or(Err(Failure::Ended));
-            // Nobody hears it when the miner is being stopped.
+            // Nothing receives it while the miner is being stopped.
             let _ = results.send(Finished::Loaded(task, loaded));
         });
         Ok(())

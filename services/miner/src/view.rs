@@ -16,23 +16,23 @@ use crate::step::Standing;
 /// A task as one miner needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskView {
-    /// Who pays.
+    /// The account that pays.
     pub owner: Account,
-    /// Who may ask, and who may watch: owner and delegate.
+    /// The accounts that may ask and watch: owner and delegate.
     pub signers: Vec<Account>,
-    /// What is run.
+    /// The model that it runs.
     pub model: ModelId,
     /// Which answers are proven.
     pub policy: ProofPolicy,
     /// The model's files, and the key that answers are sealed to.
     pub files: Option<(Digest, [u8; 32])>,
-    /// Where this miner is.
+    /// Where this miner stands on it.
     pub standing: Standing,
     /// The content key, wrapped for this miner.
     pub wrap: Option<Wrap>,
 }
 
-/// A task; `None` if it is vacated, never was, or is not this miner's.
+/// A task; `None` if it is vacated, never existed, or is not this miner's.
 ///
 /// # Errors
 /// Returns an error if the node does not answer.
@@ -59,7 +59,7 @@ pub async fn task(at: &AtBlock, id: TaskId, miner: &Account) -> Result<Option<Ta
     }))
 }
 
-/// A signature of ours in the chain's type.
+/// One of our signatures as the chain's type.
 #[must_use]
 pub fn signature(bytes: [u8; 64]) -> runtime_types::sp_runtime::MultiSignature {
     runtime_types::sp_runtime::MultiSignature::Sr25519(bytes)

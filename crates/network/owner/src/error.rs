@@ -15,8 +15,6 @@ use zkml_engine::EngineError;
 use zkml_prover::ProveError;
 use zkml_verifier::{FormatError, OpeningError};
 
-use crate::watch::StatusError;
-
 /// Why an owner's work does not go on.
 #[derive(Debug, Error)]
 pub enum OwnerError {
@@ -181,4 +179,53 @@ impl From<ProveError> for OwnerError {
     fn from(error: ProveError) -> Self {
         Self::Input(Box::new(error))
     }
+}
+
+/// Why a task's status is not heard.
+#[derive(Debug, Error)]
+pub enum StatusError {
+    /// Nobody answers, or the answer breaks off.
+    #[error("{url}: {reason}")]
+    Unreachable {
+        /// The side that was asked.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The miner refuses.
+    #[error("{url} refused: {status} {message}")]
+    Refused {
+        /// The side that was asked.
+        url: String,
+        /// HTTP status; 503 where asking again helps.
+        status: u16,
+        /// Its words, fit for a terminal.
+        message: String,
+    },
+    /// The response is not a challenge.
+    #[error("{url} sent no challenge")]
+    NoChallenge {
+        /// The side that was asked.
+        url: String,
+    },
+    /// An event is longer than allowed.
+    #[error("an event of more than {max} bytes")]
+    TooLong {
+        /// Most bytes.
+        max: usize,
+    },
+    /// An event cannot be decoded.
+    #[error("an event that cannot be read: {reason}")]
+    Event {
+        /// Why.
+        reason: String,
+    },
+    /// An event is of another task.
+    #[error("an event of task {got} in the stream of task {expected}")]
+    OtherTask {
+        /// The task that is watched.
+        expected: TaskId,
+        /// The event's task.
+        got: TaskId,
+    },
 }

@@ -5,9 +5,8 @@ use cyborg_chain_client::view::Contact;
 use cyborg_primitives::signed::StatusChallenge;
 use cyborg_primitives::{Account, Digest, TaskId};
 use cyborg_protocol::status::{Challenge, Status, StatusToken};
-use thiserror::Error;
 
-use crate::error::OwnerError;
+use crate::error::{OwnerError, StatusError};
 use crate::miner::{url, words};
 use crate::owner::Owner;
 use crate::ports::{Body, Call, Carrier, Clock, Records, Reply};
@@ -16,55 +15,6 @@ use crate::ports::{Body, Call, Carrier, Clock, Records, Reply};
 const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Longest challenge or refusal that is read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024;
-
-/// Why a task's status is not heard.
-#[derive(Debug, Error)]
-pub enum StatusError {
-    /// Nobody answers, or the answer breaks off.
-    #[error("{url}: {reason}")]
-    Unreachable {
-        /// The side that was asked.
-        url: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The miner refuses.
-    #[error("{url} refused: {status} {message}")]
-    Refused {
-        /// The side that was asked.
-        url: String,
-        /// HTTP status; 503 where asking again helps.
-        status: u16,
-        /// Its words, fit for a terminal.
-        message: String,
-    },
-    /// The response is not a challenge.
-    #[error("{url} sent no challenge")]
-    NoChallenge {
-        /// The side that was asked.
-        url: String,
-    },
-    /// An event is longer than allowed.
-    #[error("an event of more than {max} bytes")]
-    TooLong {
-        /// Most bytes.
-        max: usize,
-    },
-    /// An event cannot be decoded.
-    #[error("an event that cannot be read: {reason}")]
-    Event {
-        /// Why.
-        reason: String,
-    },
-    /// An event is of another task.
-    #[error("an event of task {got} in the stream of task {expected}")]
-    OtherTask {
-        /// The task that is watched.
-        expected: TaskId,
-        /// The event's task.
-        got: TaskId,
-    },
-}
 
 /// Events out of the bytes of a stream, however they are cut. Other fields than `data` are of no use
 /// here.

@@ -1,4 +1,4 @@
-//! The support bundle: what helps somebody else to understand a miner, and no secret.
+//! The support bundle: what helps somebody else to understand a miner, without secrets.
 //!
 //! | file | content |
 //! |---|---|
@@ -6,36 +6,29 @@
 //! | `miner.json` | the settings: as they were understood, not as they lie on the disk |
 //! | `versions.json` | program, process, runtime, chain |
 //! | `chain.json`, `tasks.txt` | the chain's record of the miner, its tasks and how it stands on them |
-//! | `health.json`, `metrics.txt` | what the process says |
-//! | `meminfo.txt`, `cpuinfo.txt`, `version.txt` | what the kernel says of the machine |
+//! | `health.json`, `metrics.txt` | what the process answers |
+//! | `meminfo.txt`, `cpuinfo.txt`, `version.txt` | what the kernel says about the machine |
 //!
-//! Keys, passphrases and what they seal are never read. A URL may hold a secret of its own, such as an
-//! operator's token for a chain node: only scheme, host and port of it are kept, everywhere. The path of a
-//! folder is none. The key of a bucket is in no setting; what its service says may repeat it, and is cleaned
-//! of it.
+//! Keys, passphrases and what they seal are never read. Every file is cleaned of the secrets that URLs and
+//! answers may hold ([`Secrets`]).
 
 use std::io::{Cursor, Write as _};
 
 use cyborg_chain_client::runtime;
 use cyborg_miner::meter::Sources;
+use cyborg_miner::operator::bundle::Secrets;
+use cyborg_miner::operator::check::Check;
+use cyborg_miner::operator::machine;
+use cyborg_miner::operator::record::{TASK_COLUMNS, task_rows};
 use cyborg_owner::locations::{ACCESS_KEY_ID, ENDPOINT_URL, SECRET_ACCESS_KEY};
-use reqwest::Url;
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::Examined;
-use super::check::Check;
 use crate::error::Failure;
 use crate::files::{self, Output};
-use crate::miner::machine;
-use crate::miner::record::{TASK_COLUMNS, task_rows};
 use crate::report::hex;
-
-/// Shorter parts of a URL are no secrets, and may be words of a sentence.
-const LEAST_SECRET: usize = 6;
-/// What stands for what is left out.
-const LEFT_OUT: &str = "[left out]";
 
 /// The files of the bundle, by name.
 pub(super) fn entries(examined: &Examined, sources: &Sources) -> Vec<(String, String)> {
@@ -62,9 +55,9 @@ pub(super) fn entries(examined: &Examined, sources: &Sources) -> Vec<(String, St
     for (name, text) in machine::described(sources) {
         add(&format!("{name}.txt"), text);
     }
-    let urls = secret_parts(examined);
+    let secrets = secrets(examined);
     for (_, text) in &mut files {
-        *text = without(text, &urls);
+        *text = secrets.cleaned(text);
     }
     files
 }
@@ -100,55 +93,21 @@ fn versions(examined: &Examined) -> Value {
     })
 }
 
-/// A table whose columns are parted by tabs.
+/// A table with tabs between its columns.
 fn table_of_tasks(rows: &[[String; 6]]) -> String {
     let lines = rows.iter().map(|row| row.join("\t"));
     [TASK_COLUMNS.join("\t")].into_iter().chain(lines).map(|line| line + "\n").collect()
 }
 
-/// What of the URLs that were used is not to be shown, and what stands for it, the longest first.
-fn secret_parts(examined: &Examined) -> Vec<(String, String)> {
+/// The secrets in the URLs that were used, and in the environment.
+fn secrets(examined: &Examined) -> Secrets {
     let settings = examined.settings.as_ref();
     let storage = settings.iter().flat_map(|settings| &settings.storage);
     let nodes = examined.node.iter().chain(settings.iter().map(|settings| &settings.node));
     // Messages about buckets begin with it.
     let service = std::env::var(ENDPOINT_URL).ok();
     let keys = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].into_iter().filter_map(|name| std::env::var(name).ok());
-    let keys = keys.filter(|key| key.len() >= LEAST_SECRET);
-    let mut parts: Vec<(String, String)> = keys.map(|key| (key, LEFT_OUT.to_owned())).collect();
-    for url in storage.chain(nodes).chain(&service) {
-        let Ok(parsed) = Url::parse(url) else { continue };
-        if parsed.scheme() == "file" {
-            continue;
-        }
-        let path = parsed.path();
-        let plain = path.len() <= 1
-            && parsed.query().is_none()
-            && parsed.fragment().is_none()
-            && parsed.username().is_empty()
-            && parsed.password().is_none();
-        if plain {
-            continue;
-        }
-        let host = parsed.host_str().unwrap_or_default();
-        let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let shown = format!("{}://{host}{port}/{LEFT_OUT}", parsed.scheme());
-        parts.push((url.clone(), shown.clone()));
-        parts.push((parsed.as_str().to_owned(), shown));
-        // A message may have a part alone.
-        let alone = [Some(parsed.username()), parsed.password(), parsed.query(), parsed.fragment()];
-        for part in alone.into_iter().flatten().chain(path.split('/')) {
-            if part.len() >= LEAST_SECRET {
-                parts.push((part.to_owned(), LEFT_OUT.to_owned()));
-            }
-        }
-    }
-    parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
-    parts
-}
-
-fn without(text: &str, parts: &[(String, String)]) -> String {
-    parts.iter().fold(text.to_owned(), |text, (part, shown)| text.replace(part.as_str(), shown))
+    Secrets::of(storage.chain(nodes).chain(&service).map(String::as_str), keys)
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ fn doctor(folder: &Path) -> Vec<Check> {
 }
 
 #[test]
-fn a_folder_without_a_miner_is_said() {
+fn a_folder_without_a_miner_is_reported() {
     let root = tempfile::tempdir().unwrap();
     let checks = doctor(&root.path().join("missing"));
-    assert_eq!(find(&checks, "folder").verdict, Verdict::Problem);
+    assert_eq!(find(&checks, "folder").outcome, Outcome::Problem);
     let settings = find(&checks, "settings");
-    assert_eq!(settings.verdict, Verdict::Problem);
+    assert_eq!(settings.outcome, Outcome::Problem);
     assert!(settings.remedy.as_ref().unwrap().contains("cyborg miner init"));
 }
 
@@ -30,10 +30,10 @@ fn who_may_read_the_folder_is_looked_at() {
     let root = tempfile::tempdir().unwrap();
     std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let check = folder_is_private(root.path());
-    assert_eq!(check.verdict, Verdict::Problem);
+    assert_eq!(check.outcome, Outcome::Problem);
     assert!(check.remedy.unwrap().contains("chmod 700"));
     std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(folder_is_private(root.path()).verdict, Verdict::Ok);
+    assert_eq!(folder_is_private(root.path()).outcome, Outcome::Ok);
 }
 
 #[test]

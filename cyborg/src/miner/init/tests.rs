@@ -9,7 +9,6 @@ use cyborg_primitives::place::{Cell, Region};
 use super::*;
 use crate::cli::{Cli, Command};
 use crate::miner::arguments::MinerCommand;
-use crate::miner::settings::Measured;
 
 const FLAGS: &str =
     "--node ws://n:1 --account //Bob --region DE --at 52.52,13.40 --storage http://a:1,http://b:2";

@@ -114,7 +114,7 @@ fn what_is_wrong_is_named() {
     }
     let mut value = good.clone();
     value["threads"] = 7.into();
-    assert_eq!(problem(&value), "`threads` is no setting of a miner");
+    assert_eq!(problem(&value), "`threads` is not a setting of a miner");
 }
 
 #[test]

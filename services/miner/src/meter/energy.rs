@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::EnergySource;
 
-/// Power that was not read for longer than this says nothing of the time between.
+/// Power that was not read for longer than this says nothing about the time between.
 const MAX_GAP: Duration = Duration::from_secs(5);
 
 /// Something that measures energy.
@@ -16,14 +16,14 @@ pub(super) trait Source: Send {
     /// Reads it.
     fn tick(&mut self, now: Instant);
     /// Energy between the last readings before this call and the one before, in microjoules; `None`
-    /// where some of it is not known.
+    /// if some of it is unknown.
     fn take(&mut self) -> Option<u64>;
 }
 
 /// The steps of a counter, summed.
 #[derive(Debug)]
 pub(super) struct Counted {
-    /// Its greatest value, where it begins again after one.
+    /// Its greatest value, if it wraps.
     most: Option<u64>,
     last: Option<u64>,
     sum: u64,
@@ -35,11 +35,11 @@ impl Counted {
         Self { most, last: Some(first), sum: 0, whole: true }
     }
 
-    /// Takes in a reading; `None` where it failed.
+    /// Takes in a reading; `None` if it failed.
     pub(super) fn add(&mut self, reading: Option<u64>) {
         let step = self.last.zip(reading).and_then(|(last, now)| match now.checked_sub(last) {
             Some(step) => Some(step),
-            // One that never begins again was set back by something else.
+            // A counter that never wraps was reset by something else.
             None => self.most?.checked_sub(last)?.checked_add(now),
         });
         match step.and_then(|step| self.sum.checked_add(step)) {
@@ -49,7 +49,7 @@ impl Counted {
         self.last = reading;
     }
 
-    /// The sum since this was last called; `None` where a reading failed.
+    /// The sum since this was last called; `None` if a reading failed.
     pub(super) fn take(&mut self) -> Option<u64> {
         let sum = std::mem::take(&mut self.sum);
         std::mem::replace(&mut self.whole, self.last.is_some()).then_some(sum)
@@ -71,7 +71,7 @@ impl Summed {
         Self { last: Some((now, power_uw)), sum: 0, whole: true }
     }
 
-    /// Takes in a reading; `None` where it failed.
+    /// Takes in a reading; `None` if it failed.
     pub(super) fn add(&mut self, now: Instant, power_uw: Option<u64>) {
         match self.last.zip(power_uw) {
             Some(((at, before), power)) if now.saturating_duration_since(at) <= MAX_GAP => {
@@ -83,12 +83,12 @@ impl Summed {
         self.last = power_uw.map(|power| (now, power));
     }
 
-    /// The energy since this was last called, in microjoules; `None` where a reading failed or came
+    /// The energy since this was last called, in microjoules; `None` if a reading failed or came
     /// too late.
     pub(super) fn take(&mut self) -> Option<u64> {
         const PICO: u128 = 1_000_000;
         let energy = u64::try_from(self.sum / PICO).ok();
-        // What is less than a microjoule counts the next time.
+        // A rest below a microjoule counts the next time.
         self.sum %= PICO;
         std::mem::replace(&mut self.whole, self.last.is_some()).then_some(energy).flatten()
     }
@@ -113,11 +113,11 @@ mod tests {
         counter.add(None);
         assert_eq!(counter.take(), None);
         counter.add(Some(60));
-        // Since when it counts is not known.
+        // It is unknown since when it counts.
         assert_eq!(counter.take(), None);
         counter.add(Some(61));
         assert_eq!(counter.take(), Some(1));
-        // A greatest value that is none.
+        // An invalid greatest value.
         let mut odd = Counted::new(90, Some(80));
         odd.add(Some(5));
         assert_eq!(odd.take(), None);
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(power.take(), None);
         power.add(at(11), Some(u64::MAX));
         assert!(power.take().is_some());
-        // A reading of before adds nothing.
+        // An earlier reading adds nothing.
         power.add(at(3), Some(0));
         assert_eq!(power.take(), Some(0));
     }

@@ -1,8 +1,8 @@
-//! Energy of a Jetson board by its INA3221 sensors, the same that `tegrastats` shows: each measures
+//! Energy of a Jetson board by its INA3221 sensors, which `tegrastats` shows too: each sensor measures
 //! voltage and current of up to three rails.
 //!
-//! Where one rail is the input of the whole module, it alone counts: the others are behind it. Where
-//! a board measures only what is behind its input, the rails are summed.
+//! If one rail is the input of the whole module, it alone counts: the others are behind it. If a board
+//! measures only what is behind its input, the rails are summed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ pub(super) fn rails(sys: &Path, now: Instant) -> Vec<Box<dyn Source>> {
     metered.collect()
 }
 
-/// A channel's rail, where it has one.
+/// A channel's rail, if it has one.
 fn rail(sensor: &Path, channel: u32) -> Option<Rail> {
     let text = |name: String| fs::read_to_string(sensor.join(name)).ok();
     let label = text(format!("in{channel}_label"))?.trim().to_owned();
@@ -89,7 +89,7 @@ fn rail(sensor: &Path, channel: u32) -> Option<Rail> {
     })
 }
 
-/// The folders in a folder, links among them followed; in the order of their names.
+/// The folders in a folder, with links to folders, in the order of their names.
 fn folders(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
     let mut folders: Vec<PathBuf> =

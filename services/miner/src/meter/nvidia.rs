@@ -1,5 +1,5 @@
-//! Energy of NVIDIA graphics cards, by NVIDIA's management library, which is looked for while the
-//! program runs: without it, or without a card, nothing is measured.
+//! Energy of NVIDIA graphics cards, by NVIDIA's management library, which is loaded at run
+//! time: without it, or without a card, nothing is measured.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use nvml_wrapper::Nvml;
 use super::energy::{Counted, Source, Summed};
 use super::{EnergySource, MAX_SOURCES};
 
-/// What the library says of cards, by their index.
+/// What the library says about cards, by their index.
 pub(super) trait Library: Send + Sync {
     /// How many cards there are.
     fn count(&self) -> Option<u32>;
@@ -60,7 +60,7 @@ impl Source for Counting {
     }
 }
 
-/// A card that only says what it uses now.
+/// A card that only reports its present power.
 struct Showing {
     library: Arc<dyn Library>,
     card: u32,
@@ -103,7 +103,7 @@ pub(super) fn cards(proc: &Path, now: Instant) -> Vec<Box<dyn Source>> {
     }
 }
 
-/// The cards that say anything of their energy.
+/// The cards that report their energy.
 pub(super) fn found(library: &Arc<dyn Library>, now: Instant) -> Vec<Box<dyn Source>> {
     let count = library.count().unwrap_or(0).min(MAX_SOURCES as u32);
     let cards = (0..count).filter_map(|card| {

@@ -1,4 +1,4 @@
-//! Energy of the processors by their own counters: Intel's RAPL, which AMD's have under the same
+//! Energy of the processors by their own counters: Intel's RAPL, which AMD offers under the same
 //! name. Most systems let only root read them.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::energy::{Counted, Source};
 use super::{EnergySource, MAX_SOURCES, number};
 
-/// A counter: counts microjoules up to a greatest value and begins again.
+/// A counter of microjoules that wraps at a greatest value.
 struct Zone {
     counter: PathBuf,
     counted: Counted,
@@ -32,8 +32,8 @@ impl Source for Zone {
     }
 }
 
-/// The packages' counters. Their parts (`intel-rapl:0:0`) are in them already, and they are in the
-/// platform's (`psys`), where there is one.
+/// The packages' counters. They include their parts (`intel-rapl:0:0`), and the platform's counter
+/// (`psys`), if there is one, includes them.
 pub(super) fn zones(sys: &Path) -> Vec<Box<dyn Source>> {
     let Ok(entries) = fs::read_dir(sys.join("class/powercap")) else { return Vec::new() };
     let mut zones: Vec<Box<dyn Source>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Readings from trees of files, and from a library that is none.
+//! Readings from trees of files, and from a simulated library.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;

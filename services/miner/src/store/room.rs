@@ -1,8 +1,8 @@
 //! A database's file that waits for room instead of failing on a full disk.
 //!
-//! A database that has met an error of its file refuses everything until it is opened again. A full disk
-//! passes, though: here a write that finds no room is tried again until there is some. Meanwhile nothing
-//! is acknowledged, so that nothing can be lost: requests are told to come back, and the log says why.
+//! After an error of its file a database refuses everything until it is opened again. A full disk is
+//! temporary: a write that finds no room is tried again until there is some. Meanwhile nothing is
+//! acknowledged, so that nothing can be lost: clients are told to come back, and the log says why.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ use redb::{BackendError, DatabaseError, StorageBackend};
 
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often it is said that there is no room.
+/// Interval of log messages about missing room.
 const REMINDER: Duration = Duration::from_secs(60);
 
 /// The file.
@@ -27,12 +27,12 @@ pub(super) struct Patient {
 }
 
 impl Patient {
-    /// Around an open file; the path is for messages.
+    /// Wraps an open file; the path is for messages.
     pub(super) fn new(path: PathBuf, file: File) -> Result<Self, DatabaseError> {
         Ok(Self { path, file: FileBackend::new(file)? })
     }
 
-    /// Does what may need room, until there is some.
+    /// Repeats an operation until there is room for it.
     fn insist(&self, work: impl Fn() -> io::Result<()>) -> io::Result<()> {
         let mut said: Option<Instant> = None;
         loop {
@@ -56,7 +56,7 @@ impl Patient {
     }
 }
 
-/// Whether an error passes when somebody makes room.
+/// Whether an error ends when room is made.
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
@@ -78,7 +78,7 @@ impl StorageBackend for Patient {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // Not again: what a failed sync has dropped, the next one does not write.
+        // It is not repeated: after a failed sync the next one does not write the lost pages.
         self.file.sync_data()
     }
 

@@ -1,17 +1,18 @@
-//! The bundle holds what helps, and no secret.
+//! The bundle holds what helps, and no secrets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Read as _;
 use std::path::Path;
 
 use cyborg_disk::files::write_private;
+use cyborg_miner::operator::measure::Measured;
 use zip::ZipArchive;
 
 use super::super::examine;
 use super::*;
 use crate::files::Secrecy;
 use crate::miner::folder;
-use crate::miner::settings::{self, Declared, Measured, Settings, UnlockBy};
+use crate::miner::settings::{self, Declared, Settings, UnlockBy};
 
 /// In every secret that lies in the folder.
 const SECRETS: [&str; 5] = ["wordwordsecret", "passsecret", "tokensecret", "querysecret", "strayedsecret"];
@@ -32,7 +33,7 @@ fn measured() -> Measured {
     }
 }
 
-/// A miner's folder with secrets in all its files. Nothing of what it names answers.
+/// A miner's folder with secrets in all its files. Nothing answers at its addresses.
 fn miner(folder: &Path, unlock: UnlockBy) -> Settings {
     folder::make(folder).unwrap();
     // As long as a key file has to be.
@@ -109,7 +110,7 @@ fn no_secret_of_the_folder_is_packed() {
     let chain = findings.as_array().unwrap().iter().find(|check| check["name"] == "chain").unwrap();
     assert_eq!(chain["status"], "problem");
 
-    // Unlocked by a passphrase that is the wrong one.
+    // A wrong passphrase.
     let folder = root.path().join("other");
     miner(&folder, UnlockBy::PassphraseFile(root.path().join("other/passphrase")));
     write_private(&folder.join("passphrase"), b"strayedsecret").unwrap();
@@ -134,26 +135,4 @@ fn a_secret_that_strayed_into_the_settings_is_not_packed() {
     let cut = serde_json::to_string(&good).unwrap().replace("\"version\"", "\"strayedsecret");
     write_private(&Settings::path(&folder), cut.as_bytes()).unwrap();
     holds_no_secret(&bundle(&folder, &root.path().join("a.zip")));
-}
-
-#[test]
-fn only_scheme_host_and_port_of_a_secret_url_stay() {
-    let examined = |node: &str| Examined { node: Some(node.to_owned()), ..Examined::default() };
-    let clean = |node: &str, text: &str| without(text, &secret_parts(&examined(node)));
-    let node = "wss://user:password1@rpc.example:443/v1/abcdef123?key=xyz9876";
-    assert_eq!(
-        clean(node, &format!("no node at {node}: x")),
-        format!("no node at wss://rpc.example/{LEFT_OUT}: x")
-    );
-    assert_eq!(clean(node, "GET /v1/abcdef123 as password1"), format!("GET /v1/{LEFT_OUT} as {LEFT_OUT}"));
-    let gateway = "cess+https://gateway.example/abcdef123/?territory=ourterritory";
-    assert_eq!(clean(gateway, gateway), format!("cess+https://gateway.example/{LEFT_OUT}"));
-    let refused = "https://gateway.example/abcdef123 refused: territory ourterritory";
-    let cleaned = format!("https://gateway.example/{LEFT_OUT} refused: territory ourterritory");
-    assert_eq!(clean(gateway, refused), cleaned);
-    let folder = "file:///srv/storage/models cannot be read: no models there";
-    assert_eq!(clean("file:///srv/storage/models", folder), folder);
-    for plain in ["ws://127.0.0.1:9944", "wss://rpc.example/", "s3://models", "nonsense"] {
-        assert_eq!(clean(plain, plain), plain);
-    }
 }

@@ -1,19 +1,24 @@
-//! What the chain says of a miner, of its money and of its tasks, as of one finalised block.
+//! What the chain says about a miner, its money and its tasks, as of one finalised block.
 
 use cyborg_chain_client::runtime;
 use cyborg_chain_client::subxt::utils::AccountId32;
-pub(crate) use cyborg_chain_client::view::{Duty, MinerView as Record, free, miner as record};
+use cyborg_chain_client::view::free;
+pub use cyborg_chain_client::view::{Duty, MinerView as Record, miner as record};
 use cyborg_chain_client::{Chain, ChainError, json as chain_json};
-use cyborg_miner::{Standing, view};
 use cyborg_primitives::task::ProofPolicy;
 use cyborg_primitives::{Account, Digest, ModelId, Moment, TaskId};
 use cyborg_scheduler::{PROBATION_BELOW, SUSPENDED_BELOW};
 use serde_json::{Value, json};
 
-use super::folder;
+use crate::{Standing, view};
+
+/// An account's address.
+pub fn address(account: &Account) -> String {
+    AccountId32(*account).to_string()
+}
 
 /// How a miner stands, in a word or two.
-pub(crate) fn standing(record: &Record) -> &'static str {
+pub fn standing(record: &Record) -> &'static str {
     match record.duty {
         Duty::Over => "has left",
         Duty::Lapsed => "lapsed",
@@ -26,19 +31,24 @@ pub(crate) fn standing(record: &Record) -> &'static str {
 
 /// A task of a miner.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Task {
-    pub(crate) id: TaskId,
-    pub(crate) model: ModelId,
-    pub(crate) owner: Account,
-    pub(crate) policy: ProofPolicy,
-    pub(crate) standing: Standing,
-    /// Up to which request everything is settled.
-    pub(crate) settled: Option<u64>,
+pub struct Task {
+    /// Its number.
+    pub id: TaskId,
+    /// The model that it runs.
+    pub model: ModelId,
+    /// The account that pays for it.
+    pub owner: Account,
+    /// Which answers are proven.
+    pub policy: ProofPolicy,
+    /// Where the miner stands on it.
+    pub standing: Standing,
+    /// The request up to which everything is settled.
+    pub settled: Option<u64>,
 }
 
 impl Task {
     /// How the miner stands on it.
-    pub(crate) fn stands(&self) -> &'static str {
+    pub fn stands(&self) -> &'static str {
         match self.standing {
             Standing::Gone => "gone",
             Standing::Keyless => "waits for its key",
@@ -50,7 +60,7 @@ impl Task {
     }
 
     /// How its answers are proven.
-    pub(crate) fn proofs(&self) -> String {
+    pub fn proofs(&self) -> String {
         match self.policy {
             ProofPolicy::Every => "every".to_owned(),
             ProofPolicy::Sampled { samples } => format!("sampled:{samples}"),
@@ -59,31 +69,34 @@ impl Task {
     }
 }
 
-/// What the chain says of a miner.
+/// What the chain says about a miner.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Snapshot {
+pub struct Snapshot {
     /// The block.
-    pub(crate) block: u64,
+    pub block: u64,
     /// Chain time.
-    pub(crate) now: Moment,
+    pub now: Moment,
     /// The first block's hash.
-    pub(crate) genesis: Digest,
+    pub genesis: Digest,
     /// Version of the runtime.
-    pub(crate) spec_version: u32,
-    /// The miner; `None` where the account is none.
-    pub(crate) record: Option<Record>,
-    /// Money of the account that nothing holds.
-    pub(crate) free: u128,
+    pub spec_version: u32,
+    /// The miner; `None` if the account is not a miner.
+    pub record: Option<Record>,
+    /// The account's money that is not held.
+    pub free: u128,
     /// Its tasks.
-    pub(crate) tasks: Vec<Task>,
-    /// Least bond of a miner on offer.
-    pub(crate) minimum_bond: u128,
+    pub tasks: Vec<Task>,
+    /// Smallest bond of a miner that is offered tasks.
+    pub minimum_bond: u128,
     /// Longest silence of a miner, in milliseconds.
-    pub(crate) heartbeat_timeout: Moment,
+    pub heartbeat_timeout: Moment,
 }
 
 /// Asks the chain about a miner.
-pub(crate) async fn snapshot(chain: &Chain, miner: &Account) -> Result<Snapshot, ChainError> {
+///
+/// # Errors
+/// Returns an error if the node does not answer, or an answer cannot be decoded.
+pub async fn snapshot(chain: &Chain, miner: &Account) -> Result<Snapshot, ChainError> {
     let at = chain.at_finalised().await?;
     let constants = runtime::constants();
     let mut tasks = Vec::new();
@@ -112,8 +125,11 @@ pub(crate) async fn snapshot(chain: &Chain, miner: &Account) -> Result<Snapshot,
     })
 }
 
-/// All that the chain keeps of a miner, as it says it.
-pub(crate) async fn as_json(chain: &Chain, miner: &Account) -> Result<Value, ChainError> {
+/// Everything that the chain stores about a miner, undigested.
+///
+/// # Errors
+/// Returns an error if the node does not answer, or an answer cannot be decoded.
+pub async fn as_json(chain: &Chain, miner: &Account) -> Result<Value, ChainError> {
     let at = chain.at_finalised().await?;
     let (storage, account) = (runtime::storage(), AccountId32(*miner));
     Ok(json!({
@@ -124,14 +140,14 @@ pub(crate) async fn as_json(chain: &Chain, miner: &Account) -> Result<Value, Cha
     }))
 }
 
-/// Tasks as programs read them. `serving` are those that the process answers; `None` where it does not
-/// say.
-pub(crate) fn tasks_json(tasks: &[Task], serving: Option<&[TaskId]>) -> Value {
+/// Tasks as programs read them. `serving` are the tasks that the process answers; `None` if it is
+/// unknown.
+pub fn tasks_json(tasks: &[Task], serving: Option<&[TaskId]>) -> Value {
     let one = |task: &Task| {
         json!({
             "task": task.id,
             "model": task.model,
-            "owner": folder::address(&task.owner),
+            "owner": address(&task.owner),
             "proofs": task.proofs(),
             "standing": task.stands(),
             "settled": task.settled,
@@ -141,8 +157,8 @@ pub(crate) fn tasks_json(tasks: &[Task], serving: Option<&[TaskId]>) -> Value {
     tasks.iter().map(one).collect()
 }
 
-/// Tasks in a table's rows, below [`TASK_COLUMNS`].
-pub(crate) fn task_rows(tasks: &[Task], serving: Option<&[TaskId]>) -> Vec<[String; 6]> {
+/// Tasks as a table's rows, below [`TASK_COLUMNS`].
+pub fn task_rows(tasks: &[Task], serving: Option<&[TaskId]>) -> Vec<[String; 6]> {
     let served = |task: &Task| match serving {
         Some(serving) if serving.contains(&task.id) => "yes",
         Some(_) => "no",
@@ -161,5 +177,5 @@ pub(crate) fn task_rows(tasks: &[Task], serving: Option<&[TaskId]>) -> Vec<[Stri
     tasks.iter().map(row).collect()
 }
 
-/// Heads of the table of tasks.
-pub(crate) const TASK_COLUMNS: [&str; 6] = ["task", "model", "stands", "served", "proofs", "settled up to"];
+/// Headings of the table of tasks.
+pub const TASK_COLUMNS: [&str; 6] = ["task", "model", "stands", "served", "proofs", "settled up to"];

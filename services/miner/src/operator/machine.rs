@@ -1,4 +1,4 @@
-//! What the operating system says of the machine: memory, power, room on the disk.
+//! What the operating system says about the machine: memory, power, room on the disk.
 //!
 //! The kernel's folders are parameters ([`Sources`]), so that a tree of files stands in for them in
 //! tests.
@@ -9,26 +9,26 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cyborg_miner::meter::{Meter, Sources};
+use crate::meter::{Meter, Sources};
 
-/// Name of the file that is written to find out how fast the disk is; removed again.
+/// Name of the file that is written to measure the disk, and removed again.
 const PROBE: &str = ".probe";
-/// So much is written at a time.
+/// Bytes written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Most power supplies that are looked at.
+/// Maximum of power supplies that are read.
 const MAX_SUPPLIES: usize = 64;
 
 /// Memory of the machine, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Memory {
-    /// All that there is.
-    pub(crate) total: u64,
-    /// What could be had without swapping.
-    pub(crate) available: u64,
+pub struct Memory {
+    /// All memory.
+    pub total: u64,
+    /// Memory that is available without swapping.
+    pub available: u64,
 }
 
-/// Memory of the machine; `None` where the kernel does not say.
-pub(crate) fn memory(sources: &Sources) -> Option<Memory> {
+/// Memory of the machine; `None` if the kernel does not say.
+pub fn memory(sources: &Sources) -> Option<Memory> {
     let text = fs::read_to_string(sources.proc.join("meminfo")).ok()?;
     let field = |name: &str| {
         let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -41,18 +41,18 @@ pub(crate) fn memory(sources: &Sources) -> Option<Memory> {
 
 /// Where the machine's power comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Power {
-    /// From a socket, as far as the machine can tell.
+pub enum Power {
+    /// A socket, as far as the machine can tell.
     Mains,
-    /// From a battery.
+    /// A battery.
     Battery,
     /// The kernel does not say.
     Unknown,
 }
 
 impl Power {
-    /// As settings and reports have it.
-    pub(crate) fn name(self) -> &'static str {
+    /// The word for it in settings and reports.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Mains => "mains",
             Self::Battery => "battery",
@@ -62,7 +62,7 @@ impl Power {
 }
 
 /// Where the machine's power comes from. Batteries of devices, such as a mouse's, do not count.
-pub(crate) fn power(sources: &Sources) -> Power {
+pub fn power(sources: &Sources) -> Power {
     let Ok(entries) = fs::read_dir(sources.sys.join("class/power_supply")) else { return Power::Unknown };
     let (mut plugged, mut battery) = (None, false);
     for entry in entries.flatten().take(MAX_SUPPLIES) {
@@ -84,14 +84,14 @@ pub(crate) fn power(sources: &Sources) -> Power {
     }
 }
 
-/// What measures the energy that is consumed, by name; nothing where it cannot be measured.
-pub(crate) fn energy_sources(sources: &Sources) -> Vec<String> {
+/// What measures the energy that is consumed, by name; empty if it cannot be measured.
+pub fn energy_sources(sources: &Sources) -> Vec<String> {
     let names = |meter: Meter| meter.energy_sources().iter().map(ToString::to_string).collect();
     Meter::new(sources.clone()).map(names).unwrap_or_default()
 }
 
-/// Those names for people.
-pub(crate) fn energy_shown(names: &[String]) -> String {
+/// The names as people read them.
+pub fn energy_shown(names: &[String]) -> String {
     match names {
         [] => "energy cannot be measured".to_owned(),
         names => format!("energy is measured ({})", names.join(", ")),
@@ -99,7 +99,7 @@ pub(crate) fn energy_shown(names: &[String]) -> String {
 }
 
 /// Whether there are energy counters that this user may not read.
-pub(crate) fn energy_is_locked(sources: &Sources) -> bool {
+pub fn energy_is_locked(sources: &Sources) -> bool {
     let denied = |path: PathBuf| {
         fs::read_to_string(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
@@ -107,8 +107,11 @@ pub(crate) fn energy_is_locked(sources: &Sources) -> bool {
     entries.flatten().take(MAX_SUPPLIES).any(|entry| denied(entry.path().join("energy_uj")))
 }
 
-/// Bytes that are free where a path is, or would be.
-pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+/// Free bytes on the disk of a path, which may not exist yet.
+///
+/// # Errors
+/// Returns an error if the system does not say.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let filesystem = rustix::fs::statvfs(there)?;
     Ok(filesystem.f_bavail.saturating_mul(filesystem.f_frsize))
@@ -119,20 +122,20 @@ struct Probe(PathBuf);
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // One that cannot be removed is overwritten the next time.
+        // A file that cannot be removed is overwritten the next time.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Writes so many bytes into a folder, puts them on the disk, removes them, and says how long it took
-/// to write them.
+/// Writes bytes into a folder, syncs them to the disk, removes them, and returns how long the writing
+/// took.
 ///
 /// # Errors
-/// Where the folder cannot be written, or is full.
-pub(crate) fn write_and_sync(folder: &Path, bytes: usize) -> io::Result<Duration> {
+/// Returns an error if the folder cannot be written, or the disk is full.
+pub fn write_and_sync(folder: &Path, bytes: usize) -> io::Result<Duration> {
     let probe = Probe(folder.join(PROBE));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&probe.0)?;
-    // Zeros and patterns are what some disks and file systems never write.
+    // Some disks and file systems never write zeros and patterns.
     let mut chunk = vec![0; CHUNK_BYTES.min(bytes)];
     getrandom::fill(&mut chunk).map_err(io::Error::other)?;
     let begun = Instant::now();
@@ -147,8 +150,8 @@ pub(crate) fn write_and_sync(folder: &Path, bytes: usize) -> io::Result<Duration
 }
 
 /// The machine as the kernel describes it, for a support bundle: each file's name and its beginning.
-pub(crate) fn described(sources: &Sources) -> Vec<(&'static str, String)> {
-    /// Most that is kept of a file.
+pub fn described(sources: &Sources) -> Vec<(&'static str, String)> {
+    /// Maximum that is kept of a file.
     const MAX_CHARS: usize = 8 * 1024;
     let text = |name: &str| fs::read_to_string(sources.proc.join(name)).unwrap_or_default();
     // One processor says what they all are, and serial numbers of boards come last.
@@ -216,7 +219,7 @@ mod tests {
         assert_eq!(power(&sources), Power::Mains);
         supply(&sources, "usb", &[("online", "0")]);
         supply(&sources, "BAT0", &[("present", "0")]);
-        // Something feeds the machine that is not known to be plugged in, and it is no battery.
+        // The machine's power comes from something that is not known to be plugged in, and is no battery.
         assert_eq!(power(&sources), Power::Mains);
     }
 

@@ -1,43 +1,47 @@
 //! What the doctor concludes from what it has found: rules without side effects.
 //!
-//! A *problem* stops the miner from working or costs it money; a *warning* is worth a look. Every one of
-//! both says what to do.
+//! A *problem* stops the miner from working or costs it money; a *warning* is worth a look. Each of them
+//! says what to do.
 
+use cyborg_disk::files::size_shown;
+use cyborg_primitives::money::Cyb;
 use cyborg_scheduler::{PROBATION_BELOW, SUSPENDED_BELOW};
 use serde_json::{Value, json};
 
-use crate::miner::machine::{Memory, Power, energy_shown};
-use crate::miner::record::{Duty, Record};
-use crate::report::bytes;
-use cyborg_primitives::money::Cyb;
+use super::machine::{Memory, Power, energy_shown};
+use super::record::{Duty, Record};
 
 /// How far a clock may be off before somebody should look.
 const CLOCK_MS: u64 = 30_000;
-/// A block is final about so long after its own time.
+/// About how long after its own time a block is final.
 const FINALITY_MS: u64 = 30_000;
-/// Chain time of a block: blocks that come faster than that are a development chain's.
+/// Chain time of a block: a chain with faster blocks is a development chain.
 const SLOT_MS: u64 = 6_000;
-/// A heartbeat takes about 3 thousandths of a CYB, and there are 288 a day. Below the first an account
-/// is silent within the hour, below the other within a day.
+/// A heartbeat takes about 3 thousandths of a CYB, and there are 288 a day. Below the first amount an
+/// account is silent within an hour, below the second within a day.
 const NO_MONEY: u128 = 30_000_000_000;
 const LITTLE_MONEY: u128 = 500_000_000_000;
-/// Room on the disk without which nothing goes on.
+/// Minimum of free room on the disk.
 const LEAST_DISK: u64 = 1 << 30;
-/// A process that is so many blocks behind does not follow.
+/// A process that is this many blocks behind does not follow the chain.
 const BEHIND_BLOCKS: u64 = 50;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Verdict {
+pub enum Outcome {
+    /// Everything is as it should be.
     Ok,
+    /// Worth a look.
     Warning,
+    /// The miner does not work, or loses money.
     Problem,
-    /// Something else has to be right before this can be looked at.
+    /// The check depends on something that is not right.
     Skipped,
 }
 
-impl Verdict {
-    pub(super) fn name(self) -> &'static str {
+impl Outcome {
+    /// The word for it in both outputs.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warning => "warning",
@@ -47,49 +51,55 @@ impl Verdict {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) verdict: Verdict,
+pub struct Check {
+    /// What was checked.
+    pub name: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
     /// What was found.
-    pub(super) finding: String,
+    pub finding: String,
     /// What to do.
-    pub(super) remedy: Option<String>,
+    pub remedy: Option<String>,
 }
 
 impl Check {
-    pub(super) fn ok(name: &'static str, finding: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, finding: finding.into(), remedy: None }
+    /// Everything is as it should be.
+    pub fn ok(name: &'static str, finding: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Ok, finding: finding.into(), remedy: None }
     }
 
-    pub(super) fn warning(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Warning, finding: finding.into(), remedy: Some(remedy.into()) }
+    /// Something is worth a look.
+    pub fn warning(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Warning, finding: finding.into(), remedy: Some(remedy.into()) }
     }
 
-    pub(super) fn problem(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Problem, finding: finding.into(), remedy: Some(remedy.into()) }
+    /// Something stops the miner, or costs it money.
+    pub fn problem(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Problem, finding: finding.into(), remedy: Some(remedy.into()) }
     }
 
-    pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Skipped, finding: why.into(), remedy: None }
+    /// Nothing could be checked, and why.
+    pub fn skipped(name: &'static str, why: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Skipped, finding: why.into(), remedy: None }
     }
 
     /// As programs read it.
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         json!({
             "name": self.name,
-            "status": self.verdict.name(),
+            "status": self.outcome.name(),
             "finding": self.finding,
             "remedy": self.remedy,
         })
     }
 
-    /// As people read it. Words of other programs are in it; they are no instructions to a terminal.
-    pub(super) fn lines(&self) -> Vec<String> {
+    /// As people read it. It holds words of other programs, which must not instruct a terminal.
+    pub fn lines(&self) -> Vec<String> {
         let clean = |text: &str| text.replace(|letter: char| letter.is_control(), " ");
         let mut lines =
-            vec![format!("{:<8} {:<13} {}", self.verdict.name(), self.name, clean(&self.finding))];
+            vec![format!("{:<8} {:<13} {}", self.outcome.name(), self.name, clean(&self.finding))];
         if let Some(remedy) = &self.remedy {
             lines.push(format!("{:<8} {:<13} → {}", "", "", clean(remedy)));
         }
@@ -99,23 +109,23 @@ impl Check {
 
 /// Finalised blocks, as they were watched for a while.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Watched {
+pub struct Watched {
     /// The last one.
-    pub(super) block: u64,
+    pub block: u64,
     /// Chain time there.
-    pub(super) chain_ms: u64,
+    pub chain_ms: u64,
     /// This machine's clock when it was seen.
-    pub(super) local_ms: u64,
-    /// Time from block to block; `None` where fewer than two came.
-    pub(super) interval_ms: Option<u64>,
-    /// How many came.
-    pub(super) came: u64,
-    /// How long was watched.
-    pub(super) watched_ms: u64,
+    pub local_ms: u64,
+    /// Time from block to block; `None` if fewer than two came.
+    pub interval_ms: Option<u64>,
+    /// Number of blocks that came.
+    pub came: u64,
+    /// How long blocks were watched.
+    pub watched_ms: u64,
 }
 
 /// Whether blocks become final.
-pub(super) fn blocks(watched: &Watched) -> Check {
+pub fn blocks(watched: &Watched) -> Check {
     let Watched { block, came, watched_ms, interval_ms, .. } = *watched;
     if came == 0 {
         let finding = format!("no block became final in {} s; the last is {block}", watched_ms / 1000);
@@ -127,13 +137,13 @@ pub(super) fn blocks(watched: &Watched) -> Check {
 }
 
 /// This machine's clock against the chain's time.
-pub(super) fn clock(watched: &Watched) -> Check {
+pub fn clock(watched: &Watched) -> Check {
     let Watched { chain_ms, local_ms, interval_ms, .. } = *watched;
     let off = chain_ms.abs_diff(local_ms);
     let shown = span(off);
     let remedy = "set the clock by the network: `timedatectl set-ntp true`";
     if chain_ms <= local_ms {
-        // What is final is some time old.
+        // Finalised blocks are some time old.
         return match off > CLOCK_MS + FINALITY_MS {
             false => Check::ok("clock", "agrees with the chain's time"),
             true => Check::warning(
@@ -170,13 +180,13 @@ fn span(ms: u64) -> String {
     }
 }
 
-/// Whether the account is a miner with the folder's key. `own` is that key, where it could be read.
-pub(super) fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option<[u8; 32]>) -> Check {
+/// Whether the account is a miner with the folder's key. `own` is that key, if it could be read.
+pub fn registered(address: &str, dir: &str, record: Option<&Record>, own: Option<[u8; 32]>) -> Check {
     let name = "registration";
     match (record, own) {
         (None, _) => Check::problem(
             name,
-            format!("{address} is no miner on this chain"),
+            format!("{address} is not registered as a miner on this chain"),
             format!("`cyborg miner init --dir {dir}` registers it"),
         ),
         (Some(record), Some(own)) if record.key != own => Check::problem(
@@ -194,8 +204,8 @@ pub(super) fn registered(address: &str, dir: &str, record: Option<&Record>, own:
     }
 }
 
-/// Whether enough is staked to be on offer.
-pub(super) fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
+/// Whether enough is staked for the miner to be offered tasks.
+pub fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
     let missing = minimum.saturating_sub(bond);
     if missing == 0 {
         return Check::ok("bond", format!("{}", Cyb(bond)));
@@ -206,7 +216,7 @@ pub(super) fn bond(bond: u128, minimum: u128, dir: &str) -> Check {
 }
 
 /// Whether the chain trusts the miner enough to give it tasks.
-pub(super) fn reputation(points: u8) -> Check {
+pub fn reputation(points: u8) -> Check {
     let finding = format!("{points} of 100");
     let remedy = "points come back with time served without an offence, one a day; `cyborg chain events` says \
                   what it was punished for";
@@ -228,7 +238,7 @@ pub(super) fn reputation(points: u8) -> Check {
 }
 
 /// Whether the chain hears of the miner.
-pub(super) fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) -> Check {
+pub fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) -> Check {
     let silent = now.saturating_sub(record.seen);
     let finding = format!("{} of chain time ago, and {} are allowed", span(silent), span(timeout_ms));
     let remedy = match runs {
@@ -236,7 +246,7 @@ pub(super) fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) 
         false => "start the miner",
     };
     match record.duty {
-        Duty::Over => Check::skipped("heartbeat", "none is expected any more"),
+        Duty::Over => Check::skipped("heartbeat", "the miner has left; none is expected"),
         Duty::Lapsed => {
             Check::problem("heartbeat", format!("{finding}: it lapsed, and was punished"), remedy)
         }
@@ -246,7 +256,7 @@ pub(super) fn heartbeat(record: &Record, now: u64, timeout_ms: u64, runs: bool) 
 }
 
 /// Whether the account can pay for transactions.
-pub(super) fn money(address: &str, free: u128) -> Check {
+pub fn money(address: &str, free: u128) -> Check {
     let finding = format!("{} for transactions", Cyb(free));
     let remedy =
         format!("send some, a day of heartbeats takes 0.9: `cyborg chain transfer --from KEY {address} 5`");
@@ -258,7 +268,7 @@ pub(super) fn money(address: &str, free: u128) -> Check {
 }
 
 /// Whether the memory that is offered is there.
-pub(super) fn memory(offered_mib: u32, memory: Option<Memory>) -> Check {
+pub fn memory(offered_mib: u32, memory: Option<Memory>) -> Check {
     let offered = u64::from(offered_mib) << 20;
     let Some(memory) = memory else {
         return Check::skipped("memory", "the kernel does not say how much there is");
@@ -276,8 +286,8 @@ pub(super) fn memory(offered_mib: u32, memory: Option<Memory>) -> Check {
 }
 
 /// Whether there is room on the disk, and whether it can be written.
-pub(super) fn disk(free_bytes: u64, writable: Result<(), String>, offered_mib: u32) -> Check {
-    let finding = format!("{} free", bytes(free_bytes));
+pub fn disk(free_bytes: u64, writable: Result<(), String>, offered_mib: u32) -> Check {
+    let finding = format!("{} free", size_shown(free_bytes));
     if let Err(problem) = writable {
         let remedy = "is it full, mounted read-only, or another user's?";
         return Check::problem("disk", format!("{finding}, and cannot be written: {problem}"), remedy);
@@ -287,14 +297,14 @@ pub(super) fn disk(free_bytes: u64, writable: Result<(), String>, offered_mib: u
     }
     let offered = u64::from(offered_mib) << 20;
     if free_bytes < offered {
-        let finding = format!("{finding}, less than the {} of memory that is offered", bytes(offered));
+        let finding = format!("{finding}, less than the {} of memory that is offered", size_shown(offered));
         return Check::warning("disk", finding, "models lie on the disk too: make room, or offer less");
     }
     Check::ok("disk", finding)
 }
 
-/// Where power comes from, and whether what is consumed can be read.
-pub(super) fn power(power: Power, energy: &[String], locked: bool) -> Check {
+/// Where power comes from, and whether consumption can be read.
+pub fn power(power: Power, energy: &[String], locked: bool) -> Check {
     let finding = format!("{}, {}", power.name(), energy_shown(energy));
     if power == Power::Battery {
         return Check::warning(
@@ -310,8 +320,8 @@ pub(super) fn power(power: Power, energy: &[String], locked: bool) -> Check {
     Check::ok("power", if energy.is_empty() { format!("{finding}: reports say so") } else { finding })
 }
 
-/// Whether models can be fetched: each place by its name, and what is wrong with it.
-pub(super) fn storage(places: &[(String, Option<String>)]) -> Check {
+/// Whether models can be fetched: each location by its name, and what is wrong with it.
+pub fn storage(places: &[(String, Option<String>)]) -> Check {
     let silent: Vec<&(String, Option<String>)> =
         places.iter().filter(|(_, problem)| problem.is_some()).collect();
     let answer = places.len() - silent.len();
@@ -328,23 +338,39 @@ pub(super) fn storage(places: &[(String, Option<String>)]) -> Check {
 
 /// What was found of the miner's process.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Running {
-    /// It answers, and has handled this block.
-    Answers { url: String, block: u64 },
+pub enum Running {
+    /// It answers.
+    Answers {
+        /// Where.
+        url: String,
+        /// The last block that it handled.
+        block: u64,
+    },
     /// It holds the folder and listens nowhere yet.
     Starting,
     /// It holds the folder and does not answer where it listens.
-    Silent { url: String, problem: String },
+    Silent {
+        /// Where it should answer.
+        url: String,
+        /// What was wrong.
+        problem: String,
+    },
     /// It does not run, and its port is free.
     Down,
     /// It does not run, and something else listens at its address.
-    Taken { listen: String },
+    Taken {
+        /// The address.
+        listen: String,
+    },
     /// A miner of this account answers, and does not hold this folder.
-    Elsewhere { url: String },
+    Elsewhere {
+        /// Where it answers.
+        url: String,
+    },
 }
 
 /// Whether the miner runs, answers, and keeps up with the chain. `head` is the last final block.
-pub(super) fn process(running: &Running, dir: &str, head: Option<u64>) -> Check {
+pub fn process(running: &Running, dir: &str, head: Option<u64>) -> Check {
     let name = "process";
     match running {
         Running::Answers { url, block } => match head {
@@ -381,20 +407,20 @@ pub(super) fn process(running: &Running, dir: &str, head: Option<u64>) -> Check 
 
 /// How clients reach the miner.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Reached {
-    /// It answers, by a certificate that everybody trusts, or without.
+pub enum Reached {
+    /// It answers, with a certificate that everybody trusts, or without one.
     Yes,
-    /// It answers, by a certificate that clients do not trust.
+    /// It answers, with a certificate that clients do not trust.
     Distrusted(String),
-    /// Somebody else answers.
+    /// Another program answers.
     Other,
     /// Nobody answers.
     No(String),
 }
 
 /// Whether clients find the miner where the chain says that it is. `expected` is where it should be,
-/// `reached` is `None` where it does not run.
-pub(super) fn endpoint(on_chain: &str, expected: Option<&str>, reached: Option<&Reached>) -> Check {
+/// `reached` is `None` if it does not run.
+pub fn endpoint(on_chain: &str, expected: Option<&str>, reached: Option<&Reached>) -> Check {
     let name = "endpoint";
     let shown = on_chain.escape_debug();
     match (reached, expected) {
