@@ -35,7 +35,7 @@ use super::status::Process;
 use super::{connect, counted, runtime};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::report::{CommandOutput, hex};
+use crate::report::CommandOutput;
 
 /// Minimum and maximum time for which finalised blocks are watched.
 const WATCH: Duration = Duration::from_secs(2);
@@ -424,7 +424,7 @@ fn expected_endpoint(settings: &Settings, process: &Process) -> Option<String> {
 
 /// Asks the miner as a client would: by the endpoint that the chain names.
 async fn reach(endpoint: &str, miner: &Account) -> Reached {
-    let own = |health: &process::Health| health.miner == format!("0x{}", hex(miner));
+    let own = |health: &process::Health| health.miner == format!("0x{}", hex::encode(miner));
     let problem = match process::health(endpoint, Trust::Everybody).await {
         Ok(health) if own(&health) => return Reached::Yes,
         Ok(_) => return Reached::Other,

@@ -26,7 +26,7 @@ use super::{connect, measure, runtime};
 use crate::error::Failure;
 use crate::files;
 use crate::place;
-use crate::report::{CommandOutput, hex};
+use crate::report::CommandOutput;
 use cyborg_primitives::money::Cyb;
 
 /// Defaults: where a miner listens, what it asks and stakes.
@@ -276,7 +276,7 @@ fn report(folder: &Path, address: &str, settings: &Settings, record: &Record, st
     report.json("already_registered", block.is_none()).json("block", block);
     report.line(format!("{:<24} {shown}", "state"));
     report.field("dir", folder.display().to_string(), "folder", folder.display());
-    let key = format!("0x{}", hex(&record.key));
+    let key = format!("0x{}", hex::encode(record.key));
     report.field("key", key.as_str(), "key for owners", &key);
     // Words of another program may be in the record; they must not instruct a terminal.
     report.field("endpoint", record.endpoint.as_str(), "endpoint", record.endpoint.escape_debug());

@@ -19,7 +19,7 @@ use super::{connect, counted, runtime};
 use crate::chain::table;
 use crate::error::Failure;
 use crate::place;
-use crate::report::{CommandOutput, hex};
+use crate::report::CommandOutput;
 
 /// Runs the command.
 pub(super) fn run(arguments: &Status) -> Result<CommandOutput, Failure> {
@@ -63,7 +63,7 @@ impl Process {
 
     /// What the miner itself says; `None` if it is down, or something else answers.
     pub(super) fn answers(&self, miner: &[u8; 32]) -> Option<&Health> {
-        self.health.as_ref().ok().filter(|health| health.miner == format!("0x{}", hex(miner)))
+        self.health.as_ref().ok().filter(|health| health.miner == format!("0x{}", hex::encode(miner)))
     }
 }
 

@@ -28,7 +28,6 @@ use zip::write::SimpleFileOptions;
 use super::Examined;
 use crate::error::Failure;
 use crate::files::{self, Output};
-use crate::report::hex;
 
 /// The files of the bundle, by name.
 pub(super) fn entries(examined: &Examined, sources: &Sources) -> Vec<(String, String)> {
@@ -87,7 +86,7 @@ fn versions(examined: &Examined) -> Value {
         "process": process.map(|health| &health.version),
         "runtime": snapshot.map(|snapshot| snapshot.spec_version),
         "runtime_of_program": runtime::SPEC_VERSION,
-        "genesis": snapshot.map(|snapshot| format!("0x{}", hex(&snapshot.genesis))),
+        "genesis": snapshot.map(|snapshot| format!("0x{}", hex::encode(snapshot.genesis))),
         "system": std::env::consts::OS,
         "architecture": std::env::consts::ARCH,
     })

@@ -59,7 +59,7 @@ fn the_process_is_told_from_others() {
     let miner = [0xab; 32];
     let health = |miner: [u8; 32]| Health {
         version: String::new(),
-        miner: format!("0x{}", hex(&miner)),
+        miner: format!("0x{}", hex::encode(miner)),
         block: 5,
         serving: Vec::new(),
     };
