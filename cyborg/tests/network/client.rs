@@ -94,6 +94,7 @@ impl Client {
     /// Signs and seals the next request, for a sample; it is in the owner's records then.
     pub(crate) async fn prepare(&self, index: usize) -> TestResult<Prepared> {
         let input = self.model.input(index)?;
+        #[expect(clippy::result_large_err, reason = "the error is the owner's, as its records expect it")]
         let make = |number| {
             self.sign(number, &input).map_err(|error| cyborg_owner::OwnerError::Http(error.to_string()))
         };
