@@ -3,15 +3,15 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`mod@node`] | the process, and its folder's size |
-//! | [`mod@session`] | connections: transactions, blocks on demand, what they were charged |
-//! | [`mod@people`] | keys, and transactions signed before they are sent |
-//! | [`mod@market`] | an owner, miners, models and tasks |
-//! | [`mod@proofs`] | blocks full of proofs against their weight |
-//! | [`mod@scale`] | submission and assignment among many miners |
-//! | [`mod@rates`] | sustained heartbeats and reports |
-//! | [`mod@growth`] | the database after many tasks |
-//! | [`mod@report`] | Markdown tables and the JSON document |
+//! | `node` | the process, and its folder's size |
+//! | `session` | connections: transactions, blocks on demand, what they were charged |
+//! | `people` | keys, and transactions signed before they are sent |
+//! | `market` | an owner, miners, models and tasks |
+//! | `proofs` | blocks full of proofs against their weight |
+//! | `scale` | submission and assignment among many miners |
+//! | `rates` | sustained heartbeats and reports |
+//! | `growth` | the database after many tasks |
+//! | `report` | Markdown tables and the JSON document |
 
 mod growth;
 mod market;

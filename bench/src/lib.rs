@@ -3,9 +3,9 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`models`] | keys, proofs and verifications of models, as whole commands |
-//! | [`chain`] | a node of the chain, over its JSON-RPC |
-//! | [`network`] | a network: latency, load, proven answers, storage, the demo |
+//! | `models` | keys, proofs and verifications of models, as whole commands |
+//! | `chain` | a node of the chain, over its JSON-RPC |
+//! | `network` | a network: latency, load, proven answers, storage, the demo |
 //! | `program` | the program that is measured |
 //! | `machine` | the machine that measures |
 

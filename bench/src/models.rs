@@ -3,11 +3,11 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`measure`] | the commands of one model, one after another |
-//! | [`process`] | one command: wall time and peak memory |
-//! | [`sweep`] | integer models of growing size, made here |
-//! | [`report`] | the Markdown table and the JSON document |
-//! | [`plot`] | the growth plot as SVG |
+//! | `measure` | the commands of one model, one after another |
+//! | `process` | one command: wall time and peak memory |
+//! | `sweep` | integer models of growing size, made here |
+//! | `report` | the Markdown table and the JSON document |
+//! | `plot` | the growth plot as SVG |
 
 mod measure;
 mod npz;

@@ -3,18 +3,18 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`mod@latency`] | what the network adds to a bare inference, and where |
-//! | [`mod@load`] | requests faster than a miner answers them |
-//! | [`mod@proven`] | answers proven, verified and paid in a minute |
-//! | [`mod@storage`] | a large file to storage nodes and back |
-//! | [`mod@courier`] | moves that file, in a process of its own |
-//! | [`mod@demo`] | the demo's time |
-//! | [`mod@local`] | a network as a process, and commands to it |
-//! | [`mod@asker`] | requests in their steps: made, sent, checked |
-//! | [`mod@metrics`] | what a miner says of itself |
-//! | [`mod@system`] | processes as the kernel sees them |
-//! | [`mod@spread`] | times in order |
-//! | [`mod@report`] | Markdown tables and the JSON document |
+//! | `latency` | what the network adds to a bare inference, and where |
+//! | `load` | requests faster than a miner answers them |
+//! | `proven` | answers proven, verified and paid in a minute |
+//! | `storage` | a large file to storage nodes and back |
+//! | `courier` | moves that file, in a process of its own |
+//! | `demo` | the demo's time |
+//! | `local` | a network as a process, and commands to it |
+//! | `asker` | requests in their steps: made, sent, checked |
+//! | `metrics` | what a miner says of itself |
+//! | `system` | processes as the kernel sees them |
+//! | `spread` | times in order |
+//! | `report` | Markdown tables and the JSON document |
 
 mod asker;
 mod courier;

@@ -90,7 +90,7 @@ impl<B: Body> Watch<B> {
         Ok(Self { task, url, body, events: Events::default() })
     }
 
-    /// The next status; `None` once the stream has ended: after [`ENDED`] the task is over, else the
+    /// The next status; `None` once the stream has ended: after [`cyborg_protocol::status::ENDED`] the task is over, else the
     /// miner was stopped.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`ir`] | the graph: values, constants, nodes, attributes |
-//! | [`array`] | dense arrays: row-major, slowest axis first |
+//! | [`mod@array`] | dense arrays: row-major, slowest axis first |
 //! | [`onnx`] | messages, versions, constant tensors |
 //! | `prepare` | shapes and constants, by running nodes on zeros |
 //! | `rewrite` | compositions that are one function of the fixed list |
