@@ -90,8 +90,8 @@ impl<B: Body> Watch<B> {
         Ok(Self { task, url, body, events: Events::default() })
     }
 
-    /// The next status; `None` once the stream has ended: after [`cyborg_protocol::status::ENDED`] the task is over, else the
-    /// miner was stopped.
+    /// The next status; `None` once the stream has ended. After [`cyborg_protocol::status::ENDED`] the
+    /// task is over, else the miner was stopped.
     ///
     /// # Errors
     /// Returns an error if the stream breaks off, or an event cannot be decoded.
