@@ -144,25 +144,26 @@ impl StatusHub {
     pub(crate) fn watch(
         self: &Arc<Self>,
         task: TaskId,
-        leave: Option<StatusToken>,
+        token: Option<StatusToken>,
     ) -> Result<impl Stream<Item = Status> + use<>, Denied> {
         let shown = self.get(task).ok_or(Denied::UnknownTask)?;
-        let leave = leave.ok_or(Denied::NoToken)?;
-        if !shown.signers.contains(&leave.account) {
+        let token = token.ok_or(Denied::NoToken)?;
+        if !shown.signers.contains(&token.account) {
             return Err(Denied::NotEntitled);
         }
-        self.challenges.check(task, &leave.nonce)?;
-        if !leave.is_valid(&self.genesis, task, self.miner) {
+        self.challenges.check(task, &token.nonce)?;
+        if !token.is_valid(&self.genesis, task, self.miner) {
             return Err(Denied::Signature);
         }
         // The challenge of a refused client stays valid for another attempt.
-        let seat = self.seat(task)?;
-        self.challenges.spend(task, &leave.nonce)?;
-        let watcher = Watcher { account: leave.account, stopped: self.stopped.clone(), said: None, seat };
+        let subscription = self.subscribe(task)?;
+        self.challenges.spend(task, &token.nonce)?;
+        let watcher =
+            Watcher { account: token.account, stopped: self.stopped.clone(), said: None, subscription };
         Ok(unfold(watcher, Watcher::next))
     }
 
-    fn seat(self: &Arc<Self>, task: TaskId) -> Result<Subscription, Denied> {
+    fn subscribe(self: &Arc<Self>, task: TaskId) -> Result<Subscription, Denied> {
         let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = subscriptions.values().sum();
         let of_task = subscriptions.get(&task).copied().unwrap_or(0);
@@ -209,12 +210,12 @@ struct Watcher {
     stopped: watch::Receiver<bool>,
     /// The last event, and when it was sent.
     said: Option<(Status, Instant)>,
-    seat: Subscription,
+    subscription: Subscription,
 }
 
 impl Watcher {
     async fn next(mut self) -> Option<(Status, Self)> {
-        let (hub, task) = (self.seat.hub.clone(), self.seat.task);
+        let (hub, task) = (self.subscription.hub.clone(), self.subscription.task);
         let Streams { pause, silence, .. } = hub.limits;
         loop {
             if let Some((last, _)) = &self.said {
