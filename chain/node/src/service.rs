@@ -173,7 +173,8 @@ pub(crate) fn chain(
     .map_err(service)?;
     let executor = WasmExecutor::<HostFunctions>::builder()
         .with_max_runtime_instances(WASM_INSTANCES)
-        .with_cache_path(made(cache_path)?)
+        // A folder of its own: the cache deletes every file beside its own, were it a chain's specification.
+        .with_cache_path(made(&cache_path.join("compiled"))?)
         .build();
     let genesis =
         GenesisBlockBuilder::new(spec.as_storage_builder(), true, backend.clone(), executor.clone())
