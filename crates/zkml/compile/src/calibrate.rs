@@ -28,12 +28,14 @@ pub(crate) struct Range {
     pub(crate) min: f64,
     pub(crate) max: f64,
     pub(crate) kept: Vec<f32>,
+    /// Whether the elements are integers by type: they are represented exactly if that is possible.
+    pub(crate) integer: bool,
 }
 
 impl Range {
     /// A range known without calibration.
     pub(crate) fn known(min: f64, max: f64) -> Self {
-        Self { min, max, kept: Vec::new() }
+        Self { min, max, kept: Vec::new(), integer: false }
     }
 
     /// Mean and mean square of the elements.
@@ -60,7 +62,10 @@ impl Range {
         };
         match &array.data {
             Data::F32(v) => see(&mut v.iter().copied(), v.len()),
-            Data::I64(v) => see(&mut v.iter().map(|&x| x as f32), v.len()),
+            Data::I64(v) => {
+                see(&mut v.iter().map(|&x| x as f32), v.len());
+                self.integer = true;
+            }
             Data::Bool(v) => see(&mut v.iter().map(|&x| f32::from(u8::from(x))), v.len()),
         }
     }
@@ -78,8 +83,7 @@ pub(crate) type Stats = Vec<Option<Range>>;
 
 /// Adds one value of one sample.
 fn include(stats: &mut Stats, id: ValueId, array: &Array, quota: usize) {
-    let range =
-        stats[id].get_or_insert(Range { min: f64::INFINITY, max: f64::NEG_INFINITY, kept: Vec::new() });
+    let range = stats[id].get_or_insert(Range::known(f64::INFINITY, f64::NEG_INFINITY));
     range.include(array, quota);
 }
 
@@ -87,7 +91,7 @@ fn include(stats: &mut Stats, id: ValueId, array: &Array, quota: usize) {
 fn finished(mut stats: Stats) -> Stats {
     for range in stats.iter_mut().flatten() {
         if !(range.min.is_finite() && range.max.is_finite()) {
-            *range = Range { min: 0.0, max: 0.0, kept: vec![0.0] };
+            *range = Range { min: 0.0, max: 0.0, kept: vec![0.0], integer: range.integer };
         }
     }
     stats

@@ -3,7 +3,8 @@
 use crate::calibrate::calibrate;
 use crate::error::CompileError;
 use crate::inspect::sketch;
-use crate::lower::lower;
+use crate::layers::worst;
+use crate::lower::{Lowered, lower};
 use crate::options::{Bits, Options, Sample, check};
 use crate::report::{AccuracyReport, Judge};
 use zkml_float::Model;
@@ -41,6 +42,8 @@ fn provable(graph: &Graph) -> Result<(), CompileError> {
 /// does both, and the report says so. `progress` is called with a stage's name, how much of it is
 /// done, and how much there is.
 ///
+/// The float model that judges is the one of the file, before any rewrite, on all of its outputs.
+///
 /// # Errors
 /// Returns [`CompileError::Unsupported`] with every node that cannot be proven. Other errors name the
 /// sample's array, the option or the tensor at fault.
@@ -70,14 +73,14 @@ pub fn compile(
     let arrays = calibration.iter().map(|s| model.arrays(&s.inputs)).collect::<Result<Vec<_>, _>>()?;
     let stats = calibrate(model, &arrays)?;
     progress("calibrating", calibration.len() as u64, calibration.len() as u64);
-    let judge = Judge::new(model, &judged, calibration.len(), samples.len() == 1, progress)?;
+    let judge = Judge::new(model, &judged, calibration.len(), samples.len() == 1, options, progress)?;
 
     let mut widths = vec![(options.weight_bits, options.activation_bits)];
     for bits in WIDER.into_iter().filter(|_| options.search) {
         widths.push((bits.max(options.weight_bits), bits.max(options.activation_bits)));
     }
     widths.dedup();
-    let mut best: Option<Compiled> = None;
+    let mut best: Option<(Lowered, AccuracyReport)> = None;
     for (attempt, (weight, activation)) in widths.iter().copied().enumerate() {
         let stage = format!("quantizing to {weight}-bit weights, {activation}-bit activations");
         progress(&stage, attempt as u64, widths.len() as u64);
@@ -93,14 +96,18 @@ pub fn compile(
         }
         let report = judge.judge(&lowered.graph, &lowered.weights, bits, options, progress)?;
         let met = report.target_met;
-        let better = best.as_ref().is_none_or(|b| report.agreement > b.report.agreement || met);
+        let better = best.as_ref().is_none_or(|(_, b)| report.agreement > b.agreement || met);
         if better {
-            let (graph, weights) = (lowered.graph, lowered.weights);
-            best = Some(Compiled { graph, weights, report });
+            best = Some((lowered, report));
         }
         if met {
             break;
         }
     }
-    best.ok_or(CompileError::NoSamples)
+    let (lowered, mut report) = best.ok_or(CompileError::NoSamples)?;
+    if !report.target_met {
+        progress("looking for the layer that loses most", 0, 1);
+        report.worst_layer = worst(model, &lowered, &arrays)?;
+    }
+    Ok(Compiled { graph: lowered.graph, weights: lowered.weights, report })
 }

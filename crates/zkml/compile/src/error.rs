@@ -34,6 +34,14 @@ pub enum CompileError {
         /// Value given.
         got: String,
     },
+    /// A kind is given for an output that the model has not.
+    #[error("the model has no output {name:?}; it has {known}")]
+    UnknownOutput {
+        /// Name given.
+        name: String,
+        /// Names of the model's outputs.
+        known: String,
+    },
     /// A sample does not fit the integer graph.
     #[error(transparent)]
     Quantize(#[from] zkml_samples::QuantizeError),

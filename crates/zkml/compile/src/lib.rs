@@ -10,7 +10,8 @@
 //! | `options` | samples, widths, targets |
 //! | `calibrate`, `scale` | ranges of values, and the scales that suit them |
 //! | `lower` | operators to integer nodes, one family per file |
-//! | `report` | agreement and accuracy |
+//! | `report` | agreement and accuracy, against the model of the file |
+//! | `layers` | where an integer model loses most |
 //! | `inspect` | what a model contains; a graph before there are samples |
 //!
 //! **What stays hidden.** Trained numbers (initialisers and what is folded from them) become
@@ -22,6 +23,7 @@ mod calibrate;
 mod compile;
 mod error;
 mod inspect;
+mod layers;
 mod lower;
 mod options;
 mod report;
@@ -32,5 +34,6 @@ mod tests;
 pub use compile::{Compiled, compile};
 pub use error::CompileError;
 pub use inspect::{Inspection, NodeInfo, inspect, sketch};
+pub use layers::LayerLoss;
 pub use options::{Options, ReluProof, Sample};
-pub use report::AccuracyReport;
+pub use report::{AccuracyReport, OutputReport};

@@ -1,7 +1,7 @@
 //! What a user says about compiling: samples, widths, targets.
 
 use zkml_float::Model;
-use zkml_samples::{DataError, Row, Samples};
+use zkml_samples::{DataError, OutputKind, Row, Samples};
 
 use crate::error::CompileError;
 
@@ -35,12 +35,14 @@ pub struct Options {
     pub activation_bits: u8,
     /// How ReLU is proven.
     pub relu: ReluProof,
-    /// Least share of rows whose top class is the float model's, 0 to 1.
+    /// Least share of rows of each output that agree with the float model's, 0 to 1.
     pub min_agreement: f64,
     /// Greatest loss of accuracy against the labels, if there are labels, 0 to 1.
     pub max_accuracy_loss: f64,
     /// Whether to try more bits (10, then 12) if these two targets are missed.
     pub search: bool,
+    /// What outputs are, by name; others are guessed ([`OutputKind::guess`]).
+    pub outputs: Vec<(String, OutputKind)>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             min_agreement: 0.99,
             max_accuracy_loss: 0.005,
             search: true,
+            outputs: Vec::new(),
         }
     }
 }

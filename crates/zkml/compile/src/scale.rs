@@ -1,5 +1,7 @@
 //! Choosing power-of-two scales: where rounding and saturation together lose least.
 
+use zkml_graph::function::MAX_DOMAIN_BITS;
+
 use crate::calibrate::Range;
 
 /// A window of consecutive integers at a scale: the real value behind `v` is `v * 2^-scale`.
@@ -61,10 +63,28 @@ fn tail(range: &Range, window: Window, low: f64, high: f64, open: (bool, bool)) 
     (beyond(0.15) + 0.05 * beyond(0.5)) / range.kept.len().max(1) as f64
 }
 
+/// A window of scale one around integers: of `2^bits` of them, or of as many as they need, but of no more
+/// than a table holds.
+fn whole(range: &Range, bits: u8) -> Option<Window> {
+    let (low, high) = (range.min as i64, range.max as i64);
+    let span = u64::try_from(high.checked_sub(low)?).ok()?;
+    let bits = bits.max((64 - span.leading_zeros()) as u8);
+    if bits > MAX_DOMAIN_BITS {
+        return None;
+    }
+    let spare = (1_i64 << bits) - 1 - i64::try_from(span).ok()?;
+    // Counts and indices are not negative.
+    let min = if low >= 0 { low - spare.min(low) } else { low - spare / 2 };
+    Some(Window { scale: 0, min, bits })
+}
+
 /// The window of `2^bits` integers that represents a range best, at no finer scale than `finest`.
 /// `floor`: values below it need no representation (ReLU). `open`: whether other samples may
 /// reach beyond the range.
 pub(crate) fn choose(range: &Range, bits: u8, finest: i32, floor: Option<f64>, open: bool) -> Window {
+    if let Some(window) = whole(range, bits).filter(|_| range.integer && finest >= 0) {
+        return window;
+    }
     let low = floor.map_or(range.min, |f| range.min.max(f)).min(range.max);
     let (low, high) = match floor {
         // Zero is what padding and dead units yield.
@@ -116,6 +136,7 @@ mod tests {
             min: values.iter().copied().fold(f32::INFINITY, f32::min).into(),
             max: values.iter().copied().fold(f32::NEG_INFINITY, f32::max).into(),
             kept: values.to_vec(),
+            integer: false,
         }
     }
 
@@ -129,5 +150,16 @@ mod tests {
         assert_eq!(coarse.scale, 3);
         let zero = choose(&range(&[0.0, 0.0]), 8, 20, Some(0.0), false);
         assert_eq!(zero.min, 0);
+    }
+
+    #[test]
+    fn integers_keep_their_scale_as_long_as_a_table_holds_them() {
+        let integers = |values: &[f32]| Range { integer: true, ..range(values) };
+        let window = |values: &[f32]| choose(&integers(values), 8, 40, None, true);
+        assert_eq!(window(&[3.0, 200.0]), Window { scale: 0, min: 0, bits: 8 });
+        assert_eq!(window(&[-3.0, 4.0]), Window { scale: 0, min: -127, bits: 8 });
+        assert_eq!(window(&[1000.0, 21_000.0]), Window { scale: 0, min: 0, bits: 15 });
+        assert_eq!(window(&[-40_000.0, 25_535.0]), Window { scale: 0, min: -40_000, bits: 16 });
+        assert!(window(&[0.0, 65_536.0]).scale < 0);
     }
 }

@@ -36,6 +36,9 @@ impl ValueInfo {
 /// A float model, read from ONNX and checked.
 #[derive(Clone, Debug)]
 pub struct Model {
+    /// What the file says. Constants are shared with `ir`.
+    original: Ir,
+    /// The same function after rewrites.
     ir: Ir,
     prepared: Prepared,
     input_types: Vec<i32>,
@@ -55,6 +58,7 @@ impl Model {
     pub fn read(bytes: &[u8]) -> Result<Self, FloatError> {
         let (mut ir, declared) = crate::onnx::read::read(bytes)?;
         let prepared = prepare(&mut ir, &declared)?;
+        let original = ir.clone();
         crate::rewrite::rewrite(&mut ir);
         let info = |ids: &[ValueId]| {
             ids.iter()
@@ -65,7 +69,7 @@ impl Model {
                 .collect()
         };
         let (inputs, outputs) = (info(&ir.inputs), info(&ir.outputs));
-        Ok(Self { ir, prepared, input_types: declared.input_types, inputs, outputs })
+        Ok(Self { original, ir, prepared, input_types: declared.input_types, inputs, outputs })
     }
 
     /// Name of the graph.
@@ -74,7 +78,7 @@ impl Model {
         &self.ir.name
     }
 
-    /// The graph: nodes in execution order, with shapes and constants filled in.
+    /// The graph after rewrites: nodes in execution order, with shapes and constants filled in.
     #[must_use]
     pub fn graph(&self) -> &Ir {
         &self.ir
@@ -110,14 +114,14 @@ impl Model {
         &self.outputs
     }
 
-    /// Runs the model in float32. `inputs`: one row-major array for each of [`Model::inputs`].
+    /// Runs the model in float32 as the file says it, before any rewrite: whatever is made from
+    /// [`Model::graph`] is judged by this. `inputs`: one row-major array for each of [`Model::inputs`].
     ///
     /// # Errors
     /// Returns an error if a count or size is wrong, if an input is NaN or infinite, and if a node
     /// cannot be run.
     pub fn run(&self, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, FloatError> {
-        let arrays = self.arrays(inputs)?;
-        self.execute(arrays, &mut |_, _| {})
+        self.outputs_of(&self.original, self.arrays(inputs)?, &mut |_, _| {})
     }
 
     /// Checks inputs, one row-major array for each of [`Model::inputs`], and gives them the model's
@@ -157,7 +161,7 @@ impl Model {
         Ok(arrays)
     }
 
-    /// Runs the model on what [`Model::arrays`] makes of inputs, and shows every value that depends
+    /// Runs [`Model::graph`] on what [`Model::arrays`] makes of inputs, and shows every value that depends
     /// on an input to `observe`. The outputs are row-major.
     ///
     /// # Errors
@@ -167,16 +171,25 @@ impl Model {
         inputs: Vec<Array>,
         observe: &mut dyn FnMut(ValueId, &Array),
     ) -> Result<Vec<Vec<f32>>, FloatError> {
+        self.outputs_of(&self.ir, inputs, observe)
+    }
+
+    fn outputs_of(
+        &self,
+        ir: &Ir,
+        inputs: Vec<Array>,
+        observe: &mut dyn FnMut(ValueId, &Array),
+    ) -> Result<Vec<Vec<f32>>, FloatError> {
         if !self.prepared.unsupported.is_empty() {
             return Err(FloatError::Unsupported(self.prepared.unsupported.clone()));
         }
-        let live = self.walk(inputs, observe, false)?;
-        let outputs = self.ir.outputs.iter();
-        outputs
+        let live = walk(ir, inputs, observe, false)?;
+        ir.outputs
+            .iter()
             .map(|&id| {
                 live[id].as_ref().map(|a| a.to_floats()).ok_or_else(|| FloatError::UnknownValue {
                     node: "(graph output)".into(),
-                    value: self.ir.values[id].name.clone(),
+                    value: ir.values[id].name.clone(),
                 })
             })
             .collect()
@@ -185,51 +198,50 @@ impl Model {
     /// Runs what can be run. A node that cannot be run yields zeros if its shape is known.
     pub fn execute_leniently(&self, inputs: Vec<Array>, observe: &mut dyn FnMut(ValueId, &Array)) {
         // The faults are in [`Model::unsupported`].
-        drop(self.walk(inputs, observe, true));
+        drop(walk(&self.ir, inputs, observe, true));
     }
+}
 
-    /// Runs the nodes in order; returns the values still held at the end, the outputs among them.
-    fn walk(
-        &self,
-        inputs: Vec<Array>,
-        observe: &mut dyn FnMut(ValueId, &Array),
-        lenient: bool,
-    ) -> Result<Vec<Option<Arc<Array>>>, FloatError> {
-        let ir = &self.ir;
-        let context = Context { opset: ir.opset, shapes_only: false };
-        let mut last_use = vec![0; ir.values.len()];
-        for (index, node) in ir.nodes.iter().enumerate() {
-            node.inputs.iter().flatten().for_each(|&v| last_use[v] = index);
-        }
-        ir.outputs.iter().for_each(|&v| last_use[v] = usize::MAX);
-        let mut live: Vec<Option<Arc<Array>>> =
-            ir.values.iter().map(|v| v.constant.as_ref().map(|c| c.array.clone())).collect();
-        for (&id, array) in ir.inputs.iter().zip(inputs) {
-            observe(id, &array);
-            live[id] = Some(Arc::new(array));
-        }
-        for (index, node) in ir.nodes.iter().enumerate() {
-            let arguments: Vec<Option<&Array>> =
-                node.inputs.iter().map(|v| v.and_then(|v| live[v].as_deref())).collect();
-            let results = match exec(node, &arguments, context) {
-                Ok(results) => results,
-                Err(_) if lenient => zeros(ir, node),
-                Err(fault) => return Err(node_error(node, fault)),
-            };
-            for (output, array) in node.outputs.iter().zip(results) {
-                if let Some(output) = *output {
-                    observe(output, &array);
-                    live[output] = Some(Arc::new(array));
-                }
-            }
-            for &input in node.inputs.iter().flatten() {
-                if last_use[input] == index {
-                    live[input] = None;
-                }
-            }
-        }
-        Ok(live)
+/// Runs the nodes in order; returns the values still held at the end, the outputs among them.
+fn walk(
+    ir: &Ir,
+    inputs: Vec<Array>,
+    observe: &mut dyn FnMut(ValueId, &Array),
+    lenient: bool,
+) -> Result<Vec<Option<Arc<Array>>>, FloatError> {
+    let context = Context { opset: ir.opset, shapes_only: false };
+    let mut last_use = vec![0; ir.values.len()];
+    for (index, node) in ir.nodes.iter().enumerate() {
+        node.inputs.iter().flatten().for_each(|&v| last_use[v] = index);
     }
+    ir.outputs.iter().for_each(|&v| last_use[v] = usize::MAX);
+    let mut live: Vec<Option<Arc<Array>>> =
+        ir.values.iter().map(|v| v.constant.as_ref().map(|c| c.array.clone())).collect();
+    for (&id, array) in ir.inputs.iter().zip(inputs) {
+        observe(id, &array);
+        live[id] = Some(Arc::new(array));
+    }
+    for (index, node) in ir.nodes.iter().enumerate() {
+        let arguments: Vec<Option<&Array>> =
+            node.inputs.iter().map(|v| v.and_then(|v| live[v].as_deref())).collect();
+        let results = match exec(node, &arguments, context) {
+            Ok(results) => results,
+            Err(_) if lenient => zeros(ir, node),
+            Err(fault) => return Err(node_error(node, fault)),
+        };
+        for (output, array) in node.outputs.iter().zip(results) {
+            if let Some(output) = *output {
+                observe(output, &array);
+                live[output] = Some(Arc::new(array));
+            }
+        }
+        for &input in node.inputs.iter().flatten() {
+            if last_use[input] == index {
+                live[input] = None;
+            }
+        }
+    }
+    Ok(live)
 }
 
 /// Zeros of the shapes that a node's outputs are known to have; no arrays if one is unknown.

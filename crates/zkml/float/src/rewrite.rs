@@ -3,7 +3,8 @@
 //!
 //! Exporters write GELU, SiLU, softplus and the like in many ways. Instead of a pattern for each,
 //! every elementwise composition of one variable is evaluated on probes and compared with the
-//! functions of the list.
+//! functions of the list: near zero, at zero, below it, and far outside of what activations reach, so that
+//! a guard (`log(max(x, 1e-6))`, `sqrt(abs x)`) is never taken for what it guards.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use zkml_graph::FunctionKind as F;
 
 use crate::array::Array;
-use crate::exec::function::{eval, fixed};
+use crate::exec::function::{ONE, eval, fixed};
 use crate::exec::{Context, exec, function_kind};
 use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
 
@@ -69,7 +70,10 @@ fn pool_last(ir: &mut Ir) {
 fn never_decreases(node: &Node) -> bool {
     match function_kind(node) {
         Some(kind) => {
-            matches!(kind, F::Sigmoid | F::Tanh | F::HardSigmoid { .. } | F::Softplus | F::Erf | F::Exp)
+            matches!(
+                kind,
+                F::Sigmoid | F::Tanh | F::HardSigmoid { alpha: 0.., .. } | F::Softplus | F::Erf | F::Exp
+            )
         }
         None => matches!(node.op.as_str(), "Relu" | "Clip"),
     }
@@ -111,7 +115,11 @@ fn is_elementwise(ir: &Ir, node: &Node) -> bool {
         && node.outputs.len() == 1
         && node.inputs.iter().flatten().all(|&v| match ir.constant(v) {
             Some(c) => c.array.len() == 1,
-            None => node.output(0).is_some_and(|o| ir.values[o].shape == ir.values[v].shape),
+            // Functions of the list are of real numbers; integers divide and round differently.
+            None => {
+                !ir.integer.contains(&v)
+                    && node.output(0).is_some_and(|o| ir.values[o].shape == ir.values[v].shape)
+            }
         })
 }
 
@@ -197,51 +205,69 @@ fn run(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId, x: &[f32])
     result.floats().ok().filter(|v| v.len() == x.len()).map(<[f32]>::to_vec)
 }
 
-fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> Option<F> {
-    let everywhere: Vec<f32> = (-40..=40).map(|i| i as f32 * 0.237 + 0.011).collect();
-    let positive: Vec<f32> = (0..40).map(|i| i as f32 * 0.23 + 0.02).collect();
-    let matches = |kind: F, x: &[f32], y: &[f32]| {
-        x.iter().zip(y).all(|(&x, &y)| {
-            let expected = eval(kind, x);
-            (y - expected).abs() <= TOLERANCE * expected.abs().max(1.0)
-        })
-    };
-    if let Some(y) = run(ir, nodes, root, out, &everywhere) {
-        let mut kinds = vec![
-            F::Gelu,
-            F::GeluTanh,
-            F::Silu,
-            F::HardSwish,
-            F::Softplus,
-            F::Sigmoid,
-            F::Tanh,
-            F::Erf,
-            F::Abs,
-            F::Square,
-            F::Exp,
-        ];
-        let probes = run(ir, nodes, root, out, &[0.0, 0.01, -1.0, -60.0])?;
-        // A parameter that may be trained must not enter the public graph: beside constants of
-        // the model, only the values that everybody uses are read off.
-        let secret = nodes
-            .iter()
-            .flat_map(|&i| ir.nodes[i].inputs.iter().flatten())
-            .any(|&v| ir.constant(v).is_some_and(|c| c.secret));
-        let public = |value: f32| {
-            let usual = USUAL.iter().any(|u| (u - value).abs() < 2e-5);
-            fixed(value).filter(|_| usual || !secret)
+/// Arguments at which a composition must equal the function that replaces it.
+fn probes() -> Vec<f32> {
+    let near = (-40..=40).map(|i| i as f32 * 0.237 + 0.011);
+    let magnitudes = (-20..=30).map(|exponent| 10f32.powi(exponent));
+    near.chain([0.0]).chain(magnitudes.flat_map(|x| [x, -x])).collect()
+}
+
+/// Beyond this magnitude the exponentials in a composition may leave single precision although its value
+/// would not, as in `log(1 + exp x)`: where the composition is not finite there, it says nothing.
+const EXPONENTIALS: f32 = 80.0;
+
+/// Whether `y` is what a function yields at `x`.
+fn is_value(kind: F, x: f32, y: f32) -> bool {
+    let expected = eval(kind, x);
+    if expected.is_finite() && y.is_finite() {
+        // What the fixed point of a slope or an offset leaves out.
+        let rounding = match kind {
+            F::LeakyRelu { .. } | F::HardSigmoid { .. } | F::Elu { .. } | F::Selu { .. } => x.abs() / ONE,
+            _ => 0.0,
         };
-        kinds.extend(public(-probes[2]).map(|alpha| F::LeakyRelu { alpha }));
-        kinds.extend(public(-probes[3]).map(|alpha| F::Elu { alpha }));
-        kinds.extend(fixed(1.673_263_2).zip(fixed(1.050_701)).map(|(alpha, gamma)| F::Selu { alpha, gamma }));
-        let slope = public((probes[1] - probes[0]) * 100.0);
-        kinds.extend(slope.zip(public(probes[0])).map(|(alpha, beta)| F::HardSigmoid { alpha, beta }));
-        if let Some(kind) = kinds.into_iter().find(|&k| matches(k, &everywhere, &y)) {
-            return Some(kind);
-        }
+        return (y - expected).abs() <= TOLERANCE * expected.abs().max(1.0) + rounding;
     }
-    let y = run(ir, nodes, root, out, &positive)?;
-    [F::Rsqrt, F::Reciprocal, F::Sqrt, F::Log].into_iter().find(|&k| matches(k, &positive, &y))
+    let overflows = expected.is_finite() && x.abs() > EXPONENTIALS;
+    overflows || y == expected || (y.is_nan() && expected.is_nan())
+}
+
+fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> Option<F> {
+    let x = probes();
+    let y = run(ir, nodes, root, out, &x)?;
+    let mut kinds = vec![
+        F::Gelu,
+        F::GeluTanh,
+        F::Silu,
+        F::HardSwish,
+        F::Softplus,
+        F::Sigmoid,
+        F::Tanh,
+        F::Erf,
+        F::Abs,
+        F::Square,
+        F::Exp,
+        F::Rsqrt,
+        F::Reciprocal,
+        F::Sqrt,
+        F::Log,
+    ];
+    let at = run(ir, nodes, root, out, &[0.0, 0.01, -1.0, -60.0])?;
+    // A parameter that may be trained must not enter the public graph: beside constants of
+    // the model, only the values that everybody uses are read off.
+    let secret = nodes
+        .iter()
+        .flat_map(|&i| ir.nodes[i].inputs.iter().flatten())
+        .any(|&v| ir.constant(v).is_some_and(|c| c.secret));
+    let public = |value: f32| {
+        let usual = USUAL.iter().any(|u| (u - value).abs() < 2e-5);
+        fixed(value).filter(|_| usual || !secret)
+    };
+    kinds.extend(public(-at[2]).map(|alpha| F::LeakyRelu { alpha }));
+    kinds.extend(public(-at[3]).map(|alpha| F::Elu { alpha }));
+    kinds.extend(fixed(1.673_263_2).zip(fixed(1.050_701)).map(|(alpha, gamma)| F::Selu { alpha, gamma }));
+    let slope = public((at[1] - at[0]) * 100.0);
+    kinds.extend(slope.zip(public(at[0])).map(|(alpha, beta)| F::HardSigmoid { alpha, beta }));
+    kinds.into_iter().find(|&kind| x.iter().zip(&y).all(|(&x, &y)| is_value(kind, x, y)))
 }
 
 fn name(kind: F) -> String {
@@ -334,11 +360,6 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
             let elu = to.node("elu", node, "Elu", &[scaled], shape.clone());
             to.node("out", node, "Mul", &[elu, alpha], shape);
         }
-        "Round" => {
-            let half = to.constant("half", 0.5);
-            let sum = to.node("add", node, "Add", &[x, half], shape.clone());
-            to.node("floor", node, "Floor", &[sum], shape);
-        }
         "Softsign" => {
             let one = to.constant("one", 1.0);
             let abs = to.node("abs", node, "Abs", &[x], shape.clone());
@@ -354,6 +375,10 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
             let Some(divisor) = node.input(1).filter(|&v| to.ir.constant(v).is_none()) else {
                 return false;
             };
+            // A quotient of integers is no product with a reciprocal.
+            if to.ir.integer.contains(&divisor) {
+                return false;
+            }
             divide(to, node, x, divisor);
         }
         "LayerNormalization" => return layer_norm(to, node, x),

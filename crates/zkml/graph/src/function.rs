@@ -124,6 +124,8 @@ fn value(kind: FunctionKind, x: Real, u: i64, in_scale: i8, precision: Precision
         FunctionKind::Cos => elementary::cos(x),
         FunctionKind::Floor => whole(u, in_scale, false),
         FunctionKind::Ceil => whole(u, in_scale, true),
+        FunctionKind::Round => nearest(u, in_scale),
+        FunctionKind::Truncate { divisor } => truncated(u, in_scale, divisor),
         FunctionKind::ArgIndex { .. } => Real::ZERO,
     }
 }
@@ -156,4 +158,35 @@ fn whole(u: i64, in_scale: i8, up: bool) -> Real {
     let shift = shift.min(126);
     let (u, half_up) = (i128::from(u), (1_i128 << shift) - 1);
     Real::from_int(if up { (u + half_up) >> shift } else { u >> shift }, 0)
+}
+
+/// The integer nearest to `u * 2^-in_scale`, ties to the even one.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "64 bits and less than 2^126 in 128 bits, and scales have 8 bits"
+)]
+fn nearest(u: i64, in_scale: i8) -> Real {
+    let Ok(shift @ 1..) = u32::try_from(in_scale) else {
+        return Real::from_int(i128::from(u), -i32::from(in_scale));
+    };
+    let shift = shift.min(126);
+    let (half, u) = (1_i128 << (shift - 1), i128::from(u));
+    let floor = u >> shift;
+    let rest = u - (floor << shift);
+    let up = rest > half || (rest == half && floor & 1 == 1);
+    Real::from_int(floor + i128::from(up), 0)
+}
+
+/// `u * 2^-in_scale / divisor`, rounded towards zero; zero if the divisor is zero. Scales below -62
+/// count as -62.
+#[expect(clippy::arithmetic_side_effects, reason = "64 and 31 bits, shifted to at most 126 bits")]
+fn truncated(u: i64, in_scale: i8, divisor: i32) -> Real {
+    let (u, divisor, bits) = (i128::from(u), i128::from(divisor), u32::from(in_scale.unsigned_abs()));
+    let quotient = if in_scale > 0 {
+        // Beyond 94 bits, as at 94 bits, the divisor is greater than every argument.
+        u.checked_div(divisor << bits.min(94))
+    } else {
+        (u << bits.min(62)).checked_div(divisor)
+    };
+    Real::from_int(quotient.unwrap_or(0), 0)
 }

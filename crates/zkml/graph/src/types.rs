@@ -192,6 +192,13 @@ pub enum FunctionKind {
     Cos,
     Floor,
     Ceil,
+    /// The nearest integer, the even one of two that are equally near.
+    Round,
+    /// `x / divisor` without its fraction (rounded towards zero); zero if the divisor is zero.
+    Truncate {
+        /// An integer: this parameter has no fractional bits.
+        divisor: i32,
+    },
     /// `n - 1 - (u mod n)` on the integer argument, scales ignored: the index in an ArgMax key.
     ArgIndex {
         n: u32,

@@ -19,7 +19,7 @@
 //! | `write` | arrays as an archive |
 //! | `ports` | a graph's inputs or outputs, and the samples for them |
 //! | `quantize` | real numbers to the integers of a tensor, and back |
-//! | `score` | accuracy, agreement, distance |
+//! | `score` | what an output is; accuracy, agreement, distance |
 //! | `error` | one variant per check |
 //!
 //! Bytes come in and arrays go out: there are no files and no threads here, so that a browser can
@@ -41,8 +41,8 @@ use std::io::Cursor;
 
 pub use error::{ArrayError, DataError, QuantizeError};
 pub use ports::Ports;
-pub use quantize::{dequantize, quantize};
-pub use score::{Criterion, Score, class_of};
+pub use quantize::{dequantize, quantize, saturated};
+pub use score::{OutputKind, Score, Spread, class_of};
 pub use write::npz_bytes;
 
 /// Largest file read, in bytes.

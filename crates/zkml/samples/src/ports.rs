@@ -2,7 +2,7 @@
 
 use zkml_graph::{Graph, Tensor, TensorId};
 
-use crate::{DataError, QuantizeError, Row, Samples, dequantize, quantize};
+use crate::{DataError, QuantizeError, Row, Samples, dequantize, quantize, saturated};
 
 /// The graph's inputs or outputs, in their order.
 #[derive(Clone, Debug)]
@@ -67,6 +67,15 @@ impl<'a> Ports<'a> {
     /// As [`quantize`].
     pub fn integers(&self, reals: &[Vec<f32>]) -> Result<Vec<Vec<i64>>, QuantizeError> {
         self.tensors.iter().zip(reals).map(|(tensor, values)| quantize(tensor, values)).collect()
+    }
+
+    /// How many of real numbers lie outside of the tensors' ranges, and how many there are.
+    #[must_use]
+    pub fn saturated(&self, reals: &[Vec<f32>]) -> (usize, usize) {
+        let pairs = self.tensors.iter().zip(reals);
+        pairs.fold((0, 0), |(outside, all), (tensor, values)| {
+            (outside + saturated(tensor, values), all + values.len())
+        })
     }
 
     /// The real numbers behind integers.

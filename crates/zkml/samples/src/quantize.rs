@@ -34,6 +34,14 @@ pub fn quantize(tensor: &Tensor, values: &[f32]) -> Result<Vec<i64>, QuantizeErr
         .collect()
 }
 
+/// How many real values lie outside of what a tensor represents, and saturate.
+#[must_use]
+pub fn saturated(tensor: &Tensor, values: &[f32]) -> usize {
+    let factor = f64::from(tensor.scale).exp2();
+    let range = tensor.min as f64..=tensor.max as f64;
+    values.iter().filter(|&&value| !range.contains(&(f64::from(value) * factor).round())).count()
+}
+
 /// The real numbers that the integers of a tensor stand for.
 #[must_use]
 pub fn dequantize(tensor: &Tensor, values: &[i64]) -> Vec<f32> {
@@ -53,6 +61,7 @@ mod tests {
     fn halves_round_away_and_values_saturate() {
         let q = quantize(&tensor(), &[0.25, -0.25, 9.0, -9.0]).unwrap_or_default();
         assert_eq!(q, [1, -1, 7, -8]);
+        assert_eq!(saturated(&tensor(), &[0.25, 3.74, 9.0, -9.0]), 2);
         assert_eq!(dequantize(&tensor(), &q), [0.5, -0.5, 3.5, -4.0]);
     }
 

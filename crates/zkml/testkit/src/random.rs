@@ -263,6 +263,7 @@ impl Builder {
             4 => FunctionKind::HardSigmoid { alpha: parameter, beta: 32_768 },
             5 => FunctionKind::ArgIndex { n: self.dice.u32(1, 20) },
             6 => FunctionKind::Selu { alpha: parameter, gamma: 70_000 },
+            7 => FunctionKind::Truncate { divisor: parameter | 1 },
             _ => FunctionKind::Identity,
         }
     }

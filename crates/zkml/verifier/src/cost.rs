@@ -331,7 +331,9 @@ fn value_cost(kind: FunctionKind, same_scale: bool) -> u64 {
         | FunctionKind::Abs
         | FunctionKind::Square
         | FunctionKind::Floor
-        | FunctionKind::Ceil => 4,
+        | FunctionKind::Ceil
+        | FunctionKind::Round
+        | FunctionKind::Truncate { .. } => 4,
         FunctionKind::Sqrt | FunctionKind::Rsqrt | FunctionKind::Reciprocal => 8,
         FunctionKind::Gelu | FunctionKind::Erf => 100,
         _ => 30,

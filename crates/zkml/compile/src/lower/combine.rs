@@ -26,6 +26,7 @@ impl Lowering<'_> {
             ("Sub", true, false) => self.with_constant(node, 1, 0, -1.0, |c| c, false),
             ("Mul", false, true) => self.with_constant(node, 0, 1, 1.0, |c| c, true),
             ("Mul", true, false) => self.with_constant(node, 1, 0, 1.0, |c| c, true),
+            ("Div", _, true) if self.ir.integer.contains(&a) => self.integer_quotient(node),
             ("Div", false, true) => self.with_constant(node, 0, 1, 1.0, |c| 1.0 / c, true),
             ("Div", true, false) => {
                 Err("a constant divided by an activation; export it as a reciprocal".into())
@@ -34,6 +35,20 @@ impl Lowering<'_> {
             ("Sub", ..) => self.join(node, &[(a, 1.0), (b, -1.0)], 1.0),
             ("Mul", ..) => self.product(node, a, b),
             _ => Err("a quotient of two activations".into()),
+        }
+    }
+
+    /// An integer divided by a constant one, rounded towards zero.
+    fn integer_quotient(&mut self, node: &Node) -> Result<(), Refusal> {
+        let divisors = self.constant_array(node, 1).ok_or(Refusal::Follows)?.ints()?;
+        let (&divisor, others) = divisors.split_first().ok_or("no divisor")?;
+        if others.iter().any(|&other| other != divisor) {
+            return Err("integers divided by several divisors".into());
+        }
+        match i32::try_from(divisor) {
+            Ok(0) => Err("a division by zero".into()),
+            Ok(divisor) => self.function(node, FunctionKind::Truncate { divisor }),
+            Err(_) => Err(format!("an integer divisor of {divisor}").into()),
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn map_range(range: &Range, f: impl Fn(f64) -> f64) -> Range {
     let kept: Vec<f32> = range.kept.iter().map(|&x| f(f64::from(x)) as f32).collect();
     let (a, b) = (f(range.min), f(range.max));
     let fold = |start: f64, g: fn(f64, f64) -> f64| kept.iter().map(|&x| f64::from(x)).fold(start, g);
-    Range { min: fold(a.min(b), f64::min), max: fold(a.max(b), f64::max), kept: kept.clone() }
+    Range { min: fold(a.min(b), f64::min), max: fold(a.max(b), f64::max), kept: kept.clone(), integer: false }
 }
 
 impl Lowering<'_> {
@@ -27,23 +27,22 @@ impl Lowering<'_> {
         }
         let (low, high) = clip_bounds(node, self.constant_array(node, 1), self.constant_array(node, 2));
         let finite = |v: f32| v.is_finite().then_some(f64::from(v));
-        self.clamp(node, finite(low), finite(high))
+        // Where the bounds cross, the upper one is the result: ONNX takes the minimum last.
+        self.clamp(node, finite(low.min(high)), finite(high))
     }
 
     pub(super) fn cast(&mut self, node: &Node) -> Result<(), Refusal> {
         match node.int("to", 0) as i32 {
             element::FLOAT | element::DOUBLE | element::FLOAT16 | element::BFLOAT16 => self.alias(node),
             element::INT64 | element::INT32 if self.is_integer(node) => self.alias(node),
+            element::INT64 | element::INT32 => self.function(node, FunctionKind::Truncate { divisor: 1 }),
             to => Err(format!("a cast of an activation to element type {to}").into()),
         }
     }
 
-    /// Whether the calibration saw only integers in a node's input.
+    /// Whether a node's first input has integers by type.
     fn is_integer(&self, node: &Node) -> bool {
-        node.input(0)
-            .and_then(|id| self.stats[id].as_ref())
-            .is_some_and(|r| r.kept.iter().all(|v| v.fract() == 0.0))
-            && node.input(0).is_some_and(|id| self.ir.integer.contains(&id))
+        node.input(0).is_some_and(|id| self.ir.integer.contains(&id))
     }
 
     pub(super) fn alias(&mut self, node: &Node) -> Result<(), Refusal> {

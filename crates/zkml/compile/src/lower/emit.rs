@@ -16,6 +16,8 @@ const EXACT_SPAN_BITS: u32 = 14;
 const MAX_SHIFT: i32 = 40;
 /// Widest table.
 const MAX_TABLE_BITS: u8 = 16;
+/// Table of a function with steps: an argument that is rounded over a step falls on its wrong side.
+const STEP_TABLE_BITS: u8 = 14;
 /// Widest span, in bits, of an accumulator after its shift: 16 bits by table and 14 above them
 /// can be proven, less one for where the parts begin.
 const QUOTIENT_SPAN_BITS: i32 = 29;
@@ -47,6 +49,12 @@ fn saturation(kind: FunctionKind, bits: u8) -> Option<f64> {
 fn is_bounded(kind: FunctionKind) -> bool {
     use FunctionKind as F;
     matches!(kind, F::Sigmoid | F::Tanh | F::Erf | F::HardSigmoid { .. } | F::Sin | F::Cos | F::Log)
+}
+
+/// Whether a function's results are integers.
+fn is_step(kind: FunctionKind) -> bool {
+    use FunctionKind as F;
+    matches!(kind, F::Floor | F::Ceil | F::Round | F::Truncate { .. })
 }
 
 impl Lowering<'_> {
@@ -88,6 +96,14 @@ impl Lowering<'_> {
             }
             Target::Function { kind, before, after } => {
                 let domain = self.domain(kind, before, range, scale)?;
+                if matches!(kind, FunctionKind::Truncate { .. }) && before.integer && domain.scale != 0 {
+                    let (low, high) = (before.min, before.max);
+                    let reason = format!(
+                        "a division of integers between {low} and {high}: a table holds 2^{MAX_TABLE_BITS}"
+                    );
+                    return Err(Refusal::Unsupported(reason));
+                }
+                let after = &Range { integer: after.integer || is_step(kind), ..after.clone() };
                 let out = choose(after, bits, 60, None, !is_bounded(kind));
                 let window = (out.min, out.max());
                 let function = Function {
@@ -116,10 +132,10 @@ impl Lowering<'_> {
         acc: (i64, i64),
         scale: i32,
     ) -> Result<Window, Refusal> {
-        let bits = self.bits.activation + 2;
+        let bits = if is_step(kind) { STEP_TABLE_BITS } else { self.bits.activation + 2 };
         let span = u64::try_from(acc.1 - acc.0).unwrap_or(u64::MAX);
         let needed = (64 - span.leading_zeros()).max(1) as u8;
-        if needed <= bits {
+        if needed <= bits && !(before.integer && scale != 0) {
             // Every value that can occur has its entry: nothing is rounded before the function.
             return Ok(Window { scale, min: acc.0, bits: needed });
         }

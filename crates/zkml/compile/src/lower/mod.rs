@@ -68,6 +68,16 @@ struct Value {
     name: String,
 }
 
+impl Value {
+    /// The tensor that holds it in row-major order.
+    fn tensor(&self) -> Option<TensorId> {
+        match self.source {
+            Stored::Tensor(tensor) if self.view.is_row_major() => Some(tensor),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Stored {
     Tensor(TensorId),
@@ -92,6 +102,8 @@ pub(crate) struct Lowering<'a> {
 pub(crate) struct Lowered {
     pub(crate) graph: Graph,
     pub(crate) weights: Weights,
+    /// The tensor that holds a value of the float model in its order, by the value's number.
+    pub(crate) tensors: Vec<Option<TensorId>>,
 }
 
 /// A name as graphs accept it.
@@ -131,7 +143,8 @@ pub(crate) fn lower(ir: &Ir, stats: &Stats, bits: Bits, relu: ReluProof) -> Resu
         problems.push(Unsupported { node, operator, reason });
     }
     if problems.is_empty() {
-        Ok(Lowered { graph: lowering.graph, weights: Weights(lowering.weights) })
+        let tensors = lowering.values.iter().map(|value| value.as_ref().and_then(Value::tensor)).collect();
+        Ok(Lowered { graph: lowering.graph, weights: Weights(lowering.weights), tensors })
     } else {
         Err(CompileError::Unsupported(problems))
     }

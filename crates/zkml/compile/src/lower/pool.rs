@@ -1,14 +1,16 @@
 //! Pools and reductions: averages are sums with public factors, maxima are chains of pairs.
 
 use super::conv::slide;
+use super::emit::Target;
 use super::expr::{Body, Expr, Factor, Item, Term};
 use super::linear::{follow, sum_over};
 use super::view::{Atom, View, layout};
 use super::{Lowering, Refusal};
+use crate::calibrate::Range;
 use zkml_float::exec::reduce_axes;
 use zkml_float::geometry::{Window, windows};
 use zkml_float::ir::{Node, ValueId};
-use zkml_graph::{Op, TensorId};
+use zkml_graph::{FunctionKind, Op, TensorId};
 
 /// Longest chain of maxima.
 const MAX_WINDOW: usize = 1024;
@@ -42,10 +44,22 @@ impl Lowering<'_> {
         let kept: Vec<usize> = (0..view.axes.len()).filter(|a| !axes.contains(a)).collect();
         follow(&mut map, &view, &kept, 0)?;
         let inner = sum_over(&mut map, &sum, 0);
-        let factor = Factor::Public(if mean { 1.0 / count as f64 } else { 1.0 });
+        // The mean of integers is rounded towards zero; that of reals needs no rounding.
+        let truncated = mean && self.ir.integer.contains(&id);
+        let factor = Factor::Public(if mean && !truncated { 1.0 / count as f64 } else { 1.0 });
         let expr = Expr::single(storage, Item::Tensor { tensor, inner, map, factor });
         let out = out.reshape(&shape).ok_or("a shape that does not fit")?;
-        self.set_pending(node, expr, out)
+        if !truncated {
+            return self.set_pending(node, expr, out);
+        }
+        let divisor = i32::try_from(count).map_err(|_| "a mean of more than 2^31 integers")?;
+        let after = self.range(node.output(0).ok_or(Refusal::Follows)?)?;
+        let (n, rest) = (count as f64, count as f64 - 1.0);
+        let sums = Range { integer: true, ..Range::known(after.min * n - rest, after.max * n + rest) };
+        let target =
+            Target::Function { kind: FunctionKind::Truncate { divisor }, before: &sums, after: &after };
+        let tensor = self.emit(expr, &node.name, target)?;
+        self.set_tensor(node, tensor, out)
     }
 
     pub(super) fn average_pool(&mut self, node: &Node) -> Result<(), Refusal> {

@@ -51,7 +51,6 @@ pub(super) const FUNCTIONS: &[Operator] = &[
     Operator::new("Sign", |_, inputs, _| {
         map_numbers(inputs, |x| if x == 0.0 { 0.0 } else { x.signum() }, i64::signum)
     }),
-    Operator::new("Round", |_, inputs, _| map(inputs, f32::round_ties_even)),
     Operator::new("Softsign", |_, inputs, _| map(inputs, |x| x / (1.0 + x.abs()))),
     Operator::new("Mish", |_, inputs, _| map(inputs, |x| x * eval(F::Softplus, x).tanh())),
     Operator::new("Tan", |_, inputs, _| map(inputs, f32::tan)),
@@ -110,6 +109,7 @@ pub(super) const FUNCTIONS: &[Operator] = &[
     Operator::function("Cos", |_| Some(F::Cos)),
     Operator::function("Floor", |_| Some(F::Floor)),
     Operator::function("Ceil", |_| Some(F::Ceil)),
+    Operator::function("Round", |_| Some(F::Round)),
 ];
 
 /// A function of the input's elements, which are floats.
@@ -172,11 +172,11 @@ fn pair<'a>(inputs: &Inputs<'a>) -> Result<(&'a Array, &'a Array, Vec<usize>), F
     Ok((a, b, shape))
 }
 
-fn zip<T: Copy, U>(
+fn zip<T: Copy, S: Copy, U>(
     a: (&[usize], &[T]),
-    b: (&[usize], &[T]),
+    b: (&[usize], &[S]),
     shape: &[usize],
-    f: impl Fn(T, T) -> U,
+    f: impl Fn(T, S) -> U,
 ) -> Vec<U> {
     if a.0 == shape && b.0 == shape {
         return a.1.iter().zip(b.1).map(|(&x, &y)| f(x, y)).collect();
@@ -208,13 +208,15 @@ fn arithmetic(
 
 fn power(inputs: &Inputs<'_>) -> Result<Array, Fault> {
     let (a, b, shape) = pair(inputs)?;
+    if let Data::I64(base) = &a.data {
+        let exponents = b.to_floats();
+        let power = |x: i64, y: f32| (x as f64).powf(f64::from(y)) as i64;
+        return Ok(Array::i64(shape.clone(), zip((&a.shape, base), (&b.shape, &exponents), &shape, power)));
+    }
     let out = zip((&a.shape, &a.to_floats()), (&b.shape, &b.to_floats()), &shape, |x, y| {
         if y == 2.0 { x * x } else { x.powf(y) }
     });
-    match a.data {
-        Data::I64(_) => Ok(Array::i64(shape, out.iter().map(|&x| x as i64).collect())),
-        _ => Ok(Array::f32(shape, out)),
-    }
+    Ok(Array::f32(shape, out))
 }
 
 fn many(
@@ -282,7 +284,8 @@ fn clip(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     match &x.data {
         Data::F32(v) => Ok(Array::f32(x.shape.clone(), v.iter().map(|x| x.max(low).min(high)).collect())),
         Data::I64(v) => {
-            let (low, high) = (low as i64, high as i64);
+            let bound = |index| maybe(inputs, index).and_then(|a| a.ints().ok()?.first().copied());
+            let (low, high) = (bound(1).unwrap_or(low as i64), bound(2).unwrap_or(high as i64));
             Ok(Array::i64(x.shape.clone(), v.iter().map(|&x| x.max(low).min(high)).collect()))
         }
         Data::Bool(_) => Err("expected numbers".into()),
@@ -298,12 +301,30 @@ fn cast(x: &Array, to: i32) -> Result<Array, Fault> {
             Data::I64(v) => v.iter().map(|&x| x != 0).collect(),
             Data::Bool(v) => v.clone(),
         }),
-        INT64 | INT32 | INT16 | INT8 | UINT64 | UINT32 | UINT16 | UINT8 => Data::I64(match &x.data {
-            Data::F32(v) => v.iter().map(|&x| x as i64).collect(),
-            Data::I64(v) => v.clone(),
-            Data::Bool(v) => v.iter().map(|&x| i64::from(x)).collect(),
-        }),
+        INT64 | INT32 | INT16 | INT8 | UINT64 | UINT32 | UINT16 | UINT8 => {
+            let wide: Vec<i64> = match &x.data {
+                Data::F32(v) => v.iter().map(|&x| x as i64).collect(),
+                Data::I64(v) => v.clone(),
+                Data::Bool(v) => v.iter().map(|&x| i64::from(x)).collect(),
+            };
+            Data::I64(wide.into_iter().map(|x| narrowed(x, to)).collect())
+        }
         _ => return Err(Fault::Invalid(format!("cannot cast to element type {to}"))),
     };
     Ok(Array { shape: x.shape.clone(), data })
+}
+
+/// An integer in the width of its element type: higher bits are dropped, as in numpy. Of 64 bits, which an
+/// array holds, an unsigned number keeps what fits.
+fn narrowed(x: i64, to: i32) -> i64 {
+    use element::*;
+    match to {
+        INT32 => i64::from(x as i32),
+        INT16 => i64::from(x as i16),
+        INT8 => i64::from(x as i8),
+        UINT32 => i64::from(x as u32),
+        UINT16 => i64::from(x as u16),
+        UINT8 => i64::from(x as u8),
+        _ => x,
+    }
 }

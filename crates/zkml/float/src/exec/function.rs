@@ -55,6 +55,8 @@ pub(crate) fn eval(kind: FunctionKind, x: f32) -> f32 {
         F::Cos => x.cos(),
         F::Floor => x.floor(),
         F::Ceil => x.ceil(),
+        F::Round => x.round_ties_even(),
+        F::Truncate { divisor } => (x / divisor as f32).trunc(),
         F::ArgIndex { n } => {
             let n = n.max(1) as f32;
             n - 1.0 - x.rem_euclid(n)

@@ -1,34 +1,61 @@
 //! Reductions along axes: sums, maxima, softmax, normalisation, ArgMax.
 
 use super::{Context, Fault, Inputs, Operator, maybe, need, one};
-use crate::array::{Array, axis, broadcast_positions, count};
+use crate::array::{Array, Data, axis, broadcast_positions, count};
 use crate::ir::Node;
 
 /// Everything that reduces axes.
 pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("ReduceMean", |node, inputs, _| {
-        reduce(node, inputs, |v| v.iter().sum::<f32>() / v.len() as f32)
+        reduce(
+            node,
+            inputs,
+            |v| v.iter().sum::<f32>() / v.len() as f32,
+            |v| sum(v)?.checked_div(i64::try_from(v.len()).ok()?),
+        )
     }),
-    Operator::new("ReduceSum", |node, inputs, _| reduce(node, inputs, |v| v.iter().sum())),
+    Operator::new("ReduceSum", |node, inputs, _| reduce(node, inputs, |v| v.iter().sum(), sum)),
     Operator::new("ReduceMax", |node, inputs, _| {
-        reduce(node, inputs, |v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max))
+        reduce(
+            node,
+            inputs,
+            |v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            |v| v.iter().copied().max(),
+        )
     }),
     Operator::new("ReduceMin", |node, inputs, _| {
-        reduce(node, inputs, |v| v.iter().copied().fold(f32::INFINITY, f32::min))
+        reduce(node, inputs, |v| v.iter().copied().fold(f32::INFINITY, f32::min), |v| v.iter().copied().min())
     }),
-    Operator::new("ReduceProd", |node, inputs, _| reduce(node, inputs, |v| v.iter().product())),
+    Operator::new("ReduceProd", |node, inputs, _| {
+        reduce(
+            node,
+            inputs,
+            |v| v.iter().product(),
+            |v| v.iter().try_fold(1_i64, |product, &x| product.checked_mul(x)),
+        )
+    }),
     Operator::new("ReduceSumSquare", |node, inputs, _| {
-        reduce(node, inputs, |v| v.iter().map(|x| x * x).sum())
+        let squares = |v: &[i64]| v.iter().try_fold(0_i64, |sum, &x| sum.checked_add(x.checked_mul(x)?));
+        reduce(node, inputs, |v| v.iter().map(|x| x * x).sum(), squares)
     }),
     Operator::new("ReduceL2", |node, inputs, _| {
-        reduce(node, inputs, |v| v.iter().map(|x| x * x).sum::<f32>().sqrt())
+        let root = |v: &[i64]| Some(v.iter().map(|&x| (x as f64).powi(2)).sum::<f64>().sqrt() as i64);
+        reduce(node, inputs, |v| v.iter().map(|x| x * x).sum::<f32>().sqrt(), root)
     }),
-    Operator::new("ReduceL1", |node, inputs, _| reduce(node, inputs, |v| v.iter().map(|x| x.abs()).sum())),
+    Operator::new("ReduceL1", |node, inputs, _| {
+        let magnitudes = |v: &[i64]| v.iter().try_fold(0_i64, |sum, &x| sum.checked_add(x.checked_abs()?));
+        reduce(node, inputs, |v| v.iter().map(|x| x.abs()).sum(), magnitudes)
+    }),
     Operator::new("ReduceLogSumExp", |node, inputs, _| {
-        reduce(node, inputs, |v| {
-            let max = v.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            max + v.iter().map(|x| (x - max).exp()).sum::<f32>().ln()
-        })
+        reduce(
+            node,
+            inputs,
+            |v| {
+                let max = v.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                max + v.iter().map(|x| (x - max).exp()).sum::<f32>().ln()
+            },
+            |v| Some(v.iter().map(|&x| (x as f64).exp()).sum::<f64>().ln() as i64),
+        )
     }),
     Operator::new("Softmax", |node, inputs, context| one(softmax(node, inputs, context, false)?)),
     Operator::new("LogSoftmax", |node, inputs, context| one(softmax(node, inputs, context, true)?)),
@@ -69,24 +96,42 @@ pub(crate) fn reduced_shape(shape: &[usize], axes: &[usize], keep: bool) -> Vec<
         .collect()
 }
 
-fn reduce(node: &Node, inputs: &Inputs<'_>, f: impl Fn(&[f32]) -> f32) -> Result<Vec<Array>, Fault> {
+/// The sum of integers; `None` if it does not fit.
+fn sum(values: &[i64]) -> Option<i64> {
+    values.iter().try_fold(0_i64, |sum, &x| sum.checked_add(x))
+}
+
+/// Reduces the axes of a node by `real`, or by `whole` if the elements are integers.
+fn reduce(
+    node: &Node,
+    inputs: &Inputs<'_>,
+    real: impl Fn(&[f32]) -> f32,
+    whole: impl Fn(&[i64]) -> Option<i64>,
+) -> Result<Vec<Array>, Fault> {
     let x = need(inputs, 0)?;
     let axes = axes(node, maybe(inputs, 1), x.shape.len())?;
     let kept = reduced_shape(&x.shape, &axes, true);
     if x.shape.contains(&0) {
         return Err("an empty input".into());
     }
-    let values = x.to_floats();
-    let mut groups = vec![Vec::new(); count(&kept)?];
-    for (value, position) in values.iter().zip(broadcast_positions(&kept, &x.shape)) {
+    let positions = broadcast_positions(&kept, &x.shape);
+    let shape = reduced_shape(&x.shape, &axes, node.int("keepdims", 1) != 0);
+    let cells = count(&kept)?;
+    if let Data::I64(values) = &x.data {
+        let out = grouped(values, &positions, cells).iter().map(|group| whole(group)).collect::<Option<_>>();
+        return one(Array::i64(shape, out.ok_or("integer overflow")?));
+    }
+    let groups = grouped(&x.to_floats(), &positions, cells);
+    one(Array::f32(shape, groups.iter().map(|group| real(group)).collect()))
+}
+
+/// The values that go to each of `cells` positions, in order.
+fn grouped<T: Copy>(values: &[T], positions: &[usize], cells: usize) -> Vec<Vec<T>> {
+    let mut groups = vec![Vec::new(); cells];
+    for (value, &position) in values.iter().zip(positions) {
         groups[position].push(*value);
     }
-    let out: Vec<f32> = groups.iter().map(|g| f(g)).collect();
-    let shape = reduced_shape(&x.shape, &axes, node.int("keepdims", 1) != 0);
-    one(match x.data {
-        crate::array::Data::I64(_) => Array::i64(shape, out.iter().map(|&v| v as i64).collect()),
-        _ => Array::f32(shape, out),
-    })
+    groups
 }
 
 /// The axes over which a softmax sums: one since opset 13, all from `axis` on before.

@@ -24,6 +24,10 @@ pub fn split_lengths(node: &Node, input: Option<&Array>, n: usize) -> Result<Vec
         (None, None) => None,
     };
     let parts = node.outputs.len().max(1);
+    let told = node.int("num_outputs", parts as i64);
+    if usize::try_from(told) != Ok(parts) {
+        return Err(format!("num_outputs is {told}, and there are {parts} outputs"));
+    }
     let lengths = match listed {
         Some(lengths) => lengths
             .iter()

@@ -229,6 +229,8 @@ fn function(reader: &mut Reader<'_>) -> Result<Function> {
         22 => FunctionKind::Floor,
         23 => FunctionKind::Ceil,
         24 => FunctionKind::ArgIndex { n: reader.u32(PARAMETER)? },
+        25 => FunctionKind::Round,
+        26 => FunctionKind::Truncate { divisor: reader.i32(PARAMETER)? },
         tag => return Err(reader.tag("function", tag)),
     };
     Ok(Function {

@@ -150,6 +150,8 @@ fn function(bytes: &mut Bytes, function: &Function) {
         FunctionKind::Floor => 22,
         FunctionKind::Ceil => 23,
         FunctionKind::ArgIndex { .. } => 24,
+        FunctionKind::Round => 25,
+        FunctionKind::Truncate { .. } => 26,
     };
     bytes.push(tag);
     match function.kind {
@@ -159,6 +161,7 @@ fn function(bytes: &mut Bytes, function: &Function) {
             i32(bytes, second);
         }
         FunctionKind::ArgIndex { n } => u32(bytes, n),
+        FunctionKind::Truncate { divisor } => i32(bytes, divisor),
         _ => {}
     }
     i8(bytes, function.in_scale);

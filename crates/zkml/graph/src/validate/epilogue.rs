@@ -39,8 +39,14 @@ impl Checker<'_> {
                 if min > max {
                     return Err(GraphError::FunctionRange { node: node(), min, max });
                 }
-                if function.kind == (FunctionKind::ArgIndex { n: 0 }) {
-                    return Err(GraphError::FunctionIndex { node: node() });
+                match function.kind {
+                    FunctionKind::ArgIndex { n: 0 } => {
+                        return Err(GraphError::FunctionIndex { node: node() });
+                    }
+                    FunctionKind::Truncate { divisor: 0 } => {
+                        return Err(GraphError::FunctionDivisor { node: node() });
+                    }
+                    _ => {}
                 }
                 self.within(context, min, max)
             }

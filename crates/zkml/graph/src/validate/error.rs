@@ -211,6 +211,9 @@ pub enum GraphError {
     /// A function of indices without any index.
     #[error("node {node}: the function counts indices of an empty axis")]
     FunctionIndex { node: At },
+    /// A quotient without a value.
+    #[error("node {node}: the function divides by zero")]
+    FunctionDivisor { node: At },
     /// A node whose results can leave its output's range.
     #[error("node {node}: results in {low}..={high} do not fit {min}..={max} of its output {tensor}")]
     OutputRange { node: At, tensor: At, low: i64, high: i64, min: i64, max: i64 },

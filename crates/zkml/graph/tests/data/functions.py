@@ -40,6 +40,8 @@ K={
  'Cos':(lambda x:m.cos(x),0),
  'Floor':(lambda x:m.floor(x),0),
  'Ceil':(lambda x:m.ceil(x),0),
+ 'Round':(lambda x:m.nint(x),0),
+ 'Truncate':(lambda x,d:m.sign(x)*m.sign(d)*m.floor(abs(x)/abs(d)),1),
 }
 LIM=2**63
 print("# kind p0 p1 in_scale out_scale u value, value saturated to 64 bits. Made with mpmath at 900 bits.")

@@ -34,11 +34,13 @@ fn kind(name: &str, p0: i32, p1: i32) -> FunctionKind {
         "Cos" => FunctionKind::Cos,
         "Floor" => FunctionKind::Floor,
         "Ceil" => FunctionKind::Ceil,
+        "Round" => FunctionKind::Round,
+        "Truncate" => FunctionKind::Truncate { divisor: p0 },
         other => panic!("{other}"),
     }
 }
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 26] = [
     "Identity",
     "LeakyRelu",
     "Sigmoid",
@@ -63,6 +65,8 @@ const NAMES: [&str; 24] = [
     "Cos",
     "Floor",
     "Ceil",
+    "Round",
+    "Truncate",
 ];
 
 fn function(kind: FunctionKind, in_scale: i8, out_scale: i8) -> Function {
@@ -127,6 +131,8 @@ fn float(kind: FunctionKind, x: f64) -> Option<f64> {
         FunctionKind::Cos => x.cos(),
         FunctionKind::Floor => x.floor(),
         FunctionKind::Ceil => x.ceil(),
+        FunctionKind::Round => x.round_ties_even(),
+        FunctionKind::Truncate { divisor } => (x / f64::from(divisor)).trunc(),
         _ => return None,
     })
 }
@@ -168,6 +174,7 @@ fn values_outside_the_domain_of_definition() {
     let index = function(FunctionKind::ArgIndex { n: 10 });
     assert_eq!([0, 9, 13, -1].map(|u| index.eval(u)), [9, 0, 6, 0]);
     assert_eq!(function(FunctionKind::ArgIndex { n: 0 }).eval(5), 0);
+    assert_eq!(function(FunctionKind::Truncate { divisor: 0 }).eval(5), 0);
 }
 
 #[test]

@@ -261,6 +261,9 @@ fn epilogues() {
     refused!(GraphError::FunctionIndex { .. }, |g| {
         requant(g).3.kind = FunctionKind::ArgIndex { n: 0 };
     });
+    refused!(GraphError::FunctionDivisor { .. }, |g| {
+        requant(g).3.kind = FunctionKind::Truncate { divisor: 0 };
+    });
     refused!(GraphError::OutputRange { high: 256, .. }, |g| {
         requant(g).3.out_max = 256;
     });
