@@ -7,7 +7,7 @@ use std::path::Path;
 use cyborg_miner::operator::OperatorError;
 use serde_json::json;
 
-use crate::report::print_json;
+use crate::report::{print_json, printable};
 
 /// Exit status of a well-formed proof, key or block that is false, and of a doctor that found a problem.
 pub(crate) const FALSE: u8 = 1;
@@ -113,6 +113,7 @@ impl Failure {
     /// One line on standard error, and with `--json` an object on standard output.
     pub(crate) fn print(&self, json: bool) {
         let message = self.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let message = printable(&message);
         // What doctor and demo found is on standard output already.
         if json && !matches!(self, Self::Problems(_) | Self::Unmet(_)) {
             let mut object = json!({ "error": message });

@@ -6,12 +6,14 @@
 //! | `inspect` | what a model holds, costs, and what of it can be proven |
 //! | `cost` | what a graph costs to run and to prove |
 //! | `eval` | one sample, or a whole data set |
+//! | `input` | one sample of a file, quantized |
 //! | `values` | values for people and for programs |
 
 pub(crate) mod arguments;
 mod compile;
 mod cost;
 mod eval;
+mod input;
 mod inspect;
 mod values;
 
@@ -21,6 +23,7 @@ use zkml_graph::codec::decode_model;
 use zkml_graph::{Graph, Weights};
 use zkml_samples::Samples;
 
+pub(crate) use input::Input;
 pub(crate) use inspect::describe_graph;
 pub(crate) use values::{integers_as_json, shown};
 

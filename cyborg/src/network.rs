@@ -17,7 +17,7 @@ use tokio::runtime::Builder;
 
 use crate::begin;
 use crate::error::Failure;
-use crate::report::CommandOutput;
+use crate::report::{CommandOutput, printable};
 use arguments::{Demo, Up};
 
 /// Runs a network until a signal ends it.
@@ -45,7 +45,7 @@ fn on_this_thread(
 
 /// A line for whoever watches, beside the result.
 fn say(line: &str) {
-    eprintln!("{line}");
+    eprintln!("{}", printable(line));
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::report::printable;
+
 /// A bar that disappears when it is dropped.
 pub(crate) struct Progress(ProgressBar);
 
@@ -53,7 +55,7 @@ impl Progress {
 impl Progress {
     /// A line that stays: above the bar, and on standard error too if it is not a terminal.
     pub(crate) fn say(&self, line: &str) {
-        self.0.suspend(|| eprintln!("{line}"));
+        self.0.suspend(|| eprintln!("{}", printable(line)));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The result of a command: text for people, JSON for programs, from one definition.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
 use serde_json::{Map, Value};
 
@@ -34,7 +35,7 @@ impl CommandOutput {
 
     /// A line for people only.
     pub(crate) fn line(&mut self, line: impl Into<String>) -> &mut Self {
-        self.text.push(line.into());
+        self.text.push(printable(&line.into()));
         self
     }
 
@@ -46,19 +47,55 @@ impl CommandOutput {
         if json {
             print_json(&Value::Object(self.json));
         } else {
-            print_line(&self.text.join("\n"));
+            write(&self.text.join("\n"));
         }
     }
 }
 
 /// Prints a value on one line of standard output.
 pub(crate) fn print_json(value: &Value) {
-    print_line(&value.to_string());
+    // What JSON leaves as it is, a terminal may take for a command.
+    let text = value.to_string().chars().fold(String::new(), |mut text, char| {
+        if is_printed(char) {
+            text.push(char);
+        } else {
+            let _ = write!(text, "\\u{:04x}", u32::from(char));
+        }
+        text
+    });
+    write(&text);
 }
 
-/// Prints a line on standard output. A reader that went away (`cyborg … | head`) is not an error.
+/// Prints a line on standard output, with what is not printed escaped.
 pub(crate) fn print_line(text: &str) {
+    write(&printable(text));
+}
+
+/// Writes on standard output. A reader that went away (`cyborg … | head`) is not an error.
+fn write(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// A line as a terminal may show it. Names come from files, peers and the chain: what would move the cursor,
+/// change colours or turn the direction of writing is shown as `\x1b`, `\r`, `\u{202e}`.
+pub(crate) fn printable(line: &str) -> String {
+    line.chars().fold(String::with_capacity(line.len()), |mut text, char| {
+        match char {
+            _ if is_printed(char) => text.push(char),
+            '\0'..='\x7f' if !matches!(char, '\t' | '\n' | '\r') => {
+                let _ = write!(text, "\\x{:02x}", u32::from(char));
+            }
+            _ => text.extend(char.escape_default()),
+        }
+        text
+    })
+}
+
+/// Whether a character only shows itself.
+fn is_printed(char: char) -> bool {
+    let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = matches!(char, '\u{2028}' | '\u{2029}');
+    !(char.is_control() || turns || breaks)
 }
 
 /// Seconds as people read them.
@@ -67,5 +104,16 @@ pub(crate) fn seconds(seconds: f64) -> String {
         ..1e-3 => format!("{:.1} µs", seconds * 1e6),
         ..1.0 => format!("{:.1} ms", seconds * 1e3),
         _ => format!("{seconds:.2} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        assert_eq!(printable("Größe ×2 – ok"), "Größe ×2 – ok");
+        assert_eq!(printable("y\x1b[8m\rz\n\t\u{9b}\u{202e}\x7f"), r"y\x1b[8m\rz\n\t\u{9b}\u{202e}\x7f");
     }
 }

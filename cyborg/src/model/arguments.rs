@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use zkml_samples::OutputKind;
+
 use crate::cli::values::percent;
 
 #[derive(Debug, Subcommand)]
@@ -51,15 +53,27 @@ pub(crate) struct Compile {
     /// Use these widths as they are; otherwise wider ones are tried where accuracy is missed
     #[arg(long)]
     pub(crate) fixed_bits: bool,
-    /// Least agreement with the float model that is accepted, in percent of samples
+    /// Least agreement with the float model that is accepted, in percent of rows of each output (99 by
+    /// default)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    pub(crate) min_agreement: Option<f64>,
-    /// Greatest loss of accuracy that is accepted, in percentage points, where there are labels
+    pub(crate) accept_accuracy: Option<f64>,
+    /// Greatest loss of accuracy that is accepted, in percentage points, where there are labels (0.5 by
+    /// default)
     #[arg(long, value_name = "POINTS", value_parser = percent)]
     pub(crate) max_loss: Option<f64>,
+    /// What an output is, where it is not what its name and shape suggest: `classes`, `tokens`, `integers`,
+    /// `values`, `embedding` or `image`. It decides how agreement is measured
+    #[arg(long = "output-kind", value_name = "NAME=KIND", value_parser = output_kind)]
+    pub(crate) output_kinds: Vec<(String, OutputKind)>,
     /// How ReLU is proven
     #[arg(long, value_enum, default_value_t)]
     pub(crate) relu: Relu,
+}
+
+/// An output and what it is.
+fn output_kind(text: &str) -> Result<(String, OutputKind), String> {
+    let (name, kind) = text.rsplit_once('=').ok_or("expected NAME=KIND")?;
+    Ok((name.to_owned(), kind.parse()?))
 }
 
 /// How ReLU is proven.
@@ -93,6 +107,9 @@ pub(crate) struct Sample {
     /// Which sample, from 0
     #[arg(long, value_name = "I", default_value_t = 0)]
     pub(crate) index: usize,
+    /// Refuse a sample with values outside of the range that compiling calibrated, which would saturate
+    #[arg(long)]
+    pub(crate) refuse_saturated: bool,
 }
 
 #[derive(Debug, Args)]
@@ -103,4 +120,7 @@ pub(crate) struct Eval {
     /// Samples (.npz or .json), with `labels` and the float model's `outputs` where there are any
     #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
     pub(crate) data: PathBuf,
+    /// What an output is, as for `cyborg model compile`
+    #[arg(long = "output-kind", value_name = "NAME=KIND", value_parser = output_kind)]
+    pub(crate) output_kinds: Vec<(String, OutputKind)>,
 }

@@ -17,7 +17,7 @@ use super::arguments::Infer;
 use super::{http, miner, owner};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::model::{self, integers_as_json, shown};
+use crate::model::{Input, integers_as_json, shown};
 use crate::report::{CommandOutput, seconds};
 use cyborg_primitives::money::Cyb;
 
@@ -34,10 +34,9 @@ pub(super) async fn run(arguments: &Infer) -> Result<CommandOutput, Failure> {
     let record = owner.records.task(arguments.task).await?;
     let verifier = owner.records.verifier(&record.key).await?;
     let graph = verifier.graph();
-    let samples = model::samples(&arguments.sample.input)?;
-    let inputs = Ports::inputs(graph).sample(&samples, arguments.sample.index)?;
+    let input = Input::read(&Ports::inputs(graph), &arguments.sample)?;
 
-    let answered = owner.ask(&http, arguments.task, &inputs, &asking).await?;
+    let answered = owner.ask(&http, arguments.task, &input.integers, &asking).await?;
     if let Some((out, kind)) = &out {
         files::write(&[(out, &kind.bytes(graph, &answered.outputs)?)])?;
     }
@@ -51,6 +50,7 @@ pub(super) async fn run(arguments: &Infer) -> Result<CommandOutput, Failure> {
         report.line(line);
     });
     report.json("outputs", values);
+    input.describe(&mut report);
     report.json("input_digest", format!("0x{}", hex::encode(answered.receipt.input)));
     report.json("output_digest", format!("0x{}", hex::encode(answered.receipt.output)));
     report.field("price", answered.price.to_string(), "costs", Cyb(answered.price));

@@ -12,7 +12,7 @@ use super::arguments::{Act, Events, OwnerFlags, Show, TopUp};
 use super::owner;
 use crate::chain::{events, tasks};
 use crate::error::Failure;
-use crate::report::{CommandOutput, print_json, print_line};
+use crate::report::{CommandOutput, print_json, print_line, printable};
 use cyborg_primitives::money::Cyb;
 
 /// Tasks of the owner, whichever machine they were submitted from.
@@ -90,7 +90,9 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<CommandOutput, F
         loop {
             match owner.keep(arguments.task, &mut tell).await {
                 Ok(()) => return Ok(CommandOutput::default()),
-                Err(cyborg_owner::OwnerError::Chain(error)) => eprintln!("waiting: {error}"),
+                Err(cyborg_owner::OwnerError::Chain(error)) => {
+                    eprintln!("{}", printable(&format!("waiting: {error}")));
+                }
                 Err(error) => return Err(Failure::from(error)),
             }
             tokio::time::sleep(PAUSE).await;

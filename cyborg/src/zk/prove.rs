@@ -12,7 +12,7 @@ use super::MAX_KEY_BYTES;
 use super::arguments::Prove;
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
-use crate::model::{self, shown};
+use crate::model::{Input, shown};
 use crate::progress::Progress;
 use crate::report::{CommandOutput, bytes, seconds};
 
@@ -65,13 +65,12 @@ pub(super) fn run(arguments: &Prove) -> Result<CommandOutput, Failure> {
     let key_bytes = Zeroizing::new(files::read(&arguments.key, MAX_KEY_BYTES)?);
     let key = ProverKey::from_bytes(&key_bytes).map_err(|error| Failure::input(&arguments.key, error))?;
     drop(key_bytes);
-    let samples = model::samples(&arguments.sample.input)?;
-    let inputs = Ports::inputs(key.graph()).sample(&samples, arguments.sample.index)?;
+    let input = Input::read(&Ports::inputs(key.graph()), &arguments.sample)?;
     let visibility = |public| {
         if public { Visibility::Public } else { Visibility::Committed }
     };
     let request = Request {
-        inputs: &inputs,
+        inputs: &input.integers,
         context: &arguments.context.0,
         input: visibility(arguments.public_input),
         output: visibility(arguments.public_output),
@@ -105,6 +104,7 @@ pub(super) fn run(arguments: &Prove) -> Result<CommandOutput, Failure> {
         report.line(line);
     });
     report.json("outputs", values);
+    input.describe(&mut report);
     let size = proved.proof.len();
     report.json("proof_bytes", size);
     if let Some(out) = &proof_out {

@@ -13,7 +13,7 @@ use super::{MAX_PROOF_BYTES, verifier_key};
 use crate::error::Failure;
 use crate::files;
 use crate::model::shown;
-use crate::report::{CommandOutput, bytes, seconds};
+use crate::report::{CommandOutput, bytes, printable, seconds};
 
 /// Verifies a proof and what the user says it is about.
 pub(super) fn run(arguments: &Verify) -> Result<CommandOutput, Failure> {
@@ -92,7 +92,7 @@ fn listen(
     eprintln!("listening on {}", listener.local_addr().map_err(failed)?);
     let session =
         zkml_live::tcp::serve(&listener, key, &arguments.context.0, arguments.patience.duration(), |error| {
-            eprintln!("note: a session ended without a proof: {error}");
+            eprintln!("{}", printable(&format!("note: a session ended without a proof: {error}")));
         })
         .map_err(failed)?;
     let shown = format!("{} drawn live, {} of proof", session.challenges, bytes(session.proof_bytes as u64));

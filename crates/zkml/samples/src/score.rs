@@ -190,6 +190,12 @@ impl Score {
         }
     }
 
+    /// What the output is taken for.
+    #[must_use]
+    pub const fn kind(&self) -> OutputKind {
+        self.kind
+    }
+
     /// Counts one sample: its output, labels, one for each row of the last axis, and the other model's
     /// output.
     ///
