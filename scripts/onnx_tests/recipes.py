@@ -331,7 +331,8 @@ def conv(sketch, value):
     kernel = [int(k) for k in sketch.dice.integers(1, 4, rank - 2)]
     groups = pick(sketch, [1, 1, channels])
     filters = groups * int(sketch.dice.integers(1, 4))
-    weights = sketch.dice.normal(0, 1 / np.sqrt(channels / groups * np.prod(kernel)), (filters, channels // groups, *kernel))
+    shape = (filters, channels // groups, *kernel)
+    weights = sketch.dice.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape)
     bias = [sketch.constant(sketch.dice.normal(0, 0.5, filters))] if sketch.dice.random() < 0.7 else []
     attributes = {"kernel_shape": kernel, "group": groups, **window(sketch, extents, kernel)}
     result = sketch.add("Conv", [value, sketch.constant(weights), *bias], **attributes)
@@ -357,7 +358,8 @@ def pool(sketch, value):
     rank = floats(sketch, value)
     need(rank in (3, 4))
     if sketch.dice.random() < 0.25:
-        sketch.add(pick(sketch, ["GlobalAveragePool", "GlobalMaxPool"]), [value])
+        # The reference's GlobalMaxPool takes two axes, however many there are.
+        sketch.add(pick(sketch, ["GlobalAveragePool", "GlobalMaxPool"][: rank - 2]), [value])
         return
     k = int(sketch.dice.integers(1, 4))
     need(k <= min(sketch.shape(value)[2:]))

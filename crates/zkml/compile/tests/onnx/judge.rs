@@ -121,6 +121,11 @@ impl<'a> Cases<'a> {
                 kind if ["int", "uint", "bool"].iter().any(|exact| kind.starts_with(exact)) => 0.0,
                 kind => tolerance.or(self.tolerance).unwrap_or_else(|| float_tolerance(kind)),
             };
+            let got: Vec<usize> = runs.iter().map(|run| run.get(index).map_or(0, Vec::len)).collect();
+            let expected: Vec<usize> = port.samples.iter().map(Vec::len).collect();
+            if got != expected {
+                return Answer::Wrong(format!("output {index}: {got:?} elements instead of {expected:?}"));
+            }
             let range = range(port);
             let pairs =
                 runs.iter().zip(&port.samples).flat_map(|(run, expected)| run[index].iter().zip(expected));
