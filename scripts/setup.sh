@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a fresh Debian or Ubuntu needs beside rustup: compilers of C and C++, git, and protoc
-# for the chain's network crates. Then the pinned toolchain's targets.
+# Installs what a fresh Debian or Ubuntu needs beside rustup: compilers of C and C++, git, protoc for the
+# chain's network crates, and python3 with venv for ONNX's tests. Then the pinned toolchain's targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +8,7 @@ missing=()
 { command -v cc && command -v c++; } >/dev/null || missing+=(build-essential)
 command -v git >/dev/null || missing+=(git)
 command -v protoc >/dev/null || missing+=(protobuf-compiler)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     root=()
     [ "$(id -u)" = 0 ] || root=(sudo)

@@ -9,7 +9,7 @@ pub(crate) const CHAIN_TARGET: &str = "wasm32v1-none";
 /// The target of code that runs in a browser.
 pub(crate) const BROWSER_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Installs the wasm targets and checks the tools that the other commands call.
+/// Installs the wasm targets, checks the tools that the other commands call, and writes what tests read.
 pub(crate) fn run() -> Result<()> {
     let version = output("rustc", &["--version"])?;
     eprintln!("toolchain: {}", version.trim());
@@ -33,5 +33,7 @@ pub(crate) fn run() -> Result<()> {
     }
     output("cargo", &["fetch", "--locked"])?;
     eprintln!("dependencies: fetched");
+    output("scripts/onnx-tests.sh", &[]).context("python3 (3.11 or newer) with venv writes ONNX's tests")?;
+    eprintln!("ONNX's tests: written");
     Ok(())
 }

@@ -1,73 +1,33 @@
 //! Every operator and small network that both PyTorch exporters wrote into the float crate's
 //! `fixtures/`: the integer model against the float model.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use zkml_compile::{Options, ReluProof, Sample, compile};
 use zkml_float::Model;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use zkml_testkit::fixtures::{self, Fixture, Outcome};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../float/tests/fixtures")
 }
 
-/// Names of the fixtures with expected outputs, sorted.
-fn names() -> Outcome<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "json") {
-            names.extend(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    let list = value.as_array().map_or(&[][..], Vec::as_slice);
-    list.iter().map(|v| v.as_f64().unwrap_or(f64::NAN) as f32).collect()
-}
-
 /// The samples of a fixture, with expected outputs.
-fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json")))?;
-    let value: Value = serde_json::from_str(&text)?;
-    let arrays = |kind: &str, name: &str| -> Outcome<Vec<Vec<f32>>> {
-        let samples = value[kind][name]["samples"].as_array();
-        let samples = samples.ok_or_else(|| format!("{kind} {name:?} is missing"))?;
-        Ok(samples.iter().map(floats).collect())
-    };
-    let columns = |kind: &str, names: Vec<String>| -> Outcome<Vec<Vec<Vec<f32>>>> {
-        names.iter().map(|n| arrays(kind, n)).collect()
-    };
-    let inputs = columns("inputs", model.inputs().iter().map(|v| v.name.clone()).collect())?;
-    let outputs = columns("outputs", model.outputs().iter().map(|v| v.name.clone()).collect())?;
-    let count = inputs.first().map_or(0, Vec::len);
-    Ok((0..count)
-        .map(|i| Sample {
-            inputs: inputs.iter().map(|c| c[i].clone()).collect(),
-            label: None,
-            output: Some(outputs.iter().map(|c| c[i].clone()).collect()),
-        })
-        .collect())
-}
-
-fn read(name: &str) -> Outcome<Model> {
-    Ok(Model::read(&std::fs::read(folder().join(format!("{name}.onnx")))?)?)
+fn samples(fixture: &Fixture, model: &Model) -> Outcome<Vec<Sample>> {
+    let inputs = fixtures::samples(&fixture.inputs, model.inputs().iter().map(|v| v.name.as_str()))?;
+    let outputs = fixtures::samples(&fixture.outputs, model.outputs().iter().map(|v| v.name.as_str()))?;
+    let pairs = inputs.into_iter().zip(outputs);
+    Ok(pairs.map(|(inputs, output)| Sample { inputs, label: None, output: Some(output) }).collect())
 }
 
 /// Compiles every fixture at one width; errors are relative to the greatest output.
 fn integers_follow_floats(bits: u8, relu: ReluProof, tolerance: f64) -> Outcome<()> {
     let mut failures = Vec::new();
-    for name in names()? {
+    for name in fixtures::names(&folder())? {
         let check = || -> Outcome<()> {
-            let model = read(&name)?;
+            let fixture = fixtures::read(&folder(), &name)?;
+            let model = Model::read(&fixture.model)?;
             // Every sample twice: all are calibrated on, and all are judged.
-            let samples = samples(&name, &model)?.into_iter().flat_map(|s| [s.clone(), s]);
+            let samples = samples(&fixture, &model)?.into_iter().flat_map(|s| [s.clone(), s]);
             let samples: Vec<Sample> = samples.collect();
             let options = Options {
                 weight_bits: bits,

@@ -1,4 +1,4 @@
-//! What the tests of proofs share, whichever crate they belong to.
+//! What tests share, of the importer and of proofs, whichever crate they belong to.
 //!
 //! | module | content |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | [`data`] | the models of `tests/data`, compiled (feature `data`) |
 //! | [`decoders`] | every decoder of untrusted bytes, for the fuzzers (feature `data`) |
 //! | [`dice`] | repeatable random numbers |
+//! | [`fixtures`] | models beside what somebody else computed with them (feature `fixtures`) |
 //! | [`liar`] | the real prover on a false trace |
 //! | [`maker`] | the steps by which models are made by hand |
 //! | [`models`], [`widths`] | one small model for every kind of node and for every form of a rescale |
@@ -23,6 +24,8 @@ pub mod data;
 #[cfg(feature = "data")]
 pub mod decoders;
 pub mod dice;
+#[cfg(feature = "fixtures")]
+pub mod fixtures;
 pub mod liar;
 pub mod maker;
 pub mod models;

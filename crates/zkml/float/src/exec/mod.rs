@@ -115,6 +115,11 @@ const TABLE: [&[Operator]; 7] = [
     select::OPERATORS,
 ];
 
+/// Names of the operators that can be run, those of ONNX's default domain, in the order of the families.
+pub fn operators() -> impl Iterator<Item = &'static str> {
+    TABLE.into_iter().flatten().map(|row| row.name)
+}
+
 fn operator(node: &Node) -> Option<&'static Operator> {
     TABLE.into_iter().flatten().find(|row| row.name == node.op)
 }

@@ -4,4 +4,5 @@ pub mod messages;
 pub(crate) mod read;
 pub(crate) mod tensor;
 
+pub use read::OPSETS;
 pub use tensor::element;

@@ -15,7 +15,7 @@ pub(crate) const MAX_FILE_BYTES: u64 = 1 << 31;
 /// Most nodes of a model.
 const MAX_NODES: usize = 1 << 16;
 /// Operator sets whose semantics are implemented.
-const OPSETS: std::ops::RangeInclusive<i64> = 11..=24;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 11..=24;
 const IR_VERSIONS: std::ops::RangeInclusive<i64> = 4..=14;
 
 /// What reading yields beside the model: element types and shapes that the file declares.
