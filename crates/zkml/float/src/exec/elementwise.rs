@@ -160,7 +160,10 @@ fn modulo(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
     }
     arithmetic(
         inputs,
-        |a, b| a - b * (a / b).floor(),
+        |a, b| {
+            let rest = a % b;
+            if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+        },
         |a, b| a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
     )
 }
