@@ -128,7 +128,7 @@ pub fn prove<T: Transcript + ?Sized>(
 }
 
 /// Reduces a proof to its group equation. The number of rounds must be [`round_count`] of the
-/// length of `b`; the caller has decoded it so.
+/// length of `b`: the caller checks it.
 ///
 /// # Errors
 /// Returns [`Aborted`] if a live verifier has gone.
@@ -171,6 +171,7 @@ fn folded_coefficients(len: usize, challenges: &[(F, F)]) -> Vec<F> {
     for (round, (x, _)) in challenges.iter().enumerate().rev() {
         let (whole, half) = (lengths[round], lengths[round + 1]);
         let (low, high) = coefficients[..whole].split_at_mut(half);
+        // The upper half may be one shorter.
         for (l, h) in low.iter().zip(high) {
             *h = *l * x;
         }
@@ -196,6 +197,7 @@ mod tests {
     use super::*;
     use crate::group::Generators;
     use crate::transcript::HashTranscript;
+    use crate::zip::zip_eq;
 
     fn check(len: usize, spoil: impl Fn(&mut InnerProductProof, &mut F)) -> bool {
         let generators = Generators::new(len, 0);
@@ -219,7 +221,10 @@ mod tests {
         let mut scalars = equation.generators.clone();
         points.extend([bases.value, bases.blind, commitment, proof.last]);
         scalars.extend([equation.value, equation.blind, equation.commitment, equation.last]);
-        for ((left, right), (x, y)) in proof.rounds.iter().zip(&equation.rounds) {
+        let Ok(rounds) = zip_eq(&proof.rounds, &equation.rounds) else {
+            return false;
+        };
+        for ((left, right), (x, y)) in rounds {
             points.extend([*left, *right]);
             scalars.extend([*x, *y]);
         }
