@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 ///
 /// # Errors
 /// Returns an error if a row is longer, or if there is not one blind for each row.
+#[expect(clippy::indexing_slicing, reason = "rows are numbered below the number of blinds")]
 pub fn commit_rows(generators: &Generators, rows: &[&[i64]], blinds: &[F]) -> Result<Vec<Affine>, Unequal> {
     let columns = generators.columns.len();
     rows.iter().try_for_each(|row| equal(row.len().max(columns), columns))?;

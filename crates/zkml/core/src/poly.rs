@@ -13,7 +13,9 @@ use ark_ff::{Field, One, Zero};
 #[must_use]
 pub fn eq_table(point: &[F], scale: F) -> Vec<F> {
     let mut table = vec![F::zero(); 1 << point.len()];
-    table[0] = scale;
+    if let Some(first) = table.first_mut() {
+        *first = scale;
+    }
     for (variable, coordinate) in point.iter().enumerate() {
         let half = 1 << variable;
         let (low, high) = table.split_at_mut(half);
