@@ -143,8 +143,8 @@ impl Verifier for ZkVerifier {
             }
         }
         for ((position, key), verdict) in positions.into_iter().zip(verify_all(&proofs, &Group)) {
-            if let (Ok(statement), Some(result)) = (verdict, results.get_mut(position)) {
-                let (input, output) = statement.digests(key.graph());
+            let digests = verdict.ok().and_then(|statement| statement.digests(key.graph()).ok());
+            if let (Some((input, output)), Some(result)) = (digests, results.get_mut(position)) {
                 *result = Some(Proven { input, output });
             }
         }

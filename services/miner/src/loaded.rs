@@ -99,7 +99,7 @@ impl Loaded {
         let opening = inputs.with_outputs(graph, &outputs, &*system_randomness()?)?;
         let proof = self.prove(&opening, &self.test, TEST_CONTEXT)?;
         verify(&self.verifier, &proof, TEST_CONTEXT).map_err(|error| LoadError::False(Box::new(error)))?;
-        Ok(test_digest(graph, &self.test, &outputs))
+        Ok(test_digest(graph, &self.test, &outputs)?)
     }
 
     /// Proves an inference under the blinds of an opening of its inputs and outputs.
@@ -145,7 +145,7 @@ mod tests {
         let right = registered(&bytes, &keys.verifier);
         let loaded = Loaded::new(&bytes, &right).unwrap();
         let outputs = zkml_engine::run(loaded.key.graph(), loaded.key.weights(), &deployment.test).unwrap();
-        let expected = test_digest(loaded.key.graph(), &deployment.test, &outputs);
+        let expected = test_digest(loaded.key.graph(), &deployment.test, &outputs).unwrap();
         assert_eq!(loaded.try_out().unwrap(), expected);
 
         let other_file = Registered { file: [0; 32], ..right.clone() };

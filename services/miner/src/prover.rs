@@ -122,7 +122,7 @@ impl Prover {
             Err(error) => return Ok(Err(error.to_string())),
         };
         Ok(match verify(&loaded.verifier, &proof, &context) {
-            Ok(statement) if statement.digests(graph) == (receipt.input, receipt.output) => Ok(proof),
+            Ok(statement) if statement.digests(graph) == Ok((receipt.input, receipt.output)) => Ok(proof),
             Ok(_) => Err("the proof is of another answer than the receipt".to_owned()),
             Err(error) => Err(format!("the proof does not verify: {error}")),
         })

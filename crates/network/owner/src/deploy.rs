@@ -330,7 +330,9 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let record = self.records.task(task).await?;
         let verifier = self.records.verifier(&record.key).await?;
         let test = self.records.model(&record.key).await?.map(|model| model.test.clone());
-        let expected = test.zip(outputs).map(|(test, outputs)| test_digest(verifier.graph(), &test, outputs));
+        let own =
+            |(test, outputs): (Vec<Vec<i64>>, &[Vec<i64>])| test_digest(verifier.graph(), &test, outputs);
+        let expected = test.zip(outputs).map(own).transpose()?;
         let (mut confirmed, mut left): (Vec<Account>, Vec<Account>) = (Vec::new(), Vec::new());
         loop {
             for miner in self.wrap_keys(task).await? {

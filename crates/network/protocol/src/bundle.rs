@@ -13,8 +13,8 @@ use cyborg_primitives::Digest;
 use thiserror::Error;
 use zeroize::Zeroizing;
 use zkml_graph::Graph;
-use zkml_verifier::Shown;
 use zkml_verifier::statement::part_digest;
+use zkml_verifier::{OpeningError, Shown};
 
 const MAGIC: [u8; 8] = *b"cybdepl\x01";
 /// What a deployment's blob is bound to, beside its key.
@@ -117,17 +117,19 @@ pub fn digest(bytes: &[u8]) -> Digest {
 
 /// Names an inference on a test input: BLAKE3's key derivation over the digests of the statement's
 /// parts, both shown in public. Miners attest it, and the owner computes it too.
-#[must_use]
-pub fn test_digest(graph: &Graph, inputs: &[Vec<i64>], outputs: &[Vec<i64>]) -> Digest {
+///
+/// # Errors
+/// Returns an error if the number of inputs or of outputs is not the graph's.
+pub fn test_digest(graph: &Graph, inputs: &[Vec<i64>], outputs: &[Vec<i64>]) -> Result<Digest, OpeningError> {
     let part = |ids: &[u32], values: &[Vec<i64>]| {
         let shown: Vec<Shown> = values.iter().map(|values| Shown::Public(values.clone())).collect();
         part_digest(graph, ids, &shown)
     };
-    *blake3::Hasher::new_derive_key("cyborg test inference v1")
-        .update(&part(&graph.inputs, inputs))
-        .update(&part(&graph.outputs, outputs))
-        .finalize()
-        .as_bytes()
+    let digest = blake3::Hasher::new_derive_key("cyborg test inference v1")
+        .update(&part(&graph.inputs, inputs)?)
+        .update(&part(&graph.outputs, outputs)?)
+        .finalize();
+    Ok(*digest.as_bytes())
 }
 
 fn take<const N: usize>(rest: &mut &[u8], part: &'static str) -> Result<[u8; N], BundleError> {

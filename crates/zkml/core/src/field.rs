@@ -67,6 +67,10 @@ fn limbs(bytes: &[u8; SCALAR_BYTES]) -> [u64; 4] {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WideSum([i128; 4]);
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "limbs stay below 2^127 for as many terms as the type allows"
+)]
 impl WideSum {
     /// Adds `integer * scalar`.
     #[inline(always)]

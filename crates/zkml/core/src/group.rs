@@ -79,6 +79,7 @@ pub struct Generators {
     pub value: Affine,
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "numbers of generators, below 2 + MAX_COLUMNS + MAX_PADS")]
 impl Generators {
     /// The first `columns` column generators and `pads` pad generators, from the embedded list.
     ///
@@ -127,6 +128,11 @@ pub fn generator_table() -> Vec<u8> {
         .collect()
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "the list holds 2 + MAX_COLUMNS + MAX_PADS generators, as a test checks, and nobody asks for more"
+)]
 fn embedded(index: usize) -> Affine {
     let bytes = &EMBEDDED[index * RAW_POINT_BYTES..(index + 1) * RAW_POINT_BYTES];
     let mut limbs = [0; 8];
@@ -175,9 +181,9 @@ impl ShortChallenge {
     /// From uniform bytes; never zero.
     #[must_use]
     pub fn from_uniform(bytes: &[u8; 64]) -> Self {
-        let word =
-            |from: usize| bytes[from..from + 8].iter().rev().fold(0, |acc, b| acc << 8 | u64::from(*b));
-        let (a, b) = (word(0), word(8));
+        let (words, _) = bytes.as_chunks();
+        let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let (a, b) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         Self { a: if a == 0 && b == 0 { 1 } else { a }, b }
     }
 

@@ -57,6 +57,7 @@ pub struct Equation {
 
 /// Number of rounds for vectors of length `len`.
 #[must_use]
+#[expect(clippy::arithmetic_side_effects, reason = "a length is halved at most 64 times")]
 pub fn round_count(len: usize) -> usize {
     let mut rounds = 0;
     let mut rest = len;
@@ -81,6 +82,11 @@ pub struct Bases<'a> {
 ///
 /// # Errors
 /// Returns [`Aborted`] if a live verifier has gone.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "halves of vectors that are as long as the generators, of which there is at least one"
+)]
 pub fn prove<T: Transcript + ?Sized>(
     transcript: &mut T,
     bases: &Bases<'_>,
@@ -128,7 +134,7 @@ pub fn prove<T: Transcript + ?Sized>(
 }
 
 /// Reduces a proof to its group equation. The number of rounds must be [`round_count`] of the
-/// length of `b`; the caller has decoded it so.
+/// length of `b`: the caller checks it.
 ///
 /// # Errors
 /// Returns [`Aborted`] if a live verifier has gone.
@@ -160,18 +166,20 @@ pub fn verify<T: Transcript + ?Sized>(
 
 /// The coefficient of every generator in the last folded one.
 fn folded_coefficients(len: usize, challenges: &[(F, F)]) -> Vec<F> {
-    let mut lengths = vec![len];
-    for _ in challenges {
-        lengths.push(lengths[lengths.len() - 1].div_ceil(2));
+    let mut lengths = Vec::with_capacity(challenges.len());
+    let mut rest = len;
+    for (x, _) in challenges {
+        lengths.push((rest, x));
+        rest = rest.div_ceil(2);
     }
     let mut coefficients = vec![F::zero(); len];
     if let Some(first) = coefficients.first_mut() {
         *first = F::ONE;
     }
-    for (round, (x, _)) in challenges.iter().enumerate().rev() {
-        let (whole, half) = (lengths[round], lengths[round + 1]);
-        let (low, high) = coefficients[..whole].split_at_mut(half);
-        for (l, h) in low.iter().zip(high) {
+    for (whole, x) in lengths.into_iter().rev() {
+        let (low, high) = coefficients.split_at_mut(whole.div_ceil(2));
+        // The upper half may be one shorter.
+        for (l, h) in low.iter().zip(high.iter_mut().take(whole / 2)) {
             *h = *l * x;
         }
     }
@@ -196,6 +204,7 @@ mod tests {
     use super::*;
     use crate::group::Generators;
     use crate::transcript::HashTranscript;
+    use crate::zip::zip_eq;
 
     fn check(len: usize, spoil: impl Fn(&mut InnerProductProof, &mut F)) -> bool {
         let generators = Generators::new(len, 0);
@@ -219,7 +228,10 @@ mod tests {
         let mut scalars = equation.generators.clone();
         points.extend([bases.value, bases.blind, commitment, proof.last]);
         scalars.extend([equation.value, equation.blind, equation.commitment, equation.last]);
-        for ((left, right), (x, y)) in proof.rounds.iter().zip(&equation.rounds) {
+        let Ok(rounds) = zip_eq(&proof.rounds, &equation.rounds) else {
+            return false;
+        };
+        for ((left, right), (x, y)) in rounds {
             points.extend([*left, *right]);
             scalars.extend([*x, *y]);
         }

@@ -49,6 +49,7 @@ impl Form {
 
     /// The value, given every hidden scalar.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "a form's indices are numbers of hidden scalars")]
     pub fn evaluate(&self, hidden: &[F]) -> F {
         let terms = self.terms.iter();
         self.constant + terms.map(|(index, coefficient)| *coefficient * hidden[*index as usize]).sum::<F>()
@@ -79,9 +80,11 @@ pub struct Ledger {
 
 impl Ledger {
     /// Records a masked scalar.
+    #[expect(clippy::cast_possible_truncation, reason = "a proof has at most MAX_PADS hidden scalars")]
     pub fn push(&mut self, masked: F) -> Form {
+        let index = self.wire.len() as u32;
         self.wire.push(masked);
-        Form { constant: F::zero(), terms: vec![(self.wire.len() as u32 - 1, F::ONE)] }
+        Form { constant: F::zero(), terms: vec![(index, F::ONE)] }
     }
 
     /// A uniform hidden scalar that needs no byte: the negated pad itself.
@@ -103,6 +106,7 @@ impl Ledger {
     /// coefficients `u` over the pads and a value `v` such that the forms are zero (but for
     /// probability `count / |F|`) only if `<pads, u> = v`.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "a form's indices are numbers of scalars that were pushed")]
     pub fn combine(&self, challenge: &F) -> (Vec<F>, F) {
         let mut coefficients = vec![F::zero(); self.wire.len()];
         let mut value = F::zero();

@@ -25,6 +25,17 @@
 //! What the caller must still do: bind the statement to the transcript before the first
 //! challenge, and never use one generator range for two vectors of one argument.
 #![cfg_attr(not(feature = "std"), no_std)]
+// Where a module expects one of these, it says why it is right there. A test that slips fails.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
 extern crate alloc;
 
 pub mod commit;

@@ -74,6 +74,7 @@ impl OpeningStatement {
     ///
     /// # Errors
     /// Returns [`Aborted`] if a live verifier has gone.
+    #[expect(clippy::indexing_slicing, reason = "the two points that were made affine")]
     pub fn prove<T: Transcript>(
         &self,
         transcript: &mut T,

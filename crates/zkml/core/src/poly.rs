@@ -4,6 +4,7 @@
 //! value of variable `j`. A prefix of a point is therefore the point of a smaller table.
 
 use crate::field::F;
+use crate::zip::{Unequal, zip_eq};
 use alloc::vec;
 use alloc::vec::Vec;
 use ark_ff::{Field, One, Zero};
@@ -12,10 +13,13 @@ use ark_ff::{Field, One, Zero};
 #[must_use]
 pub fn eq_table(point: &[F], scale: F) -> Vec<F> {
     let mut table = vec![F::zero(); 1 << point.len()];
-    table[0] = scale;
+    if let Some(first) = table.first_mut() {
+        *first = scale;
+    }
     for (variable, coordinate) in point.iter().enumerate() {
         let half = 1 << variable;
         let (low, high) = table.split_at_mut(half);
+        // The upper part still has room for the variables to come.
         for (l, h) in low.iter_mut().zip(high.iter_mut()) {
             *h = *l * coordinate;
             *l -= *h;
@@ -33,15 +37,15 @@ pub fn eq_prefix(point: &[F], len: usize) -> Vec<F> {
 }
 
 /// `eq(a, b)` of two points of equal length.
-#[must_use]
-pub fn eq(a: &[F], b: &[F]) -> F {
-    a.iter()
-        .zip(b)
-        .map(|(x, y)| {
-            let both = *x * y;
-            both + both + F::one() - x - y
-        })
-        .product()
+///
+/// # Errors
+/// Returns an error if the lengths are not equal.
+pub fn eq(a: &[F], b: &[F]) -> Result<F, Unequal> {
+    let variable = |(x, y): (&F, &F)| {
+        let both = *x * y;
+        both + both + F::one() - x - y
+    };
+    Ok(zip_eq(a, b)?.map(variable).product())
 }
 
 /// `eq(point, index)` where the bits of `index` are the second point.
@@ -106,9 +110,14 @@ mod tests {
         let table = eq_table(&point, F::one());
         for (index, value) in table.iter().enumerate() {
             let bits: Vec<F> = (0..3).map(|bit| F::from((index >> bit & 1) as u64)).collect();
-            assert_eq!(*value, eq(&point, &bits));
+            assert_eq!(eq(&point, &bits), Ok(*value));
             assert_eq!(*value, eq_index(&point, index as u64));
         }
+    }
+
+    #[test]
+    fn points_of_different_spaces_are_an_error() {
+        assert_eq!(eq(&point(), &point()[..2]), Err(Unequal { left: 3, right: 2 }));
     }
 
     #[test]

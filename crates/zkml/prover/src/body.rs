@@ -48,7 +48,7 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
     let row = |row: &usize| &witness.trace.cells[row * columns..(row + 1) * columns];
     let rows: Vec<&[i64]> = circuit.rows.iter().map(row).collect();
     let blinds: Zeroizing<Vec<F>> = Zeroizing::new(rows.iter().map(|_| random.scalar()).collect());
-    let commitments = commit_rows(&generators, &rows, &blinds);
+    let commitments = commit_rows(&generators, &rows, &blinds)?;
     let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
     let pad_blind = random.scalar();
     let pad_commitment = (msm(&generators.pads, &pads) + generators.blind * pad_blind).into_affine();
@@ -56,10 +56,10 @@ pub(crate) fn prove_body<T: Transcript + ?Sized>(
 
     let mut prover = Prover::new(witness, pads);
     let reduced = run(circuit, weight_bits, statement, &mut prover, transcript)?;
-    equal(reduced.ledger.wire.len(), prover.pads().len()).map_err(ProtocolError::from)?;
+    equal(reduced.ledger.wire.len(), prover.pads().len())?;
     let separation = reduced.separation;
     let blind = combined_blind(circuit, &reduced, &blinds, secrets)? + separation * pad_blind;
-    let mut vector = prover.combined_row(&reduced.multipliers);
+    let mut vector = prover.combined_row(&reduced.multipliers)?;
     vector.extend(prover.pads().iter().map(|pad| separation * pad));
     let mut bases = generators.columns;
     bases.extend(generators.pads);

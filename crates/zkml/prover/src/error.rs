@@ -3,6 +3,7 @@
 use crate::check::Violation;
 use thiserror::Error;
 use zkml_core::transcript::Aborted;
+use zkml_core::zip::Unequal;
 use zkml_engine::EngineError;
 use zkml_graph::codec::{CodecError, EncodeError};
 use zkml_verifier::circuit::CircuitError;
@@ -45,6 +46,12 @@ pub enum ProveError {
     /// The prover has no answer in the protocol: a defect of this program, never of an input.
     #[error("no proof: {0}")]
     Protocol(ProtocolError),
+}
+
+impl From<Unequal> for ProveError {
+    fn from(error: Unequal) -> Self {
+        ProtocolError::from(error).into()
+    }
 }
 
 impl From<ProtocolError> for ProveError {

@@ -9,6 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 use zkml_core::commit::commit_rows;
 use zkml_core::group::Generators;
 use zkml_core::random::Random;
+use zkml_core::zip::Unequal;
 use zkml_graph::{Graph, Weights, codec, validate};
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::key::key_digest;
@@ -74,12 +75,12 @@ pub fn keygen_unchecked(
 ) -> Result<Keys, ProveError> {
     let layout = &circuit.weights;
     let columns = circuit.columns();
-    let rows: Vec<Vec<i64>> =
-        (0..layout.rows).map(|row| weight_row(&circuit, &weights, row, columns)).collect();
+    let rows = (0..layout.rows).map(|row| weight_row(&circuit, &weights, row, columns));
+    let rows: Vec<Vec<i64>> = rows.collect::<Result<_, _>>()?;
     let generators = Generators::new(columns, 0);
     let slices: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
     let blinds = weight_blinds(&seed, layout.rows);
-    let commitments = commit_rows(&generators, &slices, &blinds);
+    let commitments = commit_rows(&generators, &slices, &blinds)?;
     drop(slices);
 
     progress("proving the key");
@@ -95,14 +96,14 @@ pub fn keygen_unchecked(
     Ok(Keys { prover: ProverKey { graph, circuit, weights, seed, digest }, verifier })
 }
 
-fn weight_row(circuit: &Circuit, weights: &Weights, row: usize, columns: usize) -> Vec<i64> {
+fn weight_row(circuit: &Circuit, weights: &Weights, row: usize, columns: usize) -> Result<Vec<i64>, Unequal> {
     let mut cells = vec![0; columns];
-    for (start, values) in circuit.weights.row(&weights.0, row) {
+    for (start, values) in circuit.weights.row(&weights.0, row)? {
         for (cell, value) in cells[start..].iter_mut().zip(values) {
             *cell = i64::from(*value);
         }
     }
-    cells
+    Ok(cells)
 }
 
 impl ProverKey {

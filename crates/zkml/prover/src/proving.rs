@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use zkml_core::F;
 use zkml_core::random::Random;
 use zkml_core::transcript::{HashTranscript, Transcript};
+use zkml_core::zip::zip_eq;
 use zkml_verifier::opening::{commit_values, draw_blinds};
 use zkml_verifier::{Opening, OpeningError, PROTOCOL, Proof, Shown, Statement, Visibility};
 
@@ -79,7 +80,7 @@ pub fn prove_opened<T: Transcript + ?Sized>(
     if request.output == Visibility::Committed
         && let Some(parts) = opening.outputs(key.graph())?
     {
-        for (output, (id, (values, given))) in key.graph().outputs.iter().zip(parts).enumerate() {
+        for (output, (id, (values, given))) in zip_eq(&key.graph().outputs, parts)?.enumerate() {
             if execution.tensors[*id as usize] != values {
                 return Err(OpeningError::Outputs { output }.into());
             }
@@ -141,13 +142,13 @@ fn prove_given<T: Transcript + ?Sized>(
                     Some(given) => given.to_vec(),
                     None => draw_blinds(values.len(), &mut random),
                 };
-                shown.push(Shown::Committed(commit_values(values, &blinds)));
+                shown.push(Shown::Committed(commit_values(values, &blinds)?));
                 statement_blinds.push(blinds);
             }
         }
     }
     let statement = Statement { input: request.input, output: request.output, tensors: shown };
-    statement.absorb(graph, &key.digest(), request.context, transcript);
+    statement.absorb(graph, &key.digest(), request.context, transcript)?;
     let mut secrets =
         Secrets { weight_blinds: weight_blinds(key.seed(), circuit.weights.rows), statement_blinds };
     let witness = Witness { circuit, trace, weights: &key.weights().0 };
@@ -162,6 +163,6 @@ fn prove_given<T: Transcript + ?Sized>(
             .map(|(values, blinds)| (!blinds.is_empty()).then_some((values, blinds)))
             .collect(),
     });
-    let proof = Proof { key: key.digest(), statement, body }.to_bytes(graph);
+    let proof = Proof { key: key.digest(), statement, body }.to_bytes(graph)?;
     Ok(Proved { proof, outputs, opening })
 }

@@ -14,10 +14,10 @@
     reason = "a circuit's own blocks; its counts are below 2^32, and what is multiplied beyond that saturates"
 )]
 
-use crate::circuit::{Block, BlockId, Circuit, Expr, Quad, QuadShape, Slot, Sum, TableKind};
+use crate::circuit::{Block, BlockId, Circuit, Expr, Placed, Quad, QuadShape, Slot, Sum, TableKind};
 use crate::key::VerifierKey;
 use crate::proof::{Body, HEADER_BYTES};
-use crate::statement::{chunk_count, tensors, value_bytes};
+use crate::statement::{chunk_count, element_count, tensors, value_bytes};
 use alloc::vec;
 use alloc::vec::Vec;
 use zkml_core::ipa::round_count;
@@ -113,8 +113,7 @@ impl Count {
 #[derive(Default)]
 struct Walk<'a> {
     blocks: &'a [Block],
-    slots: &'a [Slot],
-    shapes: &'a [(usize, usize)],
+    params: &'a [Placed],
     trace_log: u64,
     products: Count,
     additions: Count,
@@ -180,7 +179,8 @@ impl Circuit {
         let mut cost = self.body_cost();
         let mut products = Count(cost.field_products);
         let mut bytes = Count((HEADER_BYTES + Body::size(self)) as u64);
-        for (tensor, len) in tensors(graph).zip(self.statement_lens()) {
+        for tensor in tensors(graph) {
+            let len = element_count(tensor);
             let (chunks, values) = (chunk_count(len) as u64, (len * value_bytes(tensor)) as u64);
             bytes.add(values.max(32 * chunks));
             products.times(SQUARE_ROOT + ABSORBED_POINT, chunks);
@@ -200,8 +200,7 @@ impl Circuit {
         let rounds = round_count(self.columns() + self.hidden_count()) as u64;
         let mut walk = Walk {
             blocks: &self.blocks,
-            slots: &self.weights.slots,
-            shapes: &self.weights.shapes,
+            params: &self.weights.params,
             trace_log: self.trace_log as u64,
             tabled: vec![false; self.blocks.len()],
             ..Walk::default()
@@ -288,8 +287,8 @@ impl Circuit {
         let packed = self.weights.packed_cells as u64;
         walk.products.add(2 * packed + 2 * self.weights.rows as u64);
         walk.kept.add(2 * packed);
-        for (place, (outer, inner)) in self.weights.slots.iter().zip(&self.weights.shapes) {
-            if let Slot::Rows { chunks, .. } = place {
+        for Placed { slot, outer, inner } in &self.weights.params {
+            if let Slot::Rows { chunks, .. } = slot {
                 walk.products.add(2 * *inner as u64 + (*outer * *chunks) as u64 + TERM);
                 walk.kept.add(2 * *inner as u64 + (*outer * (*chunks + 1)) as u64);
             }
@@ -446,13 +445,11 @@ impl Walk<'_> {
 
     /// Coefficients added to the weights.
     fn weights(&mut self, param: u32) {
-        let (Some(place), Some((outer, inner))) =
-            (self.slots.get(param as usize), self.shapes.get(param as usize))
-        else {
+        let Some(Placed { slot, outer, inner }) = self.params.get(param as usize) else {
             return;
         };
         let (outer, inner) = (*outer as u64, *inner as u64);
-        match place {
+        match slot {
             Slot::Packed { .. } => self.products.add(outer.saturating_mul(inner)),
             Slot::Rows { .. } => self.products.add(outer.saturating_add(inner)),
         }

@@ -32,6 +32,7 @@ impl GroupEquation {
             if into.len() < from.len() {
                 into.resize(from.len(), F::zero());
             }
+            // The other equation may be of a smaller circuit.
             into.iter_mut().zip(from).for_each(|(a, b)| *a += factor * b);
         };
         scale(&mut self.columns, &other.columns);

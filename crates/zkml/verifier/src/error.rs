@@ -99,8 +99,8 @@ pub enum FormatError {
 /// An opening that does not fit what it is used for.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum OpeningError {
-    /// An opening or a list of inputs for another number of inputs.
-    #[error("the model has {expected} inputs, the opening or list has {got}")]
+    /// An opening or a list of tensors for another number of tensors.
+    #[error("the opening or list has {got} tensors, expected {expected}")]
     Count {
         /// What the graph has.
         expected: usize,
@@ -151,6 +151,12 @@ pub enum OpeningError {
         /// Position of the output.
         output: usize,
     },
+}
+
+impl From<Unequal> for OpeningError {
+    fn from(Unequal { left, right }: Unequal) -> Self {
+        Self::Count { expected: left, got: right }
+    }
 }
 
 /// A well-formed proof or key that is not accepted, or bytes that are not well formed.

@@ -10,13 +10,14 @@
     reason = "sums and factors name tensors, axes and indices that the graph's validation has checked, and every block's variables are among the point's"
 )]
 
-use crate::circuit::{Axis, Block, BlockId, Circuit, Factor, QuadShape, Slot, Sum, WeightLayout};
+use crate::circuit::{Axis, Block, BlockId, Circuit, Factor, Placed, QuadShape, Slot, Sum, WeightLayout};
 use alloc::vec;
 use alloc::vec::Vec;
 use ark_ff::{Field, Zero};
 use zkml_core::F;
-use zkml_core::field::{dot, powers};
+use zkml_core::field::{self, powers};
 use zkml_core::poly::{eq_prefix, eq_table};
+use zkml_core::zip::{Unequal, equal, zip_eq};
 use zkml_graph::{AxisMap, OperandAxis, Source, Weight};
 
 /// A linear functional on one block.
@@ -136,14 +137,27 @@ pub fn outer_product(vectors: &[Vec<F>], scale: F) -> Vec<F> {
     product
 }
 
+/// [`field::dot`] of vectors that must be equally long.
+fn dot(a: &[F], b: &[F]) -> Result<F, Unequal> {
+    equal(a.len(), b.len())?;
+    Ok(field::dot(a, b))
+}
+
 impl Functional {
     /// Adds `coefficient` times a sum at `rho`.
-    pub fn add_sum(&mut self, graph: &GraphView<'_>, sum: &Sum, coefficient: F, rho: &[F]) {
+    ///
+    /// # Errors
+    /// Returns an error if a term has not one range, or map, for each axis of its block.
+    pub fn add_sum(
+        &mut self,
+        graph: &GraphView<'_>,
+        sum: &Sum,
+        coefficient: F,
+        rho: &[F],
+    ) -> Result<(), Unequal> {
         let tables = axis_tables(&graph.blocks[sum.domain], rho);
         for term in &sum.terms {
-            let local: Vec<Vec<F>> = tables
-                .iter()
-                .zip(&term.region)
+            let local: Vec<Vec<F>> = zip_eq(&tables, &term.region)?
                 .map(|(table, (start, len))| table[*start as usize..][..*len as usize].to_vec())
                 .collect();
             // The factor of axes that nothing follows.
@@ -183,16 +197,12 @@ impl Functional {
                         Weight::Public(factor) => self.kernels.push(Kernel::Separable {
                             block,
                             coefficient: coefficient * F::from(*factor) * rest(&follows),
-                            axes: map
-                                .iter()
-                                .zip(extents)
+                            axes: zip_eq(map, extents)?
                                 .map(|(map, len)| axis_vector(map, len, &local, &inner))
                                 .collect(),
                         }),
                         Weight::Param { param, outer_axes } => {
-                            let axes = map
-                                .iter()
-                                .zip(extents)
+                            let axes = zip_eq(map, extents)?
                                 .map(|(map, len)| param_axis(map, len, &local, &inner, outer_axes));
                             self.kernels.push(Kernel::Param(ParamKernel {
                                 block,
@@ -208,9 +218,13 @@ impl Functional {
                 }
             }
         }
+        Ok(())
     }
 
     /// Adds `coefficient` times a factor of a quadratic sum at the sum-check's point.
+    ///
+    /// # Errors
+    /// Returns an error if the factor does not follow something on each axis of its block.
     pub fn add_factor(
         &mut self,
         circuit: &Circuit,
@@ -218,9 +232,9 @@ impl Functional {
         domain: BlockId,
         coefficient: F,
         (rho, point): (&[F], &[F]),
-    ) {
+    ) -> Result<(), Unequal> {
         let block = &circuit.blocks[factor.block];
-        let axes = factor.axes.iter().zip(&block.axes).map(|(follows, axis)| match follows {
+        let axes = zip_eq(&factor.axes, &block.axes)?.map(|(follows, axis)| match follows {
             OperandAxis::Inner(index) => {
                 eq_prefix(axis_point(&shape.inner[*index as usize], point), axis.len)
             }
@@ -232,6 +246,7 @@ impl Functional {
         });
         let axes = axes.collect();
         self.kernels.push(Kernel::Separable { block: factor.block, coefficient, axes });
+        Ok(())
     }
 }
 
@@ -242,13 +257,13 @@ pub struct GraphView<'a> {
     pub blocks: &'a [Block],
     /// Width of a weight.
     pub weight_bits: u8,
-    /// Shapes of the parameters.
-    pub shapes: &'a [(usize, usize)],
+    /// The parameters.
+    pub params: &'a [Placed],
 }
 
 impl GraphView<'_> {
     fn param_inner(&self, param: usize) -> usize {
-        self.shapes[param].1
+        self.params[param].inner
     }
 }
 
@@ -270,47 +285,69 @@ impl WeightCoefficients {
 
     /// Adds the functional that a bilinear kernel leaves on the weights when the trace is
     /// replaced by `eq(r, .)`; `tables[axis]` holds `eq(r)` on the block's axes.
-    pub fn add_param(&mut self, layout: &WeightLayout, kernel: &ParamKernel, tables: &[Vec<F>], scale: F) {
+    ///
+    /// # Errors
+    /// Returns an error if the kernel has not the block's axes and extents, or the parameter's shape.
+    pub fn add_param(
+        &mut self,
+        layout: &WeightLayout,
+        kernel: &ParamKernel,
+        tables: &[Vec<F>],
+        scale: F,
+    ) -> Result<(), Unequal> {
         let mut rows = kernel.rows.clone();
         let mut scale = scale * kernel.coefficient;
         let mut inner: Vec<Vec<F>> = kernel.inner.iter().map(|len| vec![F::ONE; *len]).collect();
-        for (axis, table) in kernel.axes.iter().zip(tables) {
+        for (axis, table) in zip_eq(&kernel.axes, tables)? {
             match axis {
-                ParamAxis::Vector(vector) => scale *= dot(vector, table),
+                ParamAxis::Vector(vector) => scale *= dot(vector, table)?,
                 ParamAxis::Inner { dim, entries } => {
-                    for (value, entry) in inner[*dim].iter_mut().zip(entries) {
+                    for (value, entry) in zip_eq(&mut inner[*dim], entries)? {
                         *value = entry.iter().map(|(coordinate, factor)| *factor * table[*coordinate]).sum();
                     }
                 }
                 ParamAxis::Tied { row_axis, coordinates } => {
-                    for (value, coordinate) in rows[*row_axis].iter_mut().zip(coordinates) {
+                    for (value, coordinate) in zip_eq(&mut rows[*row_axis], coordinates)? {
                         *value *= coordinate.map_or(F::zero(), |coordinate| table[coordinate]);
                     }
                 }
             }
         }
         let (rows, values) = (outer_product(&rows, F::ONE), outer_product(&inner, scale));
-        self.add(layout, kernel.param, rows, values);
+        self.add(layout, kernel.param, rows, values)
     }
 
     /// Adds a bias functional.
-    pub fn add_bias(&mut self, layout: &WeightLayout, kernel: &BiasKernel, scale: F) {
+    ///
+    /// # Errors
+    /// Returns an error if the kernel has not the parameter's shape.
+    pub fn add_bias(&mut self, layout: &WeightLayout, kernel: &BiasKernel, scale: F) -> Result<(), Unequal> {
         let rows = outer_product(&kernel.rows, scale * kernel.coefficient);
-        self.add(layout, kernel.param, rows, kernel.digits.clone());
+        self.add(layout, kernel.param, rows, kernel.digits.clone())
     }
 
-    fn add(&mut self, layout: &WeightLayout, param: usize, rows: Vec<F>, values: Vec<F>) {
-        match layout.slots[param] {
+    fn add(
+        &mut self,
+        layout: &WeightLayout,
+        param: usize,
+        rows: Vec<F>,
+        values: Vec<F>,
+    ) -> Result<(), Unequal> {
+        let Placed { slot, outer, inner } = layout.params[param];
+        equal(outer, rows.len())?;
+        equal(inner, values.len())?;
+        match slot {
             Slot::Packed { cell } => {
-                let mut cells = self.packed[cell..].iter_mut();
-                for row in &rows {
-                    for (value, cell) in values.iter().zip(&mut cells) {
+                let cells = self.packed[cell..].chunks_exact_mut(inner).take(outer);
+                for (row, cells) in zip_eq(&rows, cells)? {
+                    for (value, cell) in zip_eq(&values, cells)? {
                         *cell += *row * value;
                     }
                 }
             }
             Slot::Rows { .. } => self.matrices.push((param, rows, values)),
         }
+        Ok(())
     }
 }
 
@@ -326,19 +363,21 @@ impl Kernel {
 
     /// The multilinear extension at `r` within the block, for kernels without a parameter;
     /// `prefix_eq[v]` is `eq(rho, r)` on the first `v` coordinates.
-    #[must_use]
-    pub fn evaluate(&self, block: &Block, tables: &[Vec<F>], prefix_eq: &[F]) -> F {
-        match self {
+    ///
+    /// # Errors
+    /// Returns an error if the kernel has not the block's axes and extents.
+    pub fn evaluate(&self, block: &Block, tables: &[Vec<F>], prefix_eq: &[F]) -> Result<F, Unequal> {
+        Ok(match self {
             Self::Eq { coefficient, .. } => *coefficient * prefix_eq[block.log],
             Self::Separable { coefficient, axes, .. } => {
-                *coefficient
-                    * axes.iter().zip(tables).map(|(vector, table)| dot(vector, table)).product::<F>()
+                let factors = zip_eq(axes, tables)?.map(|(vector, table)| dot(vector, table));
+                *coefficient * factors.product::<Result<F, Unequal>>()?
             }
             Self::Reshape { coefficient, output, .. } => {
-                *coefficient * dot(&outer_product(output, F::ONE), &outer_product(tables, F::ONE))
+                *coefficient * dot(&outer_product(output, F::ONE), &outer_product(tables, F::ONE))?
             }
             Self::Param(_) => F::zero(),
-        }
+        })
     }
 }
 

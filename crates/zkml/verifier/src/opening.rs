@@ -9,13 +9,14 @@
 
 use crate::circuit::IO_CHUNK;
 use crate::error::{FormatError, OpeningError};
-use crate::statement::{Shown, Statement, chunk_count, part_digest, tensor, tensors};
+use crate::statement::{Shown, Statement, chunk_count, element_count, part_digest, tensor, tensors};
 use crate::wire::{Reader, header, put_scalars};
 use alloc::vec::Vec;
 use zeroize::{Zeroize, Zeroizing};
 use zkml_core::commit::commit_rows;
 use zkml_core::group::Generators;
 use zkml_core::random::Random;
+use zkml_core::zip::{Unequal, equal, zip_eq};
 use zkml_core::{Affine, F};
 use zkml_graph::{Graph, TensorId};
 
@@ -81,21 +82,18 @@ impl Opening {
     /// left out do not count as zeros.
     #[must_use]
     pub fn opens(&self, graph: &Graph, statement: &Statement) -> bool {
-        let lens = tensors(graph).map(|tensor| len(&tensor.shape));
-        self.tensors.len() == statement.tensors.len()
-            && self.tensors.len() == tensors(graph).count()
-            && self.tensors.iter().zip(&statement.tensors).zip(lens).all(|((tensor, shown), len)| {
-                match (tensor, shown) {
-                    (None, Shown::Public(_)) => true,
-                    (Some((values, blinds)), Shown::Committed(points)) => {
-                        values.len() == len
-                            && blinds.len() == points.len()
-                            && chunk_count(len) == points.len()
-                            && commit_values(values, blinds) == *points
-                    }
-                    _ => false,
-                }
-            })
+        let pairs = zip_eq(&self.tensors, &statement.tensors);
+        let Ok(mut parts) = pairs.and_then(|pairs| zip_eq(tensors(graph), pairs)) else {
+            return false;
+        };
+        parts.all(|(tensor, parts)| match parts {
+            (None, Shown::Public(_)) => true,
+            (Some((values, blinds)), Shown::Committed(points)) => {
+                values.len() == element_count(tensor)
+                    && commit_values(values, blinds).is_ok_and(|commitments| commitments == *points)
+            }
+            _ => false,
+        })
     }
 
     /// An opening of a graph's inputs with fresh blinds, from 32 bytes of system randomness.
@@ -108,8 +106,7 @@ impl Opening {
         inputs: &[Vec<i64>],
         entropy: &[u8; 32],
     ) -> Result<Self, OpeningError> {
-        check_count(graph.inputs.len(), inputs.len())?;
-        for (id, values) in graph.inputs.iter().zip(inputs) {
+        for (id, values) in zip_eq(&graph.inputs, inputs)? {
             check_values(graph, *id, values.len())?;
         }
         let bytes: Zeroizing<Vec<u8>> =
@@ -128,12 +125,7 @@ impl Opening {
     /// # Errors
     /// Returns an error if this does not open all inputs of the graph.
     pub fn input_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
-        let shown: Vec<Shown> = self
-            .input_parts(graph)?
-            .into_iter()
-            .map(|(values, blinds)| Shown::Committed(commit_values(values, blinds)))
-            .collect();
-        Ok(part_digest(graph, &graph.inputs, &shown))
+        Ok(part_digest(graph, &graph.inputs, &committed(&self.input_parts(graph)?)?)?)
     }
 
     /// This opening of inputs together with the outputs that follow from them, under fresh blinds:
@@ -150,8 +142,7 @@ impl Opening {
         entropy: &[u8; 32],
     ) -> Result<Self, OpeningError> {
         let inputs = self.input_parts(graph)?;
-        check_count(graph.outputs.len(), outputs.len())?;
-        for (id, values) in graph.outputs.iter().zip(outputs) {
+        for (id, values) in zip_eq(&graph.outputs, outputs)? {
             check_values(graph, *id, values.len())?;
         }
         let bytes = self.to_bytes();
@@ -170,25 +161,16 @@ impl Opening {
     /// # Errors
     /// Returns an error if this does not open all inputs and outputs of the graph.
     pub fn output_digest(&self, graph: &Graph) -> Result<[u8; 32], OpeningError> {
-        let expected = tensors(graph).count();
+        equal(tensors(graph).len(), self.tensors.len())?;
         let parts = self.tensors.get(graph.inputs.len()..).unwrap_or_default();
-        if self.tensors.len() != expected {
-            return Err(OpeningError::Count { expected, got: self.tensors.len() });
-        }
-        let shown: Vec<Shown> = parts_of(graph, &graph.outputs, parts)?
-            .into_iter()
-            .map(|(values, blinds)| Shown::Committed(commit_values(values, blinds)))
-            .collect();
-        Ok(part_digest(graph, &graph.outputs, &shown))
+        Ok(part_digest(graph, &graph.outputs, &committed(&parts_of(graph, &graph.outputs, parts)?)?)?)
     }
 
     /// Values and blinds of every graph input, with lengths checked.
     fn input_parts(&self, graph: &Graph) -> Result<Vec<OpenedTensor<'_>>, OpeningError> {
-        let count = graph.inputs.len();
-        if self.tensors.len() != count && self.tensors.len() != tensors(graph).count() {
-            return Err(OpeningError::Count { expected: count, got: self.tensors.len() });
-        }
-        parts_of(graph, &graph.inputs, &self.tensors)
+        let (count, got) = (graph.inputs.len(), self.tensors.len());
+        let parts = if got == tensors(graph).len() { self.tensors.get(..count) } else { None };
+        parts_of(graph, &graph.inputs, parts.unwrap_or(&self.tensors))
     }
 
     /// Values and blinds of the outputs that this opens; `None` if it opens inputs alone.
@@ -218,8 +200,7 @@ impl Opening {
             return Err(OpeningError::Key);
         }
         let parts = self.input_parts(graph)?;
-        check_count(parts.len(), inputs.len())?;
-        for (input, ((values, _), given)) in parts.iter().zip(inputs).enumerate() {
+        for (input, ((values, _), given)) in zip_eq(&parts, inputs)?.enumerate() {
             if values != given {
                 return Err(OpeningError::Values { input });
             }
@@ -229,11 +210,18 @@ impl Opening {
 }
 
 /// The canonical commitment: chunks of raw integers, each with its blind.
-#[must_use]
-pub fn commit_values(values: &[i64], blinds: &[F]) -> Vec<Affine> {
+///
+/// # Errors
+/// Returns an error if there is not one blind for each chunk.
+pub fn commit_values(values: &[i64], blinds: &[F]) -> Result<Vec<Affine>, Unequal> {
     let generators = Generators::new(IO_CHUNK, 0);
     let chunks: Vec<&[i64]> = values.chunks(IO_CHUNK).collect();
     commit_rows(&generators, &chunks, blinds)
+}
+
+/// The statement's part about tensors that are committed, with their blinds.
+fn committed(parts: &[OpenedTensor<'_>]) -> Result<Vec<Shown>, Unequal> {
+    parts.iter().map(|(values, blinds)| commit_values(values, blinds).map(Shown::Committed)).collect()
 }
 
 /// Fresh blinds for the chunks of `len` values.
@@ -248,7 +236,7 @@ fn parts_of<'a>(
     ids: &[TensorId],
     tensors: &'a [Option<(Vec<i64>, Vec<F>)>],
 ) -> Result<Vec<OpenedTensor<'a>>, OpeningError> {
-    let parts = ids.iter().zip(tensors).enumerate().map(|(input, (id, tensor))| {
+    let parts = zip_eq(ids, tensors)?.enumerate().map(|(input, (id, tensor))| {
         let Some((values, blinds)) = tensor else {
             return Err(OpeningError::Closed { input });
         };
@@ -262,17 +250,9 @@ fn parts_of<'a>(
     parts.collect()
 }
 
-fn len(shape: &[u32]) -> usize {
-    shape.iter().map(|extent| *extent as usize).product()
-}
-
-fn check_count(expected: usize, got: usize) -> Result<(), OpeningError> {
-    if expected == got { Ok(()) } else { Err(OpeningError::Count { expected, got }) }
-}
-
 fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), OpeningError> {
     let tensor = tensor(graph, id);
-    let expected = len(&tensor.shape);
+    let expected = element_count(tensor);
     if got == expected {
         return Ok(());
     }
@@ -284,12 +264,11 @@ fn check_values(graph: &Graph, id: TensorId, got: usize) -> Result<(), OpeningEr
 /// # Errors
 /// Returns an error if the number or the lengths of the inputs are not the graph's.
 pub fn public_input_digest(graph: &Graph, inputs: &[Vec<i64>]) -> Result<[u8; 32], OpeningError> {
-    check_count(graph.inputs.len(), inputs.len())?;
-    for (id, values) in graph.inputs.iter().zip(inputs) {
+    for (id, values) in zip_eq(&graph.inputs, inputs)? {
         check_values(graph, *id, values.len())?;
     }
     let shown: Vec<Shown> = inputs.iter().map(|values| Shown::Public(values.clone())).collect();
-    Ok(part_digest(graph, &graph.inputs, &shown))
+    Ok(part_digest(graph, &graph.inputs, &shown)?)
 }
 
 impl Drop for Opening {

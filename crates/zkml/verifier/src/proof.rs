@@ -8,6 +8,7 @@ use crate::statement::{Statement, Visibility};
 use crate::wire::{Reader, header, put_points, put_scalars};
 use alloc::vec::Vec;
 use zkml_core::ipa::{InnerProductProof, round_count};
+use zkml_core::zip::Unequal;
 use zkml_core::{Affine, F};
 use zkml_graph::Graph;
 
@@ -101,13 +102,15 @@ impl Body {
 
 impl Proof {
     /// The bytes.
-    #[must_use]
-    pub fn to_bytes(&self, graph: &Graph) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// Returns an error if the statement is not about the graph: it has another number of tensors.
+    pub fn to_bytes(&self, graph: &Graph) -> Result<Vec<u8>, Unequal> {
         let mut out = header(MAGIC, VERSION);
         out.extend(self.key);
-        self.statement.write(graph, &mut out);
+        self.statement.write(graph, &mut out)?;
         self.body.write(&mut out);
-        out
+        Ok(out)
     }
 
     /// Reads the bytes of a proof for a key's graph and circuit.
@@ -117,7 +120,7 @@ impl Proof {
     pub fn from_bytes(graph: &Graph, circuit: &Circuit, bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes, "proof", MAGIC, VERSION)?;
         let key = reader.array("key digest")?;
-        let statement = Statement::read(graph, circuit, &mut reader)?;
+        let statement = Statement::read(graph, &mut reader)?;
         let body = Body::read(circuit, &mut reader)?;
         reader.finish()?;
         Ok(Self { key, statement, body })

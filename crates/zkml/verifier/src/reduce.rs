@@ -38,7 +38,9 @@ struct Bytes<'a> {
 }
 
 impl Party for Bytes<'_> {
-    fn begin(&mut self, _: Stage<'_>) {}
+    fn begin(&mut self, _: Stage<'_>) -> Result<(), ProtocolError> {
+        Ok(())
+    }
 
     fn answer(&mut self, _: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
         for out in out {
@@ -70,6 +72,7 @@ pub(crate) fn reduce<T: Transcript + ?Sized>(
     let reduced = run(circuit, weight_bits, statement, &mut party, transcript)?;
     equal(body.rows.len(), circuit.rows.len())?;
     equal(party.hidden.len(), 0)?;
+    equal(ipa::round_count(reduced.coefficients.len()), body.inner.rounds.len())?;
     let argument = ipa::verify(transcript, &reduced.coefficients, reduced.value, &body.inner)?;
     let scale = argument.commitment;
     let mut others = Vec::new();

@@ -6,13 +6,14 @@
 //! does not depend on the model, so that the output of one shard is the input of the next.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use crate::circuit::{Circuit, IO_CHUNK};
+use crate::circuit::IO_CHUNK;
 use crate::error::FormatError;
 use crate::wire::{Reader, put_points};
 use alloc::vec::Vec;
 use zkml_core::Affine;
 use zkml_core::labels;
 use zkml_core::transcript::Transcript;
+use zkml_core::zip::{Unequal, zip_eq};
 use zkml_graph::{Graph, Tensor, TensorId};
 
 const DIGEST_DOMAIN: &str = "cyborg statement part v1";
@@ -101,21 +102,22 @@ impl Shown {
 ///
 /// The digest of a committed output is that of the input of the next graph that opens the same
 /// commitments. Public values are encoded by the tensor's range and say nothing without the graph.
-/// The caller shows every tensor that it names.
-#[must_use]
-pub fn part_digest(graph: &Graph, ids: &[TensorId], shown: &[Shown]) -> [u8; 32] {
+///
+/// # Errors
+/// Returns an error if there is not one of `shown` for each tensor.
+pub fn part_digest(graph: &Graph, ids: &[TensorId], shown: &[Shown]) -> Result<[u8; 32], Unequal> {
     let mut hasher = blake3::Hasher::new_derive_key(DIGEST_DOMAIN);
     if let Some(first) = shown.first() {
         hasher.update(&[first.visibility().byte()]);
     }
     let mut bytes = Vec::new();
-    for (tensor, shown) in ids.iter().map(|id| tensor(graph, *id)).zip(shown) {
+    for (id, shown) in zip_eq(ids, shown)? {
         bytes.clear();
-        shown.write(tensor, &mut bytes);
+        shown.write(tensor(graph, *id), &mut bytes);
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(&bytes);
     }
-    *hasher.finalize().as_bytes()
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// Number of chunks of a committed tensor.
@@ -126,11 +128,15 @@ pub fn chunk_count(len: usize) -> usize {
 
 impl Statement {
     /// Appends the bytes.
-    pub fn write(&self, graph: &Graph, out: &mut Vec<u8>) {
+    ///
+    /// # Errors
+    /// Returns an error if this is no statement about the graph: it has another number of tensors.
+    pub fn write(&self, graph: &Graph, out: &mut Vec<u8>) -> Result<(), Unequal> {
         out.extend([self.input.byte(), self.output.byte()]);
-        for (shown, tensor) in self.tensors.iter().zip(tensors(graph)) {
+        for (tensor, shown) in zip_eq(tensors(graph), &self.tensors)? {
             shown.write(tensor, out);
         }
+        Ok(())
     }
 
     /// The parts that are about the graph's inputs and about its outputs.
@@ -154,21 +160,23 @@ impl Statement {
     }
 
     /// The digests of the inputs' part and of the outputs' part ([`part_digest`]).
-    #[must_use]
-    pub fn digests(&self, graph: &Graph) -> ([u8; 32], [u8; 32]) {
+    ///
+    /// # Errors
+    /// Returns an error if this is no statement about the graph: it has another number of tensors.
+    pub fn digests(&self, graph: &Graph) -> Result<([u8; 32], [u8; 32]), Unequal> {
         let (inputs, outputs) = self.split(graph);
-        (part_digest(graph, &graph.inputs, inputs), part_digest(graph, &graph.outputs, outputs))
+        Ok((part_digest(graph, &graph.inputs, inputs)?, part_digest(graph, &graph.outputs, outputs)?))
     }
 
     /// Reads a statement about a graph; public values are checked against their ranges.
     ///
     /// # Errors
     /// Returns an error if the bytes are not a statement about this graph.
-    pub fn read(graph: &Graph, circuit: &Circuit, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+    pub fn read(graph: &Graph, reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let [input, output] = Visibility::read(reader)?;
-        let lens = circuit.statement_lens();
         let mut shown = Vec::new();
-        for (position, (tensor, len)) in tensors(graph).zip(lens).enumerate() {
+        for (position, tensor) in tensors(graph).into_iter().enumerate() {
+            let len = element_count(tensor);
             let visibility = if position < graph.inputs.len() { input } else { output };
             shown.push(match visibility {
                 Visibility::Public => Shown::Public(read_values(tensor, len, reader)?),
@@ -181,24 +189,34 @@ impl Statement {
     }
 
     /// Absorbs key, context and statement.
+    ///
+    /// # Errors
+    /// Returns an error if this is no statement about the graph: it has another number of tensors.
     pub fn absorb<T: Transcript + ?Sized>(
         &self,
         graph: &Graph,
         key: &[u8; 32],
         context: &[u8],
         transcript: &mut T,
-    ) {
+    ) -> Result<(), Unequal> {
         transcript.absorb(labels::KEY, key);
         transcript.absorb(labels::CONTEXT, context);
         let mut bytes = Vec::new();
-        self.write(graph, &mut bytes);
+        self.write(graph, &mut bytes)?;
         transcript.absorb(labels::STATEMENT, &bytes);
+        Ok(())
     }
 }
 
 /// The tensors of a statement: graph inputs, then outputs.
-pub fn tensors(graph: &Graph) -> impl Iterator<Item = &Tensor> {
-    graph.inputs.iter().chain(&graph.outputs).map(|id| tensor(graph, *id))
+#[must_use]
+pub fn tensors(graph: &Graph) -> Vec<&Tensor> {
+    graph.inputs.iter().chain(&graph.outputs).map(|id| tensor(graph, *id)).collect()
+}
+
+/// Number of elements of a tensor.
+pub(crate) fn element_count(tensor: &Tensor) -> usize {
+    tensor.shape.iter().map(|extent| *extent as usize).product()
 }
 
 #[expect(clippy::indexing_slicing, reason = "a graph that was validated names its own tensors")]
@@ -221,6 +239,7 @@ fn read_values(tensor: &Tensor, len: usize, reader: &mut Reader<'_>) -> Result<V
     let bytes = reader.take("public values", len.saturating_mul(width))?;
     let read = |(index, chunk): (usize, &[u8])| {
         let mut word = [0; 8];
+        // A value has fewer bytes than the word: the others stay zero.
         word.iter_mut().zip(chunk).for_each(|(byte, read)| *byte = *read);
         let value = tensor.min.wrapping_add(i64::from_le_bytes(word));
         let fits = u64::from_le_bytes(word) <= span(tensor);

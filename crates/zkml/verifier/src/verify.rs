@@ -104,7 +104,7 @@ pub fn equation<T: Transcript + ?Sized>(
     context: &[u8],
     transcript: &mut T,
 ) -> Result<GroupEquation, ProtocolError> {
-    proof.statement.absorb(key.graph(), &key.digest(), context, transcript);
+    proof.statement.absorb(key.graph(), &key.digest(), context, transcript)?;
     let tensors = &proof.statement.tensors;
     reduce(key.circuit(), key.graph().weight_bits, tensors, &proof.body, key.rows(), transcript)
 }

@@ -59,7 +59,7 @@ fn prove_in(keys: &Keys, context: &ProofContext, genesis: &Digest, first: i64) -
     let proof = prove(&keys.prover, &request).unwrap().proof;
     let key = VerifierKey::from_bytes(&keys.verifier.to_bytes()).unwrap();
     let statement = zkml_verifier::verify(&key, &proof, &context).unwrap();
-    (proof, statement.digests(key.graph()).0)
+    (proof, statement.digests(key.graph()).unwrap().0)
 }
 
 fn submission_of(who: &Person, task: TaskId, number: u64, input: Digest, proof: &[u8]) -> Submission {

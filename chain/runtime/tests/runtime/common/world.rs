@@ -229,7 +229,7 @@ pub(crate) fn prove_for(
     let proof = prove(&keys.prover, &request).unwrap().proof;
     let key = VerifierKey::from_bytes(&keys.verifier.to_bytes()).unwrap();
     let statement = zkml_verifier::verify(&key, &proof, &context).unwrap();
-    let (input, output) = statement.digests(key.graph());
+    let (input, output) = statement.digests(key.graph()).unwrap();
     (proof, input, output)
 }
 

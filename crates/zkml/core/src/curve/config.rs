@@ -1,4 +1,8 @@
 //! Pallas with the multiplication of [`super::limbs`]; every constant is arkworks'.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the endomorphism has one coefficient, and arkworks' list has it"
+)]
 
 use super::limbs::{leave, mul, mul_two, square};
 use ark_ec::models::CurveConfig;

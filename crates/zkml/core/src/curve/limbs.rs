@@ -5,6 +5,11 @@
 //! Both primes of the Pasta curves are `2^254 + t` with `t < 2^126` and `t = 1 modulo 2^32`: the
 //! factor of a reduction step is the negated limb itself, and only limbs 1 to 4 of `t` and the
 //! top bit contribute.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "positions of nine limbs and of their 17 sums; no column exceeds 64 bits, as said above"
+)]
 
 /// Four limbs of 64 bits, least first.
 pub(super) type Words = [u64; 4];

@@ -1,4 +1,10 @@
 //! Many multiples of one point.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_sign_loss,
+    reason = "43 windows of six bits cover the 256 bits of a scalar's four words; a signed digit is at most 32 in magnitude, and a window has 32 multiples"
+)]
 
 use super::to_affine;
 use crate::field::F;

@@ -1,4 +1,10 @@
 //! One short scalar times many points: how generators fold.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_sign_loss,
+    reason = "ranges end with the slice; digits are odd and at most 7 in magnitude, for four odd multiples; a rest is below 2^65"
+)]
 
 use super::affine::add_all;
 use super::{LEAST_PAIRS, to_affine};

@@ -1,4 +1,10 @@
 //! The endomorphism: a full scalar as two of half the length.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "schoolbook products of words: a product, a word and a carry fit 128 bits, and a carry keeps the upper half"
+)]
 
 use crate::curve::PallasConfig;
 use crate::field::F;

@@ -4,6 +4,12 @@
 //! six field products an addition. Full scalars are halved with the curve's endomorphism
 //! (Gallant–Lambert–Vanstone); small integers use as many windows as their size needs.
 //! Running times depend on the scalars; callers prove things about their own data only.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "segments are counted by the loops that fill them, in 32 bits: a batch has fewer than 2^32 digits, each within its window's buckets"
+)]
 
 mod affine;
 mod fixed;

@@ -5,6 +5,7 @@ use super::fold::{Table, sum};
 use super::kernel::combine_rows;
 use rayon::prelude::*;
 use zkml_core::F;
+use zkml_core::zip::{Unequal, zip_eq};
 use zkml_verifier::circuit::{IO_CHUNK, Source};
 use zkml_verifier::protocol::{Class, ClassRows};
 
@@ -19,15 +20,15 @@ pub(super) fn class_rows(
     classes: &[Class],
     bound_trace: &[F],
     weight_rows: &[Option<Vec<F>>],
-) -> Vec<Vec<F>> {
+) -> Result<Vec<Vec<F>>, Unequal> {
     let circuit = witness.circuit;
     let columns = circuit.columns();
-    let one = |class: &Class| {
+    let one = |class: &Class| -> Result<Vec<F>, Unequal> {
         let mut row = match &class.rows {
             ClassRows::Trace(factors) => committed_trace(witness, bound_trace, factors),
             ClassRows::Packed(index) => {
                 let mut row = vec![F::default(); columns];
-                for (start, values) in circuit.weights.row(witness.weights, *index) {
+                for (start, values) in circuit.weights.row(witness.weights, *index)? {
                     for (cell, value) in row[start..].iter_mut().zip(values) {
                         *cell = F::from(i64::from(*value));
                     }
@@ -35,7 +36,7 @@ pub(super) fn class_rows(
                 row
             }
             ClassRows::Matrix { param, chunk, factors } => {
-                let inner = circuit.weights.shapes[*param].1;
+                let inner = circuit.weights.params[*param].inner;
                 let range = chunk * columns..((chunk + 1) * columns).min(inner);
                 match &weight_rows[*param] {
                     Some(combined) => combined[range].to_vec(),
@@ -54,7 +55,7 @@ pub(super) fn class_rows(
             }
         };
         row.resize(columns, F::default());
-        row
+        Ok(row)
     };
     classes.par_iter().with_min_len(4).map(one).collect()
 }
@@ -80,13 +81,13 @@ fn committed_trace(witness: &Witness<'_>, bound_trace: &[F], factors: &[F]) -> V
 }
 
 impl Columns {
-    pub(super) fn new(rows: &[Vec<F>], classes: &[Class]) -> Self {
-        let tables = rows.iter().zip(classes).map(|(row, class)| {
+    pub(super) fn new(rows: &[Vec<F>], classes: &[Class]) -> Result<Self, Unequal> {
+        let tables = zip_eq(rows, classes)?.map(|(row, class)| {
             let mut values = class.values.clone();
             values.resize(row.len(), F::default());
             (Table::full(row.clone()), Table::full(values))
         });
-        Self { tables: tables.collect() }
+        Ok(Self { tables: tables.collect() })
     }
 
     pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {

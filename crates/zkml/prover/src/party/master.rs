@@ -9,7 +9,7 @@ use zkml_core::F;
 use zkml_core::field::WideSum;
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::kernel::{BiasKernel, Functional, outer_product};
-use zkml_verifier::protocol::MasterEnd;
+use zkml_verifier::protocol::{MasterEnd, ProtocolError};
 
 pub(super) struct Master<'a> {
     circuit: &'a Circuit,
@@ -59,11 +59,11 @@ impl<'a> Master<'a> {
         self.columns.take()
     }
 
-    pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) {
+    pub(super) fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
         self.asked += 1;
         if self.asked == 1 {
             out.copy_from_slice(&[self.bias]);
-            return;
+            return Ok(());
         }
         if let Some(challenge) = challenge {
             self.bind(challenge);
@@ -72,10 +72,11 @@ impl<'a> Master<'a> {
             out.copy_from_slice(&self.round());
         } else {
             let point: Vec<F> = self.challenges.iter().rev().copied().collect();
-            let public = MasterEnd::new(self.circuit, &self.functional, &self.rho, &point).kernel;
+            let public = MasterEnd::new(self.circuit, &self.functional, &self.rho, &point)?.kernel;
             let (trace, weights) = (self.bound.at(0), self.kernel.at(0) - public);
             out.copy_from_slice(&[trace, weights, trace * weights]);
         }
+        Ok(())
     }
 
     /// Constant and quadratic coefficient of the next round polynomial.

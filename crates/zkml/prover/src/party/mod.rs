@@ -16,6 +16,7 @@ use self::tree::{Layer, Tree};
 use crate::trace::Trace;
 use zeroize::Zeroize;
 use zkml_core::F;
+use zkml_core::zip::{Unequal, zip_eq};
 use zkml_verifier::circuit::Circuit;
 use zkml_verifier::protocol::{Class, Party, ProtocolError, Stage};
 
@@ -87,15 +88,17 @@ impl<'a> Prover<'a> {
     }
 
     /// The combination of all committed rows by the classes' multipliers.
-    #[must_use]
-    pub fn combined_row(&self, multipliers: &[F]) -> Vec<F> {
+    ///
+    /// # Errors
+    /// Returns an error if there is not one multiplier for each class.
+    pub fn combined_row(&self, multipliers: &[F]) -> Result<Vec<F>, Unequal> {
         let mut combined = vec![F::default(); self.witness.circuit.columns()];
-        for (row, multiplier) in self.class_rows.iter().zip(multipliers) {
-            for (sum, value) in combined.iter_mut().zip(row) {
+        for (row, multiplier) in zip_eq(&self.class_rows, multipliers)? {
+            for (sum, value) in zip_eq(&mut combined, row)? {
                 *sum += *multiplier * value;
             }
         }
-        combined
+        Ok(combined)
     }
 
     /// The pads.
@@ -115,9 +118,9 @@ impl<'a> Prover<'a> {
         self.pads.get(self.hidden.len()).copied().ok_or(ProtocolError::NoAnswer)
     }
 
-    fn start_columns(&mut self, classes: &[Class]) -> Columns {
-        self.class_rows = columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows);
-        Columns::new(&self.class_rows, classes)
+    fn start_columns(&mut self, classes: &[Class]) -> Result<Columns, ProtocolError> {
+        self.class_rows = columns::class_rows(&self.witness, classes, &self.bound_trace, &self.weight_rows)?;
+        Ok(Columns::new(&self.class_rows, classes)?)
     }
 }
 
@@ -130,7 +133,7 @@ impl Drop for Prover<'_> {
 }
 
 impl Party for Prover<'_> {
-    fn begin(&mut self, stage: Stage<'_>) {
+    fn begin(&mut self, stage: Stage<'_>) -> Result<(), ProtocolError> {
         let state = match stage {
             Stage::Tree { alpha, gamma } => {
                 self.tree = Some(Tree::new(&self.witness, alpha, gamma));
@@ -148,17 +151,18 @@ impl Party for Prover<'_> {
                 self.tree = None;
                 State::Master(Master::new(&self.witness, functional, rho, &mut self.weight_rows))
             }
-            Stage::Columns { classes } => State::Columns(self.start_columns(classes)),
+            Stage::Columns { classes } => State::Columns(self.start_columns(classes)?),
             Stage::Products { products } => State::Products(Products::new(products, &self.hidden)),
             Stage::ProductPoint { point } => {
                 match &mut self.state {
                     State::Products(products) => products.set_point(point),
                     other => *other = State::Idle,
                 }
-                return;
+                return Ok(());
             }
         };
         self.state = state;
+        Ok(())
     }
 
     fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
@@ -168,7 +172,7 @@ impl Party for Prover<'_> {
             State::Layer(layer) => layer.answer(challenge, out),
             State::Quadratic(quadratic) => quadratic.answer(challenge, out),
             State::Master(master) => {
-                master.answer(challenge, out);
+                master.answer(challenge, out)?;
                 if let Some(bound) = master.take_bound_trace() {
                     self.bound_trace = bound;
                 }

@@ -8,8 +8,8 @@
 )]
 
 use super::{Block, Circuit, Source, log2_ceil};
-use alloc::vec;
 use alloc::vec::Vec;
+use zkml_core::zip::{Unequal, zip_eq};
 use zkml_graph::Param;
 
 /// Slot of a hidden parameter among the weight rows.
@@ -31,13 +31,22 @@ pub enum Slot {
     },
 }
 
+/// A hidden parameter: its shape, and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its slot.
+    pub slot: Slot,
+    /// Number of rows of the parameter.
+    pub outer: usize,
+    /// Values in a row of the parameter.
+    pub inner: usize,
+}
+
 /// Where the weights are: packed parameters first, then parameters in rows.
 #[derive(Clone, Debug, Default)]
 pub struct WeightLayout {
-    /// Slot of every parameter.
-    pub slots: Vec<Slot>,
-    /// Shapes of every parameter.
-    pub shapes: Vec<(usize, usize)>,
+    /// Every parameter, in the order of the graph.
+    pub params: Vec<Placed>,
     /// Cells used by packed parameters.
     pub packed_cells: usize,
     /// Rows used by packed parameters.
@@ -48,52 +57,54 @@ pub struct WeightLayout {
     pub columns_log: usize,
 }
 
+/// The first column of a run of weights in a row, and the run.
+pub type Run<'a> = (usize, &'a [i16]);
+
 impl WeightLayout {
     /// Places parameters in rows of `2^columns_log` columns. `dense[p]` says whether parameter
     /// `p` may have rows of its own.
-    #[must_use]
-    pub fn new(params: &[Param], dense: &[bool], columns_log: usize) -> Self {
+    ///
+    /// # Errors
+    /// Returns an error if `dense` does not have one entry for each parameter.
+    pub fn new(params: &[Param], dense: &[bool], columns_log: usize) -> Result<Self, Unequal> {
         let columns = 1usize << columns_log;
-        let mut layout =
-            Self { columns_log, slots: vec![Slot::Packed { cell: 0 }; params.len()], ..Self::default() };
-        layout.shapes = params.iter().map(|param| (param.outer as usize, param.inner as usize)).collect();
-        let in_rows: Vec<bool> = layout
-            .shapes
-            .iter()
-            .zip(dense)
-            .map(|((outer, inner), dense)| {
-                // A packed cell costs about a hundred-and-fiftieth of a row.
-                let rows = outer * inner.div_ceil(columns);
-                let spare = rows.saturating_sub(outer * inner / columns);
-                *dense && (outer * inner) as u64 > 150 * spare as u64
-            })
-            .collect();
-        for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
-            if !in_rows[index] {
-                layout.slots[index] = Slot::Packed { cell: layout.packed_cells };
+        let mut layout = Self { columns_log, ..Self::default() };
+        for (param, dense) in zip_eq(params, dense)? {
+            let (outer, inner) = (param.outer as usize, param.inner as usize);
+            let chunks = inner.div_ceil(columns);
+            // A packed cell costs about a hundred-and-fiftieth of a row.
+            let spare = (outer * chunks).saturating_sub(outer * inner / columns);
+            let slot = if *dense && (outer * inner) as u64 > 150 * spare as u64 {
+                // After the packed ones, once their rows are counted.
+                Slot::Rows { first: 0, chunks }
+            } else {
+                let cell = layout.packed_cells;
                 layout.packed_cells += outer * inner;
-            }
+                Slot::Packed { cell }
+            };
+            layout.params.push(Placed { slot, outer, inner });
         }
         layout.packed_rows = layout.packed_cells.div_ceil(columns);
         layout.rows = layout.packed_rows;
-        for (index, (outer, inner)) in layout.shapes.iter().enumerate() {
-            if in_rows[index] {
-                let chunks = inner.div_ceil(columns);
-                layout.slots[index] = Slot::Rows { first: layout.rows, chunks };
-                layout.rows += outer * chunks;
+        for param in &mut layout.params {
+            if let Slot::Rows { first, chunks } = &mut param.slot {
+                *first = layout.rows;
+                layout.rows += param.outer * *chunks;
             }
         }
-        layout
+        Ok(layout)
     }
 
     /// The weights of one row, from the parameters in row-major order: the row's first column
     /// and the run of values, for each parameter that has cells in it.
-    #[must_use]
-    pub fn row<'a>(&self, weights: &'a [Vec<i16>], row: usize) -> Vec<(usize, &'a [i16])> {
+    ///
+    /// # Errors
+    /// Returns an error if there are not weights for every parameter, or for more.
+    pub fn row<'a>(&self, weights: &'a [Vec<i16>], row: usize) -> Result<Vec<Run<'a>>, Unequal> {
         let columns = 1usize << self.columns_log;
         let mut runs = Vec::new();
-        for ((place, (outer, inner)), values) in self.slots.iter().zip(&self.shapes).zip(weights) {
-            match *place {
+        for (Placed { slot, outer, inner }, values) in zip_eq(&self.params, weights)? {
+            match *slot {
                 Slot::Packed { cell } => {
                     let (start, end) = (row * columns, (row + 1) * columns);
                     let from = start.max(cell);
@@ -111,7 +122,7 @@ impl WeightLayout {
                 }
             }
         }
-        runs
+        Ok(runs)
     }
 
     /// The boxes of true weights: `(first row, rows, columns)`, all starting at column zero.
@@ -126,8 +137,8 @@ impl WeightLayout {
         if rest > 0 {
             boxes.push((full, 1, rest));
         }
-        for (place, (outer, inner)) in self.slots.iter().zip(&self.shapes) {
-            if let Slot::Rows { first, chunks } = *place {
+        for Placed { slot, outer, inner } in &self.params {
+            if let Slot::Rows { first, chunks } = *slot {
                 for chunk in 0..chunks {
                     boxes.push((first + chunk * outer, *outer, (inner - chunk * columns).min(columns)));
                 }

@@ -21,7 +21,7 @@ mod layout;
 mod tables;
 
 pub use build::CircuitError;
-pub use layout::{Slot, WeightLayout};
+pub use layout::{Placed, Run, Slot, WeightLayout};
 pub use tables::{Table, TableKind, class};
 
 use alloc::vec::Vec;
@@ -329,6 +329,7 @@ impl Block {
         let mut index = alloc::vec![0usize; outer.len()];
         let mut element = 0;
         loop {
+            // One coordinate for each outer axis.
             let base: usize = index.iter().zip(outer).map(|(i, axis)| i << axis.shift).sum();
             for i in 0..last.len {
                 f(element, base + i);

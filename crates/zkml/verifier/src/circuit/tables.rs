@@ -104,15 +104,15 @@ impl TableKind {
             }
             Self::Split { bits, domain_min, domain_bits, function } => {
                 let table = function.table(*domain_min, *domain_bits);
-                let low: Vec<i64> = index.iter().map(|i| i & ((1 << bits) - 1)).collect();
-                let classes: Vec<i64> = index.iter().map(|i| i >> bits).collect();
-                let values = classes.iter().zip(&low).map(|(class, low)| match class {
-                    0 => saturate(&table, *low),
+                let low = |i: &i64| i & ((1 << bits) - 1);
+                let class = |i: &i64| i >> bits;
+                let value = |i: &i64| match class(i) {
+                    0 => saturate(&table, low(i)),
                     1 => saturate(&table, i64::MAX),
                     _ => saturate(&table, -1),
-                });
-                let values = values.collect();
-                alloc::vec![classes, low, values]
+                };
+                let (classes, lows) = (index.iter().map(class).collect(), index.iter().map(low).collect());
+                alloc::vec![classes, lows, index.iter().map(value).collect()]
             }
             Self::Positive { reach } => {
                 let values = index.iter().map(|i| (i - reach).max(0)).collect();

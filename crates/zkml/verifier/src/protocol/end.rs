@@ -1,7 +1,7 @@
 //! The end of stage 4 and the inner products of stage 5.
 #![expect(clippy::indexing_slicing, reason = "kernels name the circuit's own blocks")]
 
-use super::{Class, ClassRows};
+use super::{Class, ClassRows, ProtocolError};
 use crate::circuit::{Circuit, IO_CHUNK};
 use crate::kernel::{Functional, Kernel, WeightCoefficients, axis_tables, outer_product, selector};
 use crate::statement::Shown;
@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use ark_ff::{Field, Zero};
 use zkml_core::F;
 use zkml_core::poly::{eq, eq_table};
+use zkml_core::zip::zip_eq;
 
 /// What everybody knows at the end of stage 4.
 pub struct MasterEnd {
@@ -23,13 +24,20 @@ pub struct MasterEnd {
 
 impl MasterEnd {
     /// Evaluates the public kernels at `r`.
-    #[must_use]
-    pub fn new(circuit: &Circuit, functional: &Functional, rho: &[F], r: &[F]) -> Self {
+    ///
+    /// # Errors
+    /// Returns an error if a kernel is not one of the circuit's: its block has other axes or extents.
+    pub fn new(
+        circuit: &Circuit,
+        functional: &Functional,
+        rho: &[F],
+        r: &[F],
+    ) -> Result<Self, ProtocolError> {
         let mut last = F::ONE;
         let mut prefix_eq = vec![last];
+        // Leaves and trace have as many variables as they need; a block has the first of both.
         for (a, b) in rho.iter().zip(r) {
-            let factor = eq(core::slice::from_ref(a), core::slice::from_ref(b));
-            last *= factor;
+            last *= eq(core::slice::from_ref(a), core::slice::from_ref(b))?;
             prefix_eq.push(last);
         }
         let mut tables: Vec<Option<Vec<Vec<F>>>> = vec![None; circuit.blocks.len()];
@@ -42,13 +50,13 @@ impl MasterEnd {
             } else {
                 tables[kernel.block()].get_or_insert_with(|| axis_tables(block, r))
             };
-            end.kernel += share * kernel.evaluate(block, axes, &prefix_eq);
+            end.kernel += share * kernel.evaluate(block, axes, &prefix_eq)?;
             if matches!(kernel, Kernel::Param(_)) {
                 end.shares.push(share);
             }
         }
         end.tables = tables;
-        end
+        Ok(end)
     }
 }
 
@@ -60,7 +68,7 @@ pub(super) fn classes(
     end: &MasterEnd,
     eta: [F; 2],
     r: &[F],
-) -> (Vec<Class>, F) {
+) -> Result<(Vec<Class>, F), ProtocolError> {
     let columns = circuit.columns();
     let (low, high) = r.split_at(circuit.columns_log);
     let mut classes =
@@ -69,13 +77,14 @@ pub(super) fn classes(
     let mut weights = WeightCoefficients::new(&circuit.weights);
     let mut shares = end.shares.iter();
     for kernel in &functional.kernels {
-        if let (Kernel::Param(param), Some(tables)) = (kernel, &end.tables[kernel.block()]) {
-            let share = shares.next().copied().unwrap_or_default();
-            weights.add_param(&circuit.weights, param, tables, share * eta[0]);
+        if let Kernel::Param(param) = kernel {
+            let tables = end.tables[param.block].as_ref().ok_or(ProtocolError::NoAnswer)?;
+            let share = *shares.next().ok_or(ProtocolError::NoAnswer)?;
+            weights.add_param(&circuit.weights, param, tables, share * eta[0])?;
         }
     }
     for bias in &functional.biases {
-        weights.add_bias(&circuit.weights, bias, eta[1]);
+        weights.add_bias(&circuit.weights, bias, eta[1])?;
     }
     for (row, values) in weights.packed.chunks(columns).enumerate() {
         classes.push(Class { rows: ClassRows::Packed(row), values: values.to_vec() });
@@ -90,13 +99,13 @@ pub(super) fn classes(
     }
 
     let mut public = F::zero();
-    for (tensor, (shown, block)) in statement.iter().zip(&circuit.statement).enumerate() {
+    for (tensor, (shown, block)) in zip_eq(statement, &circuit.statement)?.enumerate() {
         let block = &circuit.blocks[*block];
         let elements = outer_product(&axis_tables(block, r), selector(r, block.log, block.offset));
         match shown {
             Shown::Public(values) => {
-                public +=
-                    elements.iter().zip(values).map(|(factor, value)| *factor * F::from(*value)).sum::<F>();
+                let terms = zip_eq(&elements, values)?.map(|(factor, value)| *factor * F::from(*value));
+                public += terms.sum::<F>();
             }
             Shown::Committed(_) => {
                 for (chunk, values) in elements.chunks(IO_CHUNK).enumerate() {
@@ -105,5 +114,5 @@ pub(super) fn classes(
             }
         }
     }
-    (classes, public)
+    Ok((classes, public))
 }

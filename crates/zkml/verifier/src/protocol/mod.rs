@@ -151,7 +151,10 @@ pub enum ClassRows {
 /// One side of the protocol.
 pub trait Party {
     /// A stage begins.
-    fn begin(&mut self, stage: Stage<'_>);
+    ///
+    /// # Errors
+    /// Returns an error if the stage does not fit what the party knows.
+    fn begin(&mut self, stage: Stage<'_>) -> Result<(), ProtocolError>;
     /// The next hidden scalars of the stage, with their pads added. `challenge` is the one that
     /// followed the party's previous answer in this sum-check, which the party binds first; `None`
     /// before the first.
@@ -214,6 +217,7 @@ pub fn run<P: Party, T: Transcript + ?Sized>(
     }
     value += claim.constant;
     let mut coefficients = eq_table(&point, F::ONE);
+    // A class has no values for the last columns where they are all zero.
     let multipliers = classes.iter().map(|class| dot(&class.values, &coefficients)).collect();
     let separation = run.transcript.challenge(labels::SEPARATION)?;
     for coefficient in &mut coefficients {

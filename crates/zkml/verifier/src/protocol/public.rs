@@ -18,13 +18,16 @@ use zkml_core::transcript::{Aborted, Transcript};
 
 /// The arithmetic between the messages.
 pub(super) trait Public {
+    /// Whether the claims between the messages are followed, as forms.
+    const CLAIMS: bool;
+
     /// Stage 2: everything that holds at `rho`, combined.
     fn relations(
         &self,
         circuit: &Circuit,
         challenges: (F, [F; 4], F),
         rho: &[F],
-    ) -> (Functional, Vec<QuadItem>);
+    ) -> Result<(Functional, Vec<QuadItem>), ProtocolError>;
 
     /// Stage 3: adds both factors of a quadratic sum to the functional, with one coefficient each.
     fn factors(
@@ -34,10 +37,16 @@ pub(super) trait Public {
         coefficients: [F; 2],
         at: (&[F], &[F]),
         functional: &mut Functional,
-    );
+    ) -> Result<(), ProtocolError>;
 
     /// Stage 4: the public kernels at `r`.
-    fn end(&self, circuit: &Circuit, functional: &Functional, rho: &[F], r: &[F]) -> MasterEnd;
+    fn end(
+        &self,
+        circuit: &Circuit,
+        functional: &Functional,
+        rho: &[F],
+        r: &[F],
+    ) -> Result<MasterEnd, ProtocolError>;
 
     /// Stage 5: the inner products, and what the public part of the statement contributes.
     fn classes(
@@ -47,7 +56,7 @@ pub(super) trait Public {
         end: &MasterEnd,
         eta: [F; 2],
         r: &[F],
-    ) -> (Vec<Class>, F);
+    ) -> Result<(Vec<Class>, F), ProtocolError>;
 }
 
 /// The arithmetic of a proof.
@@ -57,12 +66,14 @@ pub(super) struct Computed<'a> {
 }
 
 impl Public for Computed<'_> {
+    const CLAIMS: bool = true;
+
     fn relations(
         &self,
         circuit: &Circuit,
         challenges: (F, [F; 4], F),
         rho: &[F],
-    ) -> (Functional, Vec<QuadItem>) {
+    ) -> Result<(Functional, Vec<QuadItem>), ProtocolError> {
         relations(circuit, self.weight_bits, challenges, rho)
     }
 
@@ -74,14 +85,21 @@ impl Public for Computed<'_> {
         coefficients: [F; 2],
         at: (&[F], &[F]),
         functional: &mut Functional,
-    ) {
+    ) -> Result<(), ProtocolError> {
         let quad = &circuit.quads[item.quad];
         for (factor, coefficient) in [&quad.a, &quad.b].into_iter().zip(coefficients) {
-            functional.add_factor(circuit, (factor, &item.shape), quad.domain, coefficient, at);
+            functional.add_factor(circuit, (factor, &item.shape), quad.domain, coefficient, at)?;
         }
+        Ok(())
     }
 
-    fn end(&self, circuit: &Circuit, functional: &Functional, rho: &[F], r: &[F]) -> MasterEnd {
+    fn end(
+        &self,
+        circuit: &Circuit,
+        functional: &Functional,
+        rho: &[F],
+        r: &[F],
+    ) -> Result<MasterEnd, ProtocolError> {
         MasterEnd::new(circuit, functional, rho, r)
     }
 
@@ -92,7 +110,7 @@ impl Public for Computed<'_> {
         end: &MasterEnd,
         eta: [F; 2],
         r: &[F],
-    ) -> (Vec<Class>, F) {
+    ) -> Result<(Vec<Class>, F), ProtocolError> {
         end::classes(circuit, self.statement, functional, end, eta, r)
     }
 }
@@ -101,23 +119,46 @@ impl Public for Computed<'_> {
 struct Skipped;
 
 impl Public for Skipped {
-    fn relations(&self, circuit: &Circuit, _: (F, [F; 4], F), _: &[F]) -> (Functional, Vec<QuadItem>) {
+    const CLAIMS: bool = false;
+
+    fn relations(
+        &self,
+        circuit: &Circuit,
+        _: (F, [F; 4], F),
+        _: &[F],
+    ) -> Result<(Functional, Vec<QuadItem>), ProtocolError> {
         let items = circuit.quads.iter().enumerate().map(|(quad, sum)| QuadItem {
             quad,
             coefficient: F::zero(),
             shape: QuadShape::new(circuit, sum),
         });
-        (Functional::default(), items.collect())
+        Ok((Functional::default(), items.collect()))
     }
 
-    fn factors(&self, _: &Circuit, _: &QuadItem, _: [F; 2], _: (&[F], &[F]), _: &mut Functional) {}
-
-    fn end(&self, _: &Circuit, _: &Functional, _: &[F], _: &[F]) -> MasterEnd {
-        MasterEnd { kernel: F::zero(), shares: Vec::new(), tables: Vec::new() }
+    fn factors(
+        &self,
+        _: &Circuit,
+        _: &QuadItem,
+        _: [F; 2],
+        _: (&[F], &[F]),
+        _: &mut Functional,
+    ) -> Result<(), ProtocolError> {
+        Ok(())
     }
 
-    fn classes(&self, _: &Circuit, _: &Functional, _: &MasterEnd, _: [F; 2], _: &[F]) -> (Vec<Class>, F) {
-        (Vec::new(), F::zero())
+    fn end(&self, _: &Circuit, _: &Functional, _: &[F], _: &[F]) -> Result<MasterEnd, ProtocolError> {
+        Ok(MasterEnd { kernel: F::zero(), shares: Vec::new(), tables: Vec::new() })
+    }
+
+    fn classes(
+        &self,
+        _: &Circuit,
+        _: &Functional,
+        _: &MasterEnd,
+        _: [F; 2],
+        _: &[F],
+    ) -> Result<(Vec<Class>, F), ProtocolError> {
+        Ok((Vec::new(), F::zero()))
     }
 }
 
@@ -129,7 +170,9 @@ struct Counter {
 }
 
 impl Party for Counter {
-    fn begin(&mut self, _: Stage<'_>) {}
+    fn begin(&mut self, _: Stage<'_>) -> Result<(), ProtocolError> {
+        Ok(())
+    }
 
     fn answer(&mut self, _: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
         self.answered = self.answered.saturating_add(out.len());

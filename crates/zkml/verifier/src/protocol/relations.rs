@@ -5,7 +5,7 @@
     reason = "a circuit's relations name its own blocks, sums and tables; ranks are at most 9"
 )]
 
-use super::QuadItem;
+use super::{ProtocolError, QuadItem};
 use crate::circuit::{Circuit, Expr, QuadShape};
 use crate::kernel::{Functional, GraphView, Kernel, axis_point, axis_tables, prefix_tables, selector};
 use alloc::vec;
@@ -14,6 +14,7 @@ use ark_ff::{Field, Zero};
 use zkml_core::F;
 use zkml_core::field::WideSum;
 use zkml_core::poly::eq_prefix;
+use zkml_core::zip::zip_eq;
 
 /// Stage 2: everything that holds at `rho`, combined with powers of `beta`.
 pub(super) fn relations(
@@ -21,7 +22,7 @@ pub(super) fn relations(
     weight_bits: u8,
     (alpha, gamma, beta): (F, [F; 4], F),
     rho: &[F],
-) -> (Functional, Vec<QuadItem>) {
+) -> Result<(Functional, Vec<QuadItem>), ProtocolError> {
     let mut functional = Functional::default();
     let mut cells = vec![F::zero(); circuit.blocks.len()];
     let mut sums = vec![F::zero(); circuit.sums.len()];
@@ -42,6 +43,7 @@ pub(super) fn relations(
         let inside: F = axis_tables(block, rho).iter().map(|table| table.iter().sum::<F>()).product();
         numerator += share * inside;
         denominator += share * (alpha - gamma[3] * F::from(lookup.table as u64) - F::ONE);
+        // One power for each column that a table can have; the last is the tag's.
         for (column, factor) in lookup.columns.iter().zip(&gamma) {
             add(column, -beta * share * factor);
         }
@@ -62,6 +64,7 @@ pub(super) fn relations(
             .zip(&gamma)
             .map(|(column, factor)| {
                 let mut sum = WideSum::default();
+                // A table ends before its block does.
                 column.iter().zip(&tables[log]).for_each(|(value, weight)| sum.add(*value, weight));
                 sum.reduce() * factor
             })
@@ -79,12 +82,13 @@ pub(super) fn relations(
     {
         functional.kernels.push(Kernel::Eq { block, coefficient });
     }
-    let view = GraphView { blocks: &circuit.blocks, weight_bits, shapes: &circuit.weights.shapes };
-    for (sum, coefficient) in circuit.sums.iter().zip(&sums).filter(|(_, coefficient)| !coefficient.is_zero())
-    {
-        functional.add_sum(&view, sum, *coefficient, rho);
+    let view = GraphView { blocks: &circuit.blocks, weight_bits, params: &circuit.weights.params };
+    for (sum, coefficient) in zip_eq(&circuit.sums, &sums)? {
+        if !coefficient.is_zero() {
+            functional.add_sum(&view, sum, *coefficient, rho)?;
+        }
     }
-    let items = circuit.quads.iter().zip(&quads).enumerate().map(|(index, (quad, coefficient))| {
+    let items = zip_eq(&circuit.quads, &quads)?.enumerate().map(|(index, (quad, coefficient))| {
         // Output axes that no factor follows repeat the sum.
         let axes = &circuit.blocks[quad.domain].axes;
         let followed = |axis: usize| {
@@ -98,5 +102,5 @@ pub(super) fn relations(
         QuadItem { quad: index, coefficient, shape: QuadShape::new(circuit, quad) }
     });
     let items = items.collect();
-    (functional, items)
+    Ok((functional, items))
 }

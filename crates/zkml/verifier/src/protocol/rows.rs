@@ -58,22 +58,23 @@ impl Reduced {
         }
         if !from_key {
             equal(circuit.weights.rows, weight_rows)?;
-            let factors = self.weight_row_factors(circuit);
+            let factors = self.weight_row_factors(circuit)?;
             rows.extend(factors.into_iter().enumerate().map(|(row, factor)| (Row::Weights(row), factor)));
         }
         Ok(rows)
     }
 
     /// The factor of every weight row, in layout order.
-    fn weight_row_factors(&self, circuit: &Circuit) -> Vec<F> {
+    fn weight_row_factors(&self, circuit: &Circuit) -> Result<Vec<F>, ProtocolError> {
         let mut factors = vec![F::zero(); circuit.weights.rows];
-        for (class, multiplier) in self.classes.iter().zip(&self.multipliers) {
+        for (class, multiplier) in zip_eq(&self.classes, &self.multipliers)? {
             match &class.rows {
                 ClassRows::Packed(row) => factors[*row] += multiplier,
                 ClassRows::Matrix { param, chunk, factors: outputs } => {
-                    if let Slot::Rows { first, .. } = circuit.weights.slots[*param] {
+                    if let Slot::Rows { first, .. } = circuit.weights.params[*param].slot {
                         let start = first + chunk * outputs.len();
-                        for (factor, output) in factors[start..].iter_mut().zip(outputs) {
+                        let rows = factors[start..].iter_mut().take(outputs.len());
+                        for (factor, output) in zip_eq(rows, outputs)? {
                             *factor += *multiplier * output;
                         }
                     }
@@ -81,6 +82,6 @@ impl Reduced {
                 ClassRows::Trace(_) | ClassRows::Chunk { .. } => {}
             }
         }
-        factors
+        Ok(factors)
     }
 }

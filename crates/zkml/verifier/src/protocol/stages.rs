@@ -17,6 +17,7 @@ use zkml_core::labels;
 use zkml_core::ledger::{Form, Ledger, Product};
 use zkml_core::poly::{batch_invert, eq, eq_table};
 use zkml_core::transcript::Transcript;
+use zkml_core::zip::{Unequal, zip_eq};
 
 pub(super) struct Run<'a, P, T: ?Sized, A> {
     pub(super) party: &'a mut P,
@@ -44,22 +45,22 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         let (rho, p, q) = self.tree(circuit, alpha, gamma)?;
 
         let beta = self.transcript.challenge(labels::RELATIONS)?;
-        let (mut functional, items) = self.public.relations(circuit, (alpha, gamma, beta), &rho);
+        let (mut functional, items) = self.public.relations(circuit, (alpha, gamma, beta), &rho)?;
         let claim = p.plus(&q, beta);
         let claim = self.quadratic(circuit, &items, &rho, &mut functional, claim)?;
 
-        self.party.begin(Stage::Master { functional: &functional, rho: &rho });
+        self.party.begin(Stage::Master { functional: &functional, rho: &rho })?;
         let [bias] = self.hear(None)?;
         let claim = claim.plus(&bias, -F::ONE).plus(&Form::constant(functional.constant), -F::ONE);
         let (r, claim) = self.sumcheck::<2>(claim, circuit.trace_log)?;
         let [t, v, product] = self.hear(r.first())?;
-        let end = self.public.end(circuit, &functional, &rho, &r);
+        let end = self.public.end(circuit, &functional, &rho, &r)?;
         self.ledger.require_product(t.clone(), v.clone(), product.clone());
         self.ledger.require_zero(claim.plus(&t, -end.kernel).plus(&product, -F::ONE));
 
         let eta = [self.transcript.challenge(labels::COLUMNS)?, self.transcript.challenge(labels::COLUMNS)?];
-        let (classes, public) = self.public.classes(circuit, &functional, &end, eta, &r);
-        self.party.begin(Stage::Columns { classes: &classes });
+        let (classes, public) = self.public.classes(circuit, &functional, &end, eta, &r)?;
+        self.party.begin(Stage::Columns { classes: &classes })?;
         let claim = t.plus(&v, eta[0]).plus(&bias, eta[1]).plus(&Form::constant(public), -F::ONE);
         // No answer depends on the last challenge of the columns.
         let (point, claim) = self.sumcheck::<2>(claim, circuit.columns_log)?;
@@ -82,6 +83,9 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
     }
 
     fn keep(&mut self, masked: F) -> Form {
+        if !A::CLAIMS {
+            return Form::default();
+        }
         self.transcript.absorb(labels::HIDDEN, &encode(&masked));
         self.ledger.push(masked)
     }
@@ -91,7 +95,9 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
     /// `(1 - w_i) t(0) + w_i t(1) = claim`.
     fn sumcheck_eq(&mut self, mut claim: Form, w: &[F]) -> Result<Claimed, ProtocolError> {
         let mut inverses = w.to_vec();
-        batch_invert(&mut inverses);
+        if A::CLAIMS {
+            batch_invert(&mut inverses);
+        }
         let mut point = vec![F::zero(); w.len()];
         let mut challenge = None;
         for variable in (0..w.len()).rev() {
@@ -142,7 +148,7 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         alpha: F,
         gamma: [F; 4],
     ) -> Result<(Vec<F>, Form, Form), ProtocolError> {
-        self.party.begin(Stage::Tree { alpha, gamma });
+        self.party.begin(Stage::Tree { alpha, gamma })?;
         let root = self.hear(None)?;
         let product = |run: &mut Self, left: &Form, right: &Form, product: &Form| {
             run.ledger.require_product(left.clone(), right.clone(), product.clone());
@@ -159,7 +165,7 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         let mut point = vec![join];
         for _ in 1..circuit.leaf_log {
             let lambda = self.transcript.challenge(labels::LAYER_LAMBDA)?;
-            self.party.begin(Stage::Layer { point: &point, lambda });
+            self.party.begin(Stage::Layer { point: &point, lambda })?;
             let (bound, claim) = self.sumcheck_eq(p.plus(&q, lambda), &point)?;
             let [p0, p1, q0, q1, first, second] = &self.hear(bound.first())?;
             self.ledger.require_product(q1.clone(), p0.clone().plus(q0, lambda), first.clone());
@@ -185,26 +191,26 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         if items.is_empty() {
             return Ok(claim);
         }
-        self.party.begin(Stage::Quadratic { items, rho });
+        self.party.begin(Stage::Quadratic { items, rho })?;
         let [total] = self.hear(None)?;
         let (point, mut rest) = self.sumcheck::<3>(total.clone(), circuit.quad_log())?;
         let factors = self.hear_all(point.first(), items.len().saturating_mul(3))?;
         let chi = self.transcript.challenge(labels::FACTORS)?;
         let mut claim = claim.plus(&total, -F::ONE);
         let mut power = F::ONE;
-        for (item, values) in items.iter().zip(factors.chunks_exact(3)) {
+        for (item, values) in zip_eq(items, factors.chunks_exact(3))? {
             let quad = &circuit.quads[item.quad];
             let axes = &circuit.blocks[quad.domain].axes;
             let batch = item.shape.batch.iter();
-            let same: F = batch
+            let same = batch
                 .map(|(axis, place)| eq(axis_point(&axes[*axis], rho), axis_point(place, &point)))
-                .product();
+                .product::<Result<F, Unequal>>()?;
             let outside: F = point[item.shape.log..].iter().map(|x| F::ONE - x).product();
             rest = rest.plus(&values[2], -item.coefficient * same * outside);
             self.ledger.require_product(values[0].clone(), values[1].clone(), values[2].clone());
             let coefficients = [power * chi, power * chi.square()];
             power = coefficients[1];
-            self.public.factors(circuit, item, coefficients, (rho, &point), functional);
+            self.public.factors(circuit, item, coefficients, (rho, &point), functional)?;
             claim = claim.plus(&values[0], coefficients[0]).plus(&values[1], coefficients[1]);
         }
         self.ledger.require_zero(rest);
@@ -218,7 +224,7 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         let (left, right) = (self.ledger.private(), self.ledger.private());
         let mut products = core::mem::take(&mut self.ledger.products);
         products.push(Product { left, right, product: Form::default() });
-        self.party.begin(Stage::Products { products: &products });
+        self.party.begin(Stage::Products { products: &products })?;
         let [blinding] = self.hear(None)?;
         if let Some(last) = products.last_mut() {
             last.product = blinding;
@@ -228,7 +234,8 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         for _ in 0..log {
             point.push(self.transcript.challenge(labels::PRODUCTS)?);
         }
-        self.party.begin(Stage::ProductPoint { point: &point });
+        self.party.begin(Stage::ProductPoint { point: &point })?;
+        // There are as many weights as a power of two, at least one for each product.
         let weights = eq_table(&point, F::ONE);
         let claim = products
             .iter()

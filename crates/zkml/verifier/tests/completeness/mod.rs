@@ -8,7 +8,7 @@ use zkml_graph::FunctionKind;
 use zkml_prover::{Request, check, estimate, keygen, prove, trace::Trace};
 use zkml_testkit::maker::Maker;
 use zkml_testkit::{models, widths};
-use zkml_verifier::circuit::{Circuit, NodeCells, Quotient, Slot};
+use zkml_verifier::circuit::{Circuit, NodeCells, Placed, Quotient, Slot};
 use zkml_verifier::{PROTOCOL, Proof, Shown, VerifierKey, Visibility, equation, verify};
 
 const ALL: [[Visibility; 2]; 4] = [
@@ -176,11 +176,11 @@ fn sixteen_bits_saturate() {
 #[test]
 fn weights_in_rows_and_packed() {
     complete(widths::large, |circuit| {
-        let places = &circuit.weights.slots;
-        let rows = |place: &Slot| matches!(place, Slot::Rows { .. });
-        assert!(places.iter().any(rows) && !places.iter().all(rows));
-        let chunks = |place: &Slot| matches!(place, Slot::Rows { chunks, .. } if *chunks > 1);
-        assert!(places.iter().any(chunks));
+        let params = &circuit.weights.params;
+        let rows = |param: &Placed| matches!(param.slot, Slot::Rows { .. });
+        assert!(params.iter().any(rows) && !params.iter().all(rows));
+        let chunks = |param: &Placed| matches!(param.slot, Slot::Rows { chunks, .. } if chunks > 1);
+        assert!(params.iter().any(chunks));
         let brought: usize = circuit.rows.len() + circuit.statement.len();
         assert!(brought < 1 << (circuit.trace_log - circuit.columns_log));
     });

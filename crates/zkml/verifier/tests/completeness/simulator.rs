@@ -127,7 +127,7 @@ fn simulated(maker: Maker, shown: Visibility) {
     };
     assert!(accept(&proof, last));
     assert!(!accept(&proof, [1; 64]));
-    let bytes = proof.to_bytes(&liar.maker.graph);
+    let bytes = proof.to_bytes(&liar.maker.graph).unwrap();
     assert_eq!(verify(key, &bytes, b"simulated"), Err(VerifyError::Equation));
 
     // And it has the shape of an honest one.

@@ -89,7 +89,9 @@ struct Messages<'a> {
 }
 
 impl Party for Messages<'_> {
-    fn begin(&mut self, _: Stage<'_>) {}
+    fn begin(&mut self, _: Stage<'_>) -> Result<(), ProtocolError> {
+        Ok(())
+    }
 
     fn answer(&mut self, _: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
         out.fill_with(|| *self.hidden.next().unwrap());

@@ -97,7 +97,7 @@ impl Adaptive<'_> {
 }
 
 impl Party for Adaptive<'_> {
-    fn begin(&mut self, stage: Stage<'_>) {
+    fn begin(&mut self, stage: Stage<'_>) -> Result<(), ProtocolError> {
         self.at_root = matches!(stage, Stage::Tree { .. });
         match stage {
             Stage::Products { products } => {
@@ -114,8 +114,9 @@ impl Party for Adaptive<'_> {
                     products.begin(point, &self.hidden);
                 }
             }
-            other => self.inner.begin(other),
+            other => self.inner.begin(other)?,
         }
+        Ok(())
     }
 
     fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
@@ -181,13 +182,13 @@ fn forge(liar: &Liar, trace: &Trace, reveal: Reveal) -> Result<Statement, Verify
             .collect(),
     };
     let mut transcript = HashTranscript::new(PROTOCOL);
-    statement.absorb(graph, &key.digest(), b"", &mut transcript);
+    statement.absorb(graph, &key.digest(), b"", &mut transcript).unwrap();
     let mut random = Random::new("adaptive", &[3; 32], &[]);
     let generators = Generators::new(columns, circuit.hidden_count());
     let cells = circuit.rows.iter().map(|row| &trace.cells[row * columns..(row + 1) * columns]);
     let cells: Vec<&[i64]> = cells.collect();
     let blinds: Vec<F> = cells.iter().map(|_| random.scalar()).collect();
-    let rows = commit_rows(&generators, &cells, &blinds);
+    let rows = commit_rows(&generators, &cells, &blinds).unwrap();
     let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
     let pad_blind = random.scalar();
     let pad_commitment = (msm(&generators.pads, &pads) + generators.blind * pad_blind).into_affine();
@@ -216,7 +217,7 @@ fn forge(liar: &Liar, trace: &Trace, reveal: Reveal) -> Result<Statement, Verify
             Row::Chunk { .. } => F::zero(),
         };
     }
-    let mut vector = party.inner.combined_row(&reduced.multipliers);
+    let mut vector = party.inner.combined_row(&reduced.multipliers).unwrap();
     vector.extend(pads.iter().map(|pad| reduced.separation * pad));
     let bases = [generators.columns, generators.pads].concat();
     let bases = Bases { generators: &bases, value: generators.value, blind: generators.blind };
@@ -229,7 +230,7 @@ fn forge(liar: &Liar, trace: &Trace, reveal: Reveal) -> Result<Statement, Verify
         inner: inner.unwrap(),
     };
     let proof = Proof { key: key.digest(), statement, body };
-    verify(&liar.keys.verifier, &proof.to_bytes(graph), b"")
+    verify(&liar.keys.verifier, &proof.to_bytes(graph).unwrap(), b"")
 }
 
 /// On a true trace the liar is an honest prover, so that what follows is about the lie alone.

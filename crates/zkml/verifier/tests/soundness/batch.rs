@@ -63,7 +63,7 @@ fn errors_that_cancel_in_a_sum() {
         let bytes = prove(&liar.keys.prover, &request).unwrap().proof;
         let mut proof = Proof::from_bytes(&liar.maker.graph, liar.circuit(), &bytes).unwrap();
         proof.body.inner.blind += shift;
-        proof.to_bytes(&liar.maker.graph)
+        proof.to_bytes(&liar.maker.graph).unwrap()
     });
     let batch: Vec<(_, &[u8], &[u8])> =
         shifted.iter().map(|bytes| (key, bytes.as_slice(), &b""[..])).collect();

@@ -304,7 +304,7 @@ fn dishonest_key(maker: Maker, circuit: Circuit, weights: Weights, broken: &[Pro
     let columns = circuit.columns();
     let rows = (0..circuit.weights.rows).map(|row| {
         let mut cells = vec![0; columns];
-        for (start, values) in circuit.weights.row(&weights.0, row) {
+        for (start, values) in circuit.weights.row(&weights.0, row).unwrap() {
             for (cell, value) in cells[start..].iter_mut().zip(values) {
                 *cell = i64::from(*value);
             }
@@ -339,10 +339,9 @@ pub(crate) fn weight_too_wide(property: Property) {
 pub(crate) fn weight_in_padding(property: Property) {
     let maker = models::dense(1);
     let mut circuit = Circuit::new(&maker.graph).unwrap();
-    let places = &mut circuit.weights.slots;
-    let last = |place: &Slot| matches!(place, Slot::Packed { .. });
-    let last = places.iter().rposition(last).unwrap();
-    if let Slot::Packed { cell } = &mut places[last] {
+    let params = &mut circuit.weights.params;
+    let last = params.iter().rposition(|param| matches!(param.slot, Slot::Packed { .. })).unwrap();
+    if let Slot::Packed { cell } = &mut params[last].slot {
         *cell += 1;
     }
     let mut weights = maker.weights.clone();

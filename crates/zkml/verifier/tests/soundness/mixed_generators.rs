@@ -48,7 +48,7 @@ impl Forger<'_> {
 }
 
 impl Party for Forger<'_> {
-    fn begin(&mut self, stage: Stage<'_>) {
+    fn begin(&mut self, stage: Stage<'_>) -> Result<(), ProtocolError> {
         self.tables = None;
         if let Stage::Columns { classes } = &stage {
             let columns = self.circuit.columns();
@@ -63,7 +63,7 @@ impl Party for Forger<'_> {
             tables.push((self.hidden_columns.clone(), vec![F::ONE; columns]));
             self.tables = Some(tables);
         }
-        self.inner.begin(stage);
+        self.inner.begin(stage)
     }
 
     fn answer(&mut self, challenge: Option<&F>, out: &mut [F]) -> Result<(), ProtocolError> {
@@ -158,12 +158,12 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
 
     let mut transcript = HashTranscript::new(PROTOCOL);
     let digest = keys.verifier.digest();
-    statement.absorb(&maker.graph, &digest, b"", &mut transcript);
+    statement.absorb(&maker.graph, &digest, b"", &mut transcript).unwrap();
     let mut random = Random::new("test", &[3; 32], &[]);
     let generators = Generators::new(columns, circuit.hidden_count());
     let blinds: Vec<F> = rows.iter().map(|_| random.scalar()).collect();
     let slices: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
-    let commitments = commit_rows(&generators, &slices, &blinds);
+    let commitments = commit_rows(&generators, &slices, &blinds).unwrap();
     let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
     let pad_blind = random.scalar();
     let mut hidden_columns = vec![F::zero(); columns];
@@ -211,7 +211,7 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
         inner,
     };
     let proof = Proof { key: digest, statement, body };
-    verify(&keys.verifier, &proof.to_bytes(&maker.graph), b"")
+    verify(&keys.verifier, &proof.to_bytes(&maker.graph).unwrap(), b"")
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn an_input_is_named_before_it_is_proven() {
         let request = request(Visibility::Committed);
         let proved = prove_opened(key, &request, &opening, &mut HashTranscript::new(PROTOCOL)).unwrap();
         let statement = verify(&liar.keys.verifier, &proved.proof, b"").unwrap();
-        let (input, output) = statement.digests(graph);
+        let (input, output) = statement.digests(graph).unwrap();
         assert_eq!(input, named);
         let returned = proved.opening.unwrap();
         assert!(returned.opens(graph, &statement));
@@ -70,12 +70,12 @@ fn an_input_is_named_before_it_is_proven() {
     // Left to itself, a prover blinds its inputs afresh.
     let proved = prove(key, &request(Visibility::Committed)).unwrap();
     let statement = verify(&liar.keys.verifier, &proved.proof, b"").unwrap();
-    assert_ne!(statement.digests(graph).0, named);
+    assert_ne!(statement.digests(graph).unwrap().0, named);
     // In public.
     let proved = prove(key, &request(Visibility::Public)).unwrap();
     let statement = verify(&liar.keys.verifier, &proved.proof, b"").unwrap();
     let named = public_input_digest(graph, &liar.inputs).unwrap();
-    assert_eq!(statement.digests(graph).0, named);
+    assert_eq!(statement.digests(graph).unwrap().0, named);
     let mut others = liar.inputs.clone();
     others[0][0] += 1;
     assert_ne!(public_input_digest(graph, &others).unwrap(), named);
@@ -132,7 +132,7 @@ fn an_output_is_named_before_it_is_proven() {
     let shown = request(Visibility::Committed);
     let proved = prove_opened(key, &shown, &opening, &mut HashTranscript::new(PROTOCOL)).unwrap();
     let statement = verify(&liar.keys.verifier, &proved.proof, b"").unwrap();
-    assert_eq!(statement.digests(graph), named);
+    assert_eq!(statement.digests(graph).unwrap(), named);
     assert!(opening.opens(graph, &statement));
     // Shown outputs need no blinds.
     let shown = request(Visibility::Public);

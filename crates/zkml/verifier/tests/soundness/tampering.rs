@@ -55,7 +55,7 @@ fn refused(liar: &Liar, shown: Visibility, change: impl Fn(&mut Proof)) -> Verif
     assert!(verify(key, &bytes, b"lie").is_ok());
     let mut proof = Proof::from_bytes(graph, liar.circuit(), &bytes).unwrap();
     change(&mut proof);
-    let changed = proof.to_bytes(graph);
+    let changed = proof.to_bytes(graph).unwrap();
     assert!(changed != bytes, "nothing was changed");
     verify(key, &changed, b"lie").unwrap_err()
 }

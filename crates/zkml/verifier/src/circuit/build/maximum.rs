@@ -13,6 +13,7 @@ use crate::circuit::tables::TableKind;
 use crate::circuit::{BlockId, Expr, Label, Property, Sum};
 use alloc::vec;
 use alloc::vec::Vec;
+use zkml_core::zip::{Unequal, zip_eq};
 use zkml_graph::{AxisMap, Term, View, Weight};
 
 impl Builder<'_> {
@@ -23,7 +24,7 @@ impl Builder<'_> {
         a: &View,
         b: &View,
     ) -> Result<(), CircuitError> {
-        let (a_sum, b_sum) = (self.view(output, a), self.view(output, b));
+        let (a_sum, b_sum) = (self.view(output, a)?, self.view(output, b)?);
         let tensor = |view: &View| &self.graph.tensors[view.tensor as usize];
         let reach = (tensor(a).max - tensor(b).min).max(tensor(b).max - tensor(a).min);
         let property = Property::Maximum;
@@ -40,7 +41,7 @@ impl Builder<'_> {
     }
 
     /// The sum that reads a view, with the tensor's minimum where a coordinate is outside.
-    pub(super) fn view(&mut self, domain: BlockId, view: &View) -> usize {
+    pub(super) fn view(&mut self, domain: BlockId, view: &View) -> Result<usize, Unequal> {
         let tensor = &self.graph.tensors[view.tensor as usize];
         let extents: Vec<u32> = self.circuit.blocks[domain].axes.iter().map(|axis| axis.len as u32).collect();
         let whole: Vec<(u32, u32)> = extents.iter().map(|len| (0, *len)).collect();
@@ -57,7 +58,7 @@ impl Builder<'_> {
             // The positions whose coordinates are all inside form a box.
             let mut inside = whole.clone();
             let mut empty = false;
-            for (map, len) in view.map.iter().zip(&tensor.shape) {
+            for (map, len) in zip_eq(&view.map, &tensor.shape)? {
                 match map.out {
                     Some((axis, stride)) => {
                         let (from, to) = inside_range(map, i64::from(stride), i64::from(*len));
@@ -80,7 +81,7 @@ impl Builder<'_> {
             }
         }
         self.circuit.sums.push(Sum { domain, terms, node: None });
-        self.circuit.sums.len() - 1
+        Ok(self.circuit.sums.len() - 1)
     }
 }
 

@@ -19,6 +19,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use thiserror::Error;
 use zkml_core::group::{MAX_COLUMNS, MAX_PADS};
+use zkml_core::zip::Unequal;
 use zkml_graph::bounds::{BoundsError, step_budget};
 use zkml_graph::{Graph, Node, Op, Term, Weight};
 
@@ -73,6 +74,9 @@ pub enum CircuitError {
         /// The number.
         count: usize,
     },
+    /// A graph that has not passed validation: lists that belong together have different lengths.
+    #[error(transparent)]
+    Unequal(#[from] Unequal),
 }
 
 /// Greatest log2 of the entries of a table.
@@ -287,7 +291,7 @@ impl<'a> Builder<'a> {
             }
             circuit.trace_used = used as usize;
             circuit.trace_log = log;
-            circuit.weights = WeightLayout::new(&self.graph.params, &dense, columns_log);
+            circuit.weights = WeightLayout::new(&self.graph.params, &dense, columns_log)?;
             let log = log2_ceil_u64((circuit.weights.rows as u64) << columns_log);
             if log > MAX_WEIGHT_LOG {
                 return Err(CircuitError::WeightsTooLarge { log });

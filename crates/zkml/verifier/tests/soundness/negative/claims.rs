@@ -73,7 +73,7 @@ fn n02_missing_and_extra_elements() {
         let mut other = proof.clone();
         change(&mut other);
         assert!(!recorded(&liar, &other, b"lie").0, "{index}");
-        let bytes = other.to_bytes(&liar.maker.graph);
+        let bytes = other.to_bytes(&liar.maker.graph).unwrap();
         let verdict = verify(&liar.keys.verifier, &bytes, b"lie");
         assert!(matches!(verdict, Err(VerifyError::Format(_))), "{index}");
     }
@@ -160,13 +160,13 @@ fn n04_every_part_of_the_statement_counts() {
                 Shown::Committed(points) => points[0] = -points[0],
             }
             assert_ne!(first_challenge(&liar, &other, b"lie"), alpha);
-            let bytes = other.to_bytes(&liar.maker.graph);
+            let bytes = other.to_bytes(&liar.maker.graph).unwrap();
             let verdict = verify(&liar.keys.verifier, &bytes, b"lie");
             assert_eq!(verdict, Err(VerifyError::Equation));
         }
         let mut other = proof.clone();
         other.key[0] ^= 1;
-        let bytes = other.to_bytes(&liar.maker.graph);
+        let bytes = other.to_bytes(&liar.maker.graph).unwrap();
         let verdict = verify(&liar.keys.verifier, &bytes, b"lie");
         assert!(matches!(verdict, Err(VerifyError::Key { .. })));
     }
@@ -267,7 +267,7 @@ fn n13_proofs_do_not_travel() {
         let second = prove(&liar.keys.prover, &request).unwrap().proof;
         let (mut one, two) = (decoded(&liar, &bytes), decoded(&liar, &second));
         one.statement = two.statement;
-        let spliced = one.to_bytes(&liar.maker.graph);
+        let spliced = one.to_bytes(&liar.maker.graph).unwrap();
         let verdict = verify(key, &spliced, b"lie");
         assert_eq!(verdict, Err(VerifyError::Equation));
     }
@@ -296,8 +296,8 @@ fn n14_swapped_weight_commitments() {
     let liar = Liar::new(twins());
     let key = &liar.keys.verifier;
     let bytes = honest(&liar, Visibility::Committed);
-    let places = &liar.circuit().weights.slots;
-    let first = |param: usize| match places[param] {
+    let params = &liar.circuit().weights.params;
+    let first = |param: usize| match params[param].slot {
         zkml_verifier::circuit::Slot::Rows { first, .. } => first,
         ref other => panic!("{other:?}"),
     };
