@@ -54,7 +54,7 @@ pub(crate) struct Compile {
     #[arg(long)]
     pub(crate) fixed_bits: bool,
     /// Least agreement with the float model that is accepted, in percent of rows of each output (99 by
-    /// default)
+    /// default; 98 of a language model's tokens, whose perplexity then may grow by 1 %)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) accept_accuracy: Option<f64>,
     /// Greatest loss of accuracy that is accepted, in percentage points, where there are labels (0.5 by

@@ -24,7 +24,6 @@ pub(super) fn run(arguments: &Compile) -> Result<CommandOutput, Failure> {
         Model::read(&read(&arguments.model)?).map_err(|error| Failure::input(&arguments.model, error))?;
     let samples = Sample::all(&model, &samples(&arguments.calibrate)?)?;
     let defaults = Options::default();
-    let fraction = |percent: Option<f64>, default| percent.map_or(default, |value| value / 100.0);
     let options = Options {
         weight_bits: arguments.weight_bits.unwrap_or(defaults.weight_bits),
         activation_bits: arguments.activation_bits.unwrap_or(defaults.activation_bits),
@@ -32,8 +31,8 @@ pub(super) fn run(arguments: &Compile) -> Result<CommandOutput, Failure> {
             Relu::Lookup => ReluProof::Lookup,
             Relu::Bits => ReluProof::Bits,
         },
-        min_agreement: fraction(arguments.accept_accuracy, defaults.min_agreement),
-        max_accuracy_loss: fraction(arguments.max_loss, defaults.max_accuracy_loss),
+        min_agreement: arguments.accept_accuracy.map(|percent| percent / 100.0),
+        max_accuracy_loss: arguments.max_loss.map_or(defaults.max_accuracy_loss, |points| points / 100.0),
         search: !arguments.fixed_bits,
         outputs: arguments.output_kinds.clone(),
     };

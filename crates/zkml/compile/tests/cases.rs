@@ -111,7 +111,7 @@ fn judged(name: &str) -> Outcome<String> {
     let samples: Vec<Sample> = (0..count)
         .map(|i| Sample {
             inputs: columns.iter().map(|column| column[i].clone()).collect(),
-            label: None,
+            labels: Vec::new(),
             output: None,
         })
         .collect();

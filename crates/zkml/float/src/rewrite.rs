@@ -288,9 +288,13 @@ impl Builder<'_> {
     }
 
     fn constant(&mut self, name: &str, value: f32) -> ValueId {
-        let id = self.value(name.into(), Some(vec![]));
-        let array = Arc::new(Array::f32(vec![], vec![value]));
-        self.ir.values[id].constant = Some(Constant { array, secret: false });
+        self.array(name, Array::f32(vec![], vec![value]))
+    }
+
+    /// A public constant.
+    fn array(&mut self, name: &str, array: Array) -> ValueId {
+        let id = self.value(name.into(), Some(array.shape.clone()));
+        self.ir.values[id].constant = Some(Constant { array: Arc::new(array), secret: false });
         id
     }
 
@@ -382,8 +386,35 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
             divide(to, node, x, divisor);
         }
         "LayerNormalization" => return layer_norm(to, node, x),
+        "Gather" => return embedding(to, node, x),
         _ => return false,
     }
+    to.finish(node);
+    true
+}
+
+/// Most cells of the one-hot vectors of an embedding.
+const MAX_ONE_HOT: usize = 1 << 22;
+
+/// Rows of a constant table, looked up by integers: one-hot vectors times the table.
+fn embedding(to: &mut Builder<'_>, node: &Node, table: ValueId) -> bool {
+    let (Some(constant), Some(indices)) = (to.ir.constant(table), node.input(1)) else {
+        return false;
+    };
+    let (&[rows, _], 0) = (&constant.array.shape[..], node.int("axis", 0)) else {
+        return false;
+    };
+    let Some(mut shape) = to.ir.values[indices].shape.clone() else { return false };
+    shape.push(rows);
+    let cells = shape.iter().try_fold(1_usize, |cells, &extent| cells.checked_mul(extent));
+    if constant.array.floats().is_err() || cells.is_none_or(|cells| cells > MAX_ONE_HOT) {
+        return false;
+    }
+    let depth = to.array("depth", Array::i64(vec![], vec![rows as i64]));
+    let values = to.array("off and on", Array::f32(vec![2], vec![0.0, 1.0]));
+    let hot = to.node("one-hot", node, "OneHot", &[indices, depth, values], Some(shape));
+    let out = node.output(0).and_then(|o| to.ir.values[o].shape.clone());
+    to.node("rows", node, "MatMul", &[hot, table], out);
     to.finish(node);
     true
 }
