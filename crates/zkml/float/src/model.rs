@@ -47,7 +47,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads an ONNX file, as PyTorch's exporters write it: operator sets 11 to 24, weights inside
+    /// Reads an ONNX file, as PyTorch's exporters write it: operator sets 7 to 28, weights inside
     /// the file, fixed shapes (a symbolic leading axis is a batch of 1).
     ///
     /// Operators that cannot be run do not fail here: [`Model::unsupported`] lists them.

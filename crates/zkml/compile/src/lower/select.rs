@@ -2,7 +2,7 @@
 
 use super::broadcast::broadcast;
 use super::emit::Target;
-use super::expr::{Body, Item};
+use super::expr::{Body, Broadcast, Item};
 use super::view::{View, layout};
 use super::{Lowering, Refusal, Stored, Value};
 use crate::calibrate::Range;
@@ -133,16 +133,28 @@ impl Lowering<'_> {
         if zkml_float::array::axis(node.int("axis", -1), rank)? != rank - 1 {
             return Err("an axis that is not the last".into());
         }
-        let (_, tensor, view) = self.input_tensor(node, 0)?;
-        if self.tensor(tensor).scale != 0 {
-            return Err("indices that are not integers".into());
+        let (id, tensor, view) = self.input_tensor(node, 0)?;
+        let range = self.range(id)?;
+        if self.tensor(tensor).scale != 0 || range.min < 0.0 || range.max >= depth as f64 {
+            return Err(format!("indices from {} to {} of {depth} rows", range.min, range.max).into());
         }
         let (tensor, view) = self.hot(tensor, &view, depth, &node.name)?;
         let view = view.reshape(&shape).ok_or("indices of this shape")?;
         if (off, on) == (0.0, 1.0) {
             return self.set_tensor(node, tensor, view);
         }
-        Err("values that are not 0 and 1".into())
+        let id = node.output(0).ok_or(Refusal::Follows)?;
+        let value = Value { source: Stored::Tensor(tensor), view, name: node.name.clone() };
+        let (mut expr, view) = self.pending(value, id)?;
+        let uniform = |value: f32| Broadcast {
+            axes: vec![],
+            values: vec![value],
+            secret: false,
+            name: node.name.clone(),
+        };
+        expr = self.multiply(expr, &uniform(on - off), id, node)?;
+        expr = self.add(expr, &uniform(off), id, node)?;
+        self.set_pending(node, expr, view)
     }
 
     /// `1` where an integer equals the index on a new last axis, else `0`.

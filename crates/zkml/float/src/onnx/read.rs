@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::messages::{AttributeProto, ModelProto, NodeProto, ValueInfoProto};
 use super::tensor;
+use crate::array::Array;
 use crate::error::{FloatError, limit};
 use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
 
@@ -15,8 +16,8 @@ pub(crate) const MAX_FILE_BYTES: u64 = 1 << 31;
 /// Most nodes of a model.
 const MAX_NODES: usize = 1 << 16;
 /// Operator sets whose semantics are implemented.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 11..=24;
-const IR_VERSIONS: std::ops::RangeInclusive<i64> = 4..=14;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
+const IR_VERSIONS: std::ops::RangeInclusive<i64> = 3..=14;
 
 /// What reading yields beside the model: element types and shapes that the file declares.
 pub(crate) struct Declared {
@@ -123,7 +124,7 @@ fn field(field: &str, reason: &str) -> FloatError {
 
 fn check_versions(model: &ModelProto) -> Result<i64, FloatError> {
     if !IR_VERSIONS.contains(&model.ir_version) {
-        return Err(FloatError::Version { field: "ir_version", expected: "4 to 14", got: model.ir_version });
+        return Err(FloatError::Version { field: "ir_version", expected: "3 to 14", got: model.ir_version });
     }
     let opset = model
         .opset_import
@@ -132,7 +133,7 @@ fn check_versions(model: &ModelProto) -> Result<i64, FloatError> {
         .ok_or_else(|| field("opset_import", "the default operator set is missing"))?
         .version;
     if !OPSETS.contains(&opset) {
-        return Err(FloatError::Version { field: "opset", expected: "11 to 24", got: opset });
+        return Err(FloatError::Version { field: "opset", expected: "7 to 28", got: opset });
     }
     Ok(opset)
 }
@@ -219,7 +220,32 @@ fn node(proto: &NodeProto, names: &mut Names) -> Result<Node, FloatError> {
         "" | "ai.onnx" => proto.op_type.clone(),
         domain => format!("{domain}.{}", proto.op_type),
     };
-    Ok(Node { name, op, attrs, inputs, outputs, fused: None, origin: None })
+    let mut node = Node { name, op, attrs, inputs, outputs, fused: None, origin: None };
+    update(&mut node, names)?;
+    Ok(node)
+}
+
+/// Brings forms of operator sets before 11 up to date: what was an attribute of a Slice is an input since
+/// set 10.
+fn update(node: &mut Node, names: &mut Names) -> Result<(), FloatError> {
+    if node.op != "Slice" || !node.attrs.contains_key("starts") {
+        return Ok(());
+    }
+    let lists = ["starts", "ends", "axes"].map(|key| node.attrs.remove(key));
+    for (key, list) in ["starts", "ends", "axes"].into_iter().zip(lists) {
+        let input = match list {
+            Some(Attr::Ints(list)) => {
+                let id = names.define(&format!("{}.{key}", node.name))?;
+                let array = Array::i64(vec![list.len()], list);
+                names.values[id].shape = Some(array.shape.clone());
+                names.values[id].constant = Some(Constant { array: Arc::new(array), secret: false });
+                Some(id)
+            }
+            _ => None,
+        };
+        node.inputs.push(input);
+    }
+    Ok(())
 }
 
 fn attr(proto: &AttributeProto, node: &str) -> Result<Attr, FloatError> {
