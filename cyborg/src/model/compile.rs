@@ -4,13 +4,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use zkml_compile::{AccuracyReport, LayerLoss, Options, OutputReport, ReluProof, Sample};
-use zkml_float::Model;
 use zkml_graph::codec::encode_model;
 
 use super::arguments::{Compile, Relu};
 use super::eval::detail;
 use super::input::saturation;
-use super::{read, samples};
+use super::{onnx, read, samples};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;
@@ -20,8 +19,7 @@ use crate::report::{CommandOutput, bytes, seconds};
 pub(super) fn run(arguments: &Compile) -> Result<CommandOutput, Failure> {
     let out = Output::new(&arguments.out, Secrecy::Secret)?
         .apart_from(&[&arguments.model, &arguments.calibrate])?;
-    let model =
-        Model::read(&read(&arguments.model)?).map_err(|error| Failure::input(&arguments.model, error))?;
+    let model = onnx(&arguments.model, &read(&arguments.model)?, &arguments.shapes)?;
     let samples = Sample::all(&model, &samples(&arguments.calibrate)?)?;
     let defaults = Options::default();
     let options = Options {
