@@ -17,8 +17,11 @@ mod input;
 mod inspect;
 mod values;
 
+use std::io;
 use std::path::Path;
 
+use zkml_float::Model;
+use zkml_float::onnx::Reading;
 use zkml_graph::codec::decode_model;
 use zkml_graph::{Graph, Weights};
 use zkml_samples::Samples;
@@ -32,6 +35,8 @@ use crate::error::Failure;
 use crate::files;
 use crate::report::CommandOutput;
 
+/// Largest file of weights beside a model, in bytes.
+const MAX_WEIGHT_BYTES: u64 = 1 << 33;
 /// Largest model read, in bytes: protobuf's own limit.
 const MAX_MODEL_BYTES: u64 = (1 << 31) - 1;
 
@@ -48,6 +53,21 @@ pub(crate) fn run(command: &ModelCommand) -> Result<CommandOutput, Failure> {
 /// Reads a model of either kind.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     files::read(path, MAX_MODEL_BYTES)
+}
+
+/// An ONNX model, with the weights that lie in files beside it.
+fn onnx(path: &Path, content: &[u8], shapes: &[(String, Vec<usize>)]) -> Result<Model, Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let external = |location: &str| {
+        let (folder, file) = (folder.canonicalize()?, folder.join(location).canonicalize()?);
+        // A link may lead out of the folder.
+        if !file.starts_with(&folder) {
+            return Err(io::Error::other("it is not in the model's folder"));
+        }
+        files::read(&file, MAX_WEIGHT_BYTES).map_err(|failure| io::Error::other(failure.to_string()))
+    };
+    let reading = Reading { shapes: shapes.to_vec(), external: Some(&external) };
+    Model::read_with(content, &reading).map_err(|error| Failure::input(path, error))
 }
 
 /// Reads a file of samples.

@@ -31,13 +31,19 @@ pub(crate) struct Inspect {
     /// ONNX model, or integer model made by `cyborg model compile`
     #[arg(value_name = "MODEL", value_hint = ValueHint::FilePath)]
     pub(crate) model: PathBuf,
+    /// Shape of an input whose extents the file leaves open, such as `x=1,3,224,224`
+    #[arg(long = "shape", value_name = "NAME=EXTENTS", value_parser = shape)]
+    pub(crate) shapes: Vec<(String, Vec<usize>)>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Compile {
-    /// ONNX model, as PyTorch exports it
+    /// ONNX model, as PyTorch exports it; weights in files beside it are read
     #[arg(value_name = "M.onnx", value_hint = ValueHint::FilePath)]
     pub(crate) model: PathBuf,
+    /// Shape of an input whose extents the file leaves open, such as `x=1,3,224,224`
+    #[arg(long = "shape", value_name = "NAME=EXTENTS", value_parser = shape)]
+    pub(crate) shapes: Vec<(String, Vec<usize>)>,
     /// Samples that show the range of every activation (.npz or .json)
     #[arg(long, value_name = "X.npz", value_hint = ValueHint::FilePath)]
     pub(crate) calibrate: PathBuf,
@@ -54,7 +60,7 @@ pub(crate) struct Compile {
     #[arg(long)]
     pub(crate) fixed_bits: bool,
     /// Least agreement with the float model that is accepted, in percent of rows of each output (99 by
-    /// default)
+    /// default; 98 of a language model's tokens, whose perplexity then may grow by 1 %)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) accept_accuracy: Option<f64>,
     /// Greatest loss of accuracy that is accepted, in percentage points, where there are labels (0.5 by
@@ -68,6 +74,16 @@ pub(crate) struct Compile {
     /// How ReLU is proven
     #[arg(long, value_enum, default_value_t)]
     pub(crate) relu: Relu,
+}
+
+/// An input and its shape.
+fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
+    let (name, extents) = text.rsplit_once('=').ok_or("expected NAME=EXTENT,EXTENT,…")?;
+    let extent = |text: &str| match text.trim().parse() {
+        Ok(0) | Err(_) => Err(format!("{text:?} is not a positive extent")),
+        Ok(extent) => Ok(extent),
+    };
+    Ok((name.to_owned(), extents.split(',').map(extent).collect::<Result<_, _>>()?))
 }
 
 /// An output and what it is.

@@ -4,13 +4,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use zkml_compile::{AccuracyReport, LayerLoss, Options, OutputReport, ReluProof, Sample};
-use zkml_float::Model;
 use zkml_graph::codec::encode_model;
 
 use super::arguments::{Compile, Relu};
 use super::eval::detail;
 use super::input::saturation;
-use super::{read, samples};
+use super::{onnx, read, samples};
 use crate::error::Failure;
 use crate::files::{self, Output, Secrecy};
 use crate::progress::Progress;
@@ -20,11 +19,9 @@ use crate::report::{CommandOutput, bytes, seconds};
 pub(super) fn run(arguments: &Compile) -> Result<CommandOutput, Failure> {
     let out = Output::new(&arguments.out, Secrecy::Secret)?
         .apart_from(&[&arguments.model, &arguments.calibrate])?;
-    let model =
-        Model::read(&read(&arguments.model)?).map_err(|error| Failure::input(&arguments.model, error))?;
+    let model = onnx(&arguments.model, &read(&arguments.model)?, &arguments.shapes)?;
     let samples = Sample::all(&model, &samples(&arguments.calibrate)?)?;
     let defaults = Options::default();
-    let fraction = |percent: Option<f64>, default| percent.map_or(default, |value| value / 100.0);
     let options = Options {
         weight_bits: arguments.weight_bits.unwrap_or(defaults.weight_bits),
         activation_bits: arguments.activation_bits.unwrap_or(defaults.activation_bits),
@@ -32,8 +29,8 @@ pub(super) fn run(arguments: &Compile) -> Result<CommandOutput, Failure> {
             Relu::Lookup => ReluProof::Lookup,
             Relu::Bits => ReluProof::Bits,
         },
-        min_agreement: fraction(arguments.accept_accuracy, defaults.min_agreement),
-        max_accuracy_loss: fraction(arguments.max_loss, defaults.max_accuracy_loss),
+        min_agreement: arguments.accept_accuracy.map(|percent| percent / 100.0),
+        max_accuracy_loss: arguments.max_loss.map_or(defaults.max_accuracy_loss, |points| points / 100.0),
         search: !arguments.fixed_bits,
         outputs: arguments.output_kinds.clone(),
     };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use zkml_compile::{Inspection, NodeInfo, Options, sketch};
-use zkml_float::{Model, Unsupported, ValueInfo};
+use zkml_float::{Unsupported, ValueInfo};
 use zkml_graph::Graph;
 use zkml_graph::codec::MODEL_MAGIC;
 use zkml_graph::work::{multiply_accumulates, weights};
@@ -27,8 +27,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<CommandOutput, Failure> {
         report.field("bytes", content.len(), "size", bytes(content.len() as u64));
         return Ok(report);
     }
-    let failed = |error| Failure::input(&arguments.model, error);
-    let model = Model::read(&content).map_err(failed)?;
+    let model = super::onnx(&arguments.model, &content, &arguments.shapes)?;
     report.field("kind", "onnx", "kind", "ONNX model");
     let found = zkml_compile::inspect(&model);
     describe_floats(&mut report, &found);

@@ -16,7 +16,7 @@ fn samples(fixture: &Fixture, model: &Model) -> Outcome<Vec<Sample>> {
     let inputs = fixtures::samples(&fixture.inputs, model.inputs().iter().map(|v| v.name.as_str()))?;
     let outputs = fixtures::samples(&fixture.outputs, model.outputs().iter().map(|v| v.name.as_str()))?;
     let pairs = inputs.into_iter().zip(outputs);
-    Ok(pairs.map(|(inputs, output)| Sample { inputs, label: None, output: Some(output) }).collect())
+    Ok(pairs.map(|(inputs, output)| Sample { inputs, labels: Vec::new(), output: Some(output) }).collect())
 }
 
 /// Compiles every fixture at one width; errors are relative to the greatest output.

@@ -20,7 +20,7 @@ fn refusal(bytes: &[u8]) -> Option<CompileError> {
         Err(error) => return Some(error.into()),
     };
     let inputs = model.inputs().iter().map(|i| vec![0.0; i.len()]).collect();
-    let sample = Sample { inputs, label: None, output: None };
+    let sample = Sample { inputs, labels: Vec::new(), output: None };
     compile(&model, &[sample], &Options::default(), &mut |_, _, _| {}).err()
 }
 
@@ -133,7 +133,7 @@ fn no_prefix_and_no_flipped_byte_panics() -> Outcome {
 fn bad_samples_and_options_are_refused() -> Outcome {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../float/tests/fixtures");
     let model = Model::read(&std::fs::read(folder.join("abs_dy20.onnx"))?)?;
-    let good = Sample { inputs: vec![vec![0.5; 12]], label: None, output: None };
+    let good = Sample { inputs: vec![vec![0.5; 12]], labels: Vec::new(), output: None };
     let run =
         |samples: &[Sample], options: &Options| compile(&model, samples, options, &mut |_, _, _| {}).err();
     let plain = Options::default();
@@ -160,7 +160,7 @@ fn bad_samples_and_options_are_refused() -> Outcome {
         run(std::slice::from_ref(&good), &wide),
         Some(CompileError::Option { option: "weight_bits", .. })
     ));
-    let share = Options { min_agreement: f64::NAN, ..Options::default() };
+    let share = Options { min_agreement: Some(f64::NAN), ..Options::default() };
     assert!(matches!(run(&[good], &share), Some(CompileError::Option { option: "min_agreement", .. })));
     Ok(())
 }

@@ -63,15 +63,15 @@ pub enum FloatError {
         /// Version found.
         got: i64,
     },
-    /// A tensor keeps its data in another file.
-    #[error(
-        "tensor {tensor:?}: its data is in another file ({location:?}); export with the weights inside the ONNX file (external_data=False)"
-    )]
+    /// A tensor's data is in another file, which cannot be read.
+    #[error("tensor {tensor:?}: its data is in the file {location:?}: {reason}")]
     ExternalData {
         /// Name of the tensor.
         tensor: String,
         /// File that the model names.
         location: String,
+        /// Why it is not read.
+        reason: String,
     },
     /// An element type that is not supported.
     #[error("tensor {tensor:?}: element type {got} is not supported")]

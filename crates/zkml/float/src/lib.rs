@@ -10,6 +10,7 @@
 //! | [`mod@array`] | dense arrays: row-major, slowest axis first |
 //! | [`onnx`] | messages, versions, constant tensors |
 //! | `prepare` | shapes and constants, by running nodes on zeros |
+//! | `expand` | operators that are compositions, taken apart |
 //! | `rewrite` | compositions that are one function of the fixed list |
 //! | [`exec`] | float32 execution, one operator family per file |
 //! | [`geometry`] | sliding windows of convolutions and pools |
@@ -24,6 +25,7 @@
 pub mod array;
 mod error;
 pub mod exec;
+mod expand;
 pub mod geometry;
 pub mod ir;
 mod model;

@@ -8,6 +8,7 @@ use crate::array::Array;
 use crate::error::{FloatError, Unsupported};
 use crate::exec::{Context, Fault, exec};
 use crate::ir::{Ir, Node, ValueId};
+use crate::onnx::Reading;
 use crate::prepare::{Prepared, placeholder, prepare};
 
 /// A graph input or output.
@@ -47,16 +48,24 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads an ONNX file, as PyTorch's exporters write it: operator sets 11 to 24, weights inside
-    /// the file, fixed shapes (a symbolic leading axis is a batch of 1).
+    /// Reads an ONNX file that leaves nothing open: [`Model::read_with`] and its defaults.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Model::read_with`].
+    pub fn read(bytes: &[u8]) -> Result<Self, FloatError> {
+        Self::read_with(bytes, &Reading::default())
+    }
+
+    /// Reads an ONNX file, as PyTorch's exporters write it: operator sets 7 to 28. An extent that the file
+    /// leaves open is as `reading` says, or 1 if it is the first of an input.
     ///
     /// Operators that cannot be run do not fail here: [`Model::unsupported`] lists them.
     ///
     /// # Errors
-    /// Returns an error if the bytes are not a model, if a version, an element type or external data
-    /// is not supported, and if shapes or attributes contradict their operator.
-    pub fn read(bytes: &[u8]) -> Result<Self, FloatError> {
-        let (mut ir, declared) = crate::onnx::read::read(bytes)?;
+    /// Returns an error if the bytes are not a model, if a version or an element type is not supported, if
+    /// weights beside the model cannot be read, and if shapes or attributes contradict their operator.
+    pub fn read_with(bytes: &[u8], reading: &Reading<'_>) -> Result<Self, FloatError> {
+        let (mut ir, declared) = crate::onnx::read::read(bytes, reading)?;
         let prepared = prepare(&mut ir, &declared)?;
         let original = ir.clone();
         crate::rewrite::rewrite(&mut ir);

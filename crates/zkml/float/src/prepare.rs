@@ -43,6 +43,7 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Floa
         }
         known[id] = Some(Arc::new(zeros));
     }
+    drop_unread(ir);
     let nodes = ir.nodes.len();
     let mut pass =
         Pass { ir, declared, known, faults: vec![None; nodes], macs: vec![0; nodes], elements: 0, work: 0 };
@@ -51,6 +52,20 @@ pub(crate) fn prepare(ir: &mut Ir, declared: &Declared) -> Result<Prepared, Floa
     }
     let Pass { faults, macs, .. } = pass;
     Ok(retain_live(ir, &faults, &macs))
+}
+
+/// Takes away second and later outputs that nobody reads, such as the statistics of a LayerNorm.
+fn drop_unread(ir: &mut Ir) {
+    let mut read: HashSet<usize> = ir.outputs.iter().copied().collect();
+    read.extend(ir.nodes.iter().flat_map(|node| node.inputs.iter().flatten()));
+    for node in ir.nodes.iter_mut().filter(|node| node.op != "Split") {
+        for output in node.outputs.iter_mut().skip(1) {
+            *output = output.filter(|id| read.contains(id));
+        }
+        while node.outputs.len() > 1 && node.outputs.last() == Some(&None) {
+            node.outputs.pop();
+        }
+    }
 }
 
 /// One pass over the nodes, in order.

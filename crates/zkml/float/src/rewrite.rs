@@ -1,5 +1,5 @@
 //! Rewrites of the float model before lowering: compositions that are one function of the fixed
-//! list become that function, and operators that are compositions are taken apart.
+//! list become that function.
 //!
 //! Exporters write GELU, SiLU, softplus and the like in many ways. Instead of a pattern for each,
 //! every elementwise composition of one variable is evaluated on probes and compared with the
@@ -7,14 +7,13 @@
 //! a guard (`log(max(x, 1e-6))`, `sqrt(abs x)`) is never taken for what it guards.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use zkml_graph::FunctionKind as F;
 
 use crate::array::Array;
 use crate::exec::function::{ONE, eval, fixed};
 use crate::exec::{Context, exec, function_kind};
-use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
+use crate::ir::{Ir, Node, Value, ValueId};
 
 /// Most nodes of a composition.
 const MAX_NODES: usize = 16;
@@ -27,7 +26,7 @@ const USUAL: [f32; 9] = [0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 1.0 / 6.0, 0.5, 1.0];
 /// Rewrites in place.
 pub(crate) fn rewrite(ir: &mut Ir) {
     fuse(ir);
-    take_apart(ir);
+    crate::expand::take_apart(ir);
     drop_dead(ir);
     pool_last(ir);
 }
@@ -273,167 +272,6 @@ fn recognise(ir: &Ir, nodes: &BTreeSet<usize>, root: ValueId, out: ValueId) -> O
 fn name(kind: F) -> String {
     let text = format!("{kind:?}");
     text.split([' ', '{']).next().unwrap_or_default().into()
-}
-
-/// Makes new values and nodes while a model is taken apart.
-struct Builder<'a> {
-    ir: &'a mut Ir,
-    nodes: Vec<Node>,
-}
-
-impl Builder<'_> {
-    fn value(&mut self, name: String, shape: Option<Vec<usize>>) -> ValueId {
-        self.ir.values.push(Value { name, constant: None, shape });
-        self.ir.values.len() - 1
-    }
-
-    fn constant(&mut self, name: &str, value: f32) -> ValueId {
-        let id = self.value(name.into(), Some(vec![]));
-        let array = Arc::new(Array::f32(vec![], vec![value]));
-        self.ir.values[id].constant = Some(Constant { array, secret: false });
-        id
-    }
-
-    /// A node with one output of the given shape.
-    fn node(
-        &mut self,
-        part: &str,
-        of: &Node,
-        op: &str,
-        inputs: &[ValueId],
-        shape: Option<Vec<usize>>,
-    ) -> ValueId {
-        let output = self.value(format!("{}.{part}", of.name), shape);
-        self.nodes.push(Node {
-            name: format!("{}.{part}", of.name),
-            op: op.into(),
-            attrs: Default::default(),
-            inputs: inputs.iter().map(|&v| Some(v)).collect(),
-            outputs: vec![Some(output)],
-            fused: None,
-            origin: Some((of.name.clone(), of.op.clone())),
-        });
-        output
-    }
-
-    /// Makes the last node write the output of the node that it replaces.
-    fn finish(&mut self, of: &Node) {
-        if let Some(last) = self.nodes.last_mut() {
-            last.outputs.clone_from(&of.outputs);
-            last.name.clone_from(&of.name);
-        }
-    }
-}
-
-fn take_apart(ir: &mut Ir) {
-    let nodes = std::mem::take(&mut ir.nodes);
-    let mut to = Builder { ir, nodes: Vec::with_capacity(nodes.len()) };
-    for node in nodes {
-        if !expand(&mut to, &node) {
-            to.nodes.push(node);
-        }
-    }
-    let nodes = to.nodes;
-    ir.nodes = nodes;
-}
-
-/// Writes a node as simpler ones; false if it stays as it is.
-fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
-    let Some(x) = node.input(0).filter(|_| node.fused.is_none()) else {
-        return false;
-    };
-    let shape = to.ir.values[x].shape.clone();
-    let scalar = |to: &Builder<'_>, index: usize| {
-        node.input(index).and_then(|v| to.ir.constant(v)).and_then(|c| c.array.scalar())
-    };
-    match node.op.as_str() {
-        "Mish" => {
-            let s = to.node("softplus", node, "Softplus", &[x], shape.clone());
-            let t = to.node("tanh", node, "Tanh", &[s], shape.clone());
-            to.node("mul", node, "Mul", &[x, t], shape);
-        }
-        "Celu" => {
-            let alpha = node.float("alpha", 1.0);
-            let inverse = to.constant("1/alpha", 1.0 / alpha);
-            let alpha = to.constant("alpha", alpha);
-            let scaled = to.node("in", node, "Mul", &[x, inverse], shape.clone());
-            let elu = to.node("elu", node, "Elu", &[scaled], shape.clone());
-            to.node("out", node, "Mul", &[elu, alpha], shape);
-        }
-        "Softsign" => {
-            let one = to.constant("one", 1.0);
-            let abs = to.node("abs", node, "Abs", &[x], shape.clone());
-            let sum = to.node("add", node, "Add", &[abs, one], shape.clone());
-            let inverse = to.node("reciprocal", node, "Reciprocal", &[sum], shape.clone());
-            to.node("mul", node, "Mul", &[x, inverse], shape);
-        }
-        "Pow" if scalar(to, 1) == Some(3.0) => {
-            let square = to.node("square", node, "Mul", &[x, x], shape.clone());
-            to.node("cube", node, "Mul", &[square, x], shape);
-        }
-        "Div" => {
-            let Some(divisor) = node.input(1).filter(|&v| to.ir.constant(v).is_none()) else {
-                return false;
-            };
-            // A quotient of integers is no product with a reciprocal.
-            if to.ir.integer.contains(&divisor) {
-                return false;
-            }
-            divide(to, node, x, divisor);
-        }
-        "LayerNormalization" => return layer_norm(to, node, x),
-        _ => return false,
-    }
-    to.finish(node);
-    true
-}
-
-/// `x / divisor` as a reciprocal and a product.
-fn divide(to: &mut Builder<'_>, node: &Node, x: ValueId, divisor: ValueId) {
-    let shape = to.ir.values[divisor].shape.clone();
-    let out = node.output(0).and_then(|o| to.ir.values[o].shape.clone());
-    let inverse = to.node("reciprocal", node, "Reciprocal", &[divisor], shape);
-    to.node("mul", node, "Mul", &[x, inverse], out);
-}
-
-/// Mean, difference, variance, reciprocal root, scale and shift.
-fn layer_norm(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
-    let (Some(shape), Some(scale)) = (to.ir.values[x].shape.clone(), node.input(1)) else {
-        return false;
-    };
-    let Ok(first) = crate::array::axis(node.int("axis", -1), shape.len()) else {
-        return false;
-    };
-    if node.outputs.iter().skip(1).any(Option::is_some) {
-        return false;
-    }
-    let axes: Vec<i64> = (first as i64..shape.len() as i64).collect();
-    let kept: Vec<usize> = shape.iter().enumerate().map(|(i, &e)| if i < first { e } else { 1 }).collect();
-    let (full, kept) = (Some(shape), Some(kept));
-    let mean = |to: &mut Builder<'_>, part: &str, of: ValueId| {
-        let out = to.node(part, node, "ReduceMean", &[of], kept.clone());
-        if let Some(last) = to.nodes.last_mut() {
-            last.attrs.insert("axes".into(), Attr::Ints(axes.clone()));
-        }
-        out
-    };
-    let m = mean(to, "mean", x);
-    let c = to.node("centre", node, "Sub", &[x, m], full.clone());
-    let square = to.node("square", node, "Mul", &[c, c], full.clone());
-    let v = mean(to, "variance", square);
-    let epsilon = to.constant("epsilon", node.float("epsilon", 1e-5));
-    let sum = to.node("add", node, "Add", &[v, epsilon], kept.clone());
-    let r = to.node("rsqrt", node, "Rsqrt", &[sum], kept.clone());
-    if let Some(last) = to.nodes.last_mut() {
-        last.fused = Some(F::Rsqrt);
-    }
-    let y = to.node("normalise", node, "Mul", &[c, r], full.clone());
-    let scaled = to.node("scale", node, "Mul", &[y, scale], full.clone());
-    if let Some(bias) = node.input(2) {
-        to.node("shift", node, "Add", &[scaled, bias], full);
-    }
-    to.finish(node);
-    true
 }
 
 /// Keeps the nodes that an output needs.

@@ -179,7 +179,6 @@ fn nearest(u: i64, in_scale: i8) -> Real {
 
 /// `u * 2^-in_scale / divisor`, rounded towards zero; zero if the divisor is zero. Scales below -62
 /// count as -62.
-#[expect(clippy::arithmetic_side_effects, reason = "64 and 31 bits, shifted to at most 126 bits")]
 fn truncated(u: i64, in_scale: i8, divisor: i32) -> Real {
     let (u, divisor, bits) = (i128::from(u), i128::from(divisor), u32::from(in_scale.unsigned_abs()));
     let quotient = if in_scale > 0 {

@@ -219,10 +219,11 @@ impl Score {
             OutputKind::Image => own.len().max(1),
             OutputKind::Classes | OutputKind::Tokens | OutputKind::Embedding => self.last,
         };
-        for (own, other) in own.chunks_exact(row).zip(other.chunks_exact(row)) {
+        for (place, (own, other)) in own.chunks_exact(row).zip(other.chunks_exact(row)).enumerate() {
             self.compared += 1;
+            let label = labels.filter(|_| row == self.last).map(|labels| labels[place]);
             let finite = own.iter().chain(other).all(|value| value.is_finite());
-            self.agreed += u64::from(finite && self.agree(own, other));
+            self.agreed += u64::from(finite && self.agree(own, other, label));
         }
     }
 
@@ -239,12 +240,16 @@ impl Score {
         }
     }
 
-    /// Whether rows of finite numbers agree.
-    fn agree(&mut self, own: &[f32], other: &[f32]) -> bool {
+    /// Whether rows of finite numbers agree; `label` is the row's, if it has one.
+    fn agree(&mut self, own: &[f32], other: &[f32], label: Option<i64>) -> bool {
         match self.kind {
             OutputKind::Classes => same_scores(own, other),
             OutputKind::Tokens => {
-                self.detail(divergence(other, own));
+                let surprise = match label {
+                    Some(label) => surprise(own, label) - surprise(other, label),
+                    None => divergence(other, own),
+                };
+                self.detail(surprise);
                 same_scores(own, other)
             }
             OutputKind::Integers => own == other,
@@ -283,7 +288,8 @@ impl Score {
     }
 
     /// The measure that belongs to the kind beside the share of rows: its name and its mean. For tokens it
-    /// is the factor by which perplexity under the other model's distribution grows, for embeddings the
+    /// is the factor by which perplexity is above the other model's (of the labels, or without them of what
+    /// the other model expects), for embeddings the
     /// cosine, for images the peak signal-to-noise ratio in decibels, for values the error as a share of the
     /// range.
     #[must_use]
@@ -338,13 +344,21 @@ fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
     }
 }
 
+/// The logarithm of the sum of the exponentials of a row's scores.
+fn log_sum(row: &[f32]) -> f64 {
+    let most = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    most + row.iter().map(|&score| (f64::from(score) - most).exp()).sum::<f64>().ln()
+}
+
+/// Negative log-likelihood, in nats, of a label under a row of scores; that of the rarest class if there is
+/// no such label.
+fn surprise(row: &[f32], label: i64) -> f64 {
+    let score = usize::try_from(label).ok().and_then(|label| row.get(label).copied());
+    log_sum(row) - f64::from(score.unwrap_or_else(|| row.iter().copied().fold(f32::INFINITY, f32::min)))
+}
+
 /// The Kullback-Leibler divergence, in nats, of the distribution that `from` scores to that which `to` does.
 fn divergence(from: &[f32], to: &[f32]) -> f64 {
-    let log_sum = |row: &[f32]| {
-        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let most = f64::from(most);
-        most + row.iter().map(|&score| (f64::from(score) - most).exp()).sum::<f64>().ln()
-    };
     let (all_from, all_to) = (log_sum(from), log_sum(to));
     from.iter()
         .zip(to)
@@ -434,6 +448,11 @@ mod tests {
         let (name, factor) = score.detail_measured().unwrap_or_default();
         assert_eq!(name, "perplexity_factor");
         assert!((factor - divergence.exp()).abs() < 1e-6, "{factor}");
+        // With a label, what counts is how much likelier it was.
+        let mut score = Score::new(OutputKind::Tokens, 2, 1.0);
+        score.count(&[0.0, 0.0], Some(&[0]), Some(&[3f32.ln(), 0.0]));
+        let (_, factor) = score.detail_measured().unwrap_or_default();
+        assert!((factor - 0.75 / 0.5).abs() < 1e-6, "{factor}");
     }
 
     #[test]

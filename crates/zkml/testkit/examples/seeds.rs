@@ -53,7 +53,7 @@ fn samples(name: &str, model: &Model) -> Outcome<Vec<Sample>> {
             let numbers = array.as_array().into_iter().flatten();
             let values = numbers.map(|number| number.as_f64().unwrap_or(0.0) as f32);
             if position == 0 {
-                samples.push(Sample { inputs: Vec::new(), label: None, output: None });
+                samples.push(Sample { inputs: Vec::new(), labels: Vec::new(), output: None });
             }
             let sample = samples.get_mut(index).ok_or("uneven samples")?;
             sample.inputs.push(values.collect());

@@ -19,7 +19,12 @@ impl Lowering<'_> {
         let (Some(a), Some(b)) = ids else {
             return Err("an input is missing".into());
         };
-        match (node.op.as_str(), self.ir.constant(a).is_some(), self.ir.constant(b).is_some()) {
+        let constants = (self.ir.constant(a).is_some(), self.ir.constant(b).is_some());
+        let (x, constant) = if constants.0 { (1, 0) } else { (0, 1) };
+        if node.op == "Add" && constants.0 != constants.1 && self.masking_sum(node, x, constant)? {
+            return Ok(());
+        }
+        match (node.op.as_str(), constants.0, constants.1) {
             ("Add", false, true) => self.with_constant(node, 0, 1, 1.0, |c| c, false),
             ("Add", true, false) => self.with_constant(node, 1, 0, 1.0, |c| c, false),
             ("Sub", false, true) => self.with_constant(node, 0, 1, 1.0, |c| -c, false),

@@ -295,6 +295,7 @@ impl Lowering<'_> {
         let (cut, order): (Vec<usize>, [usize; 6]) = match (node.op.as_str(), node.text("mode")) {
             ("DepthToSpace", "CRD") => (vec![n, c / (b * b), b, b, h, w], [0, 1, 4, 2, 5, 3]),
             ("DepthToSpace", _) => (vec![n, b, b, c / (b * b), h, w], [0, 3, 4, 1, 5, 2]),
+            (_, "CRD") => (vec![n, c, h / b, b, w / b, b], [0, 1, 3, 5, 2, 4]),
             _ => (vec![n, c, h / b, b, w / b, b], [0, 3, 5, 1, 2, 4]),
         };
         let value = match value.view.reshape(&cut) {

@@ -17,6 +17,7 @@ mod pad;
 mod pool;
 mod product;
 mod quantize;
+mod select;
 mod slice;
 mod softmax;
 mod store;
@@ -189,7 +190,13 @@ impl Lowering<'_> {
                 window.scale = 0;
             }
             let power = range.moments();
-            let bounds = (window.min, window.max());
+            let bounds = match self.indexes(id) {
+                Some(rows) => {
+                    window.scale = 0;
+                    (0, rows - 1)
+                }
+                None => (window.min, window.max()),
+            };
             let tensor = self.push_tensor(&name, &storage, bounds, window.scale);
             self.power[tensor as usize] = power;
             self.graph.inputs.push(tensor);

@@ -33,6 +33,8 @@ impl Lowering<'_> {
             "Tile" => self.tile(node),
             "Pad" => self.pad(node),
             "Gather" => self.gather(node),
+            "OneHot" => self.one_hot(node),
+            "Where" => self.select(node),
             "DepthToSpace" | "SpaceToDepth" => self.space(node),
             "MatMul" => self.matmul(node),
             "Gemm" => self.gemm(node),

@@ -258,6 +258,7 @@ fn space_to_depth(node: &Node, x: &Array) -> Result<Array, Fault> {
     if h % b != 0 || w % b != 0 {
         return Err("the plane does not divide".into());
     }
-    let out = transpose(&x.reshaped(vec![n, c, h / b, b, w / b, b])?, &[0, 3, 5, 1, 2, 4]);
+    let order = if node.text("mode") == "CRD" { [0, 1, 3, 5, 2, 4] } else { [0, 3, 5, 1, 2, 4] };
+    let out = transpose(&x.reshaped(vec![n, c, h / b, b, w / b, b])?, &order);
     Ok(out.reshaped(vec![n, c * b * b, h / b, w / b])?)
 }

@@ -12,6 +12,7 @@ mod select;
 pub use elementwise::clip_bounds;
 pub use layout::permutation;
 pub use linear::{batch_norm_affine, transpose};
+pub(crate) use reduce::reduced_shape;
 pub use reduce::{axes as reduce_axes, softmax_axes};
 pub use select::{pad_amounts, slice_ranges, split_lengths};
 

@@ -61,6 +61,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("LogSoftmax", |node, inputs, context| one(softmax(node, inputs, context, true)?)),
     Operator::new("ArgMax", |node, inputs, _| one(arg_max(node, inputs)?)),
     Operator::new("LayerNormalization", |node, inputs, _| one(layer_norm(node, inputs)?)),
+    Operator::new("RMSNormalization", |node, inputs, _| one(rms_norm(node, inputs)?)),
     Operator::new("InstanceNormalization", |node, inputs, _| one(group_norm(node, inputs, None)?)),
     Operator::new("GroupNormalization", |node, inputs, _| {
         one(group_norm(node, inputs, Some(node.int("num_groups", 0)))?)
@@ -220,6 +221,23 @@ fn layer_norm(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         for (i, v) in chunk.iter_mut().enumerate() {
             *v = *v * scale[i] + bias.as_ref().map_or(0.0, |b| b[i]);
         }
+    }
+    Ok(Array::f32(x.shape.clone(), out))
+}
+
+fn rms_norm(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
+    let (x, scale) = (need(inputs, 0)?, need(inputs, 1)?);
+    let axis = axis(node.int("axis", -1), x.shape.len())?;
+    let row: usize = x.shape[axis..].iter().product();
+    let scale = affine_row(scale, &x.shape[axis..])?;
+    let mut out = x.floats()?.to_vec();
+    if row == 0 {
+        return Err("an empty row".into());
+    }
+    for chunk in out.chunks_exact_mut(row) {
+        let square = chunk.iter().map(|x| x * x).sum::<f32>() / row as f32;
+        let factor = 1.0 / (square + node.float("epsilon", 1e-5)).sqrt();
+        chunk.iter_mut().zip(&scale).for_each(|(x, scale)| *x = *x * factor * scale);
     }
     Ok(Array::f32(x.shape.clone(), out))
 }

@@ -10,6 +10,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator::new("Split", |node, inputs, _| split(node, inputs)),
     Operator::new("Slice", |_, inputs, _| one(slice(inputs)?)),
     Operator::new("Gather", |node, inputs, _| one(gather(node, inputs)?)),
+    Operator::new("OneHot", |node, inputs, _| one(one_hot(node, inputs)?)),
     Operator::new("GatherElements", |node, inputs, _| one(gather_elements(node, inputs)?)),
     Operator::new("Tile", |_, inputs, _| one(tile(inputs)?)),
     Operator::new("Pad", |node, inputs, _| one(pad(node, inputs)?)),
@@ -133,6 +134,30 @@ fn gather(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         }
     }
     Ok(x.gather(shape, &positions))
+}
+
+/// A vector for each index: the second value at its place, the first elsewhere. Indices count from the end if
+/// they are negative; those that are none have no place.
+fn one_hot(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
+    let (indices, values) = (need(inputs, 0)?, need(inputs, 2)?);
+    let depth = need(inputs, 1)?.scalar().filter(|&depth| depth >= 1.0 && depth.fract() == 0.0);
+    let depth = depth.ok_or("a depth that is not a positive integer")? as usize;
+    let axis = axis(node.int("axis", -1), indices.shape.len() + 1)?;
+    if values.len() != 2 {
+        return Err("the values are not two".into());
+    }
+    let outer: usize = indices.shape[..axis].iter().product();
+    let inner: usize = indices.shape[axis..].iter().product();
+    let mut shape = indices.shape.clone();
+    shape.insert(axis, depth);
+    let mut positions = vec![0; count(&shape)?];
+    for (at, index) in indices.to_floats().into_iter().enumerate().take(outer * inner) {
+        let index = if index < 0.0 { index + depth as f32 } else { index };
+        if index >= 0.0 && index < depth as f32 {
+            positions[(at / inner * depth + index as usize) * inner + at % inner] = 1;
+        }
+    }
+    Ok(values.gather(shape, &positions))
 }
 
 fn gather_elements(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {

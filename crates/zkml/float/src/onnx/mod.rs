@@ -1,8 +1,9 @@
 //! Reading ONNX: bytes to messages, messages to arrays, nodes and typed attributes.
 
+mod external;
 pub mod messages;
 pub(crate) mod read;
 pub(crate) mod tensor;
 
-pub use read::OPSETS;
+pub use read::{External, OPSETS, Reading};
 pub use tensor::element;

@@ -24,10 +24,6 @@ pub mod element {
 
 /// The array of a constant tensor; `name` is used in errors.
 pub(crate) fn array(proto: &TensorProto, name: &str) -> Result<Array, FloatError> {
-    if proto.data_location != 0 || !proto.external_data.is_empty() {
-        let location = proto.external_data.iter().find(|e| e.key == "location").map(|e| e.value.clone());
-        return Err(FloatError::ExternalData { tensor: name.into(), location: location.unwrap_or_default() });
-    }
     let mut total = 1u64;
     let mut shape = Vec::with_capacity(proto.dims.len());
     for &dim in &proto.dims {
