@@ -4,7 +4,7 @@
 fn main() {
     /// Packages whose integers must not wrap silently. The workspace's own profile says the same, but
     /// the wasm is built in a workspace of its own.
-    const CHECKED: [&str; 10] = [
+    const CHECKED: [&str; 11] = [
         "cyborg-chain-verifier",
         "cyborg-runtime",
         "cyborg-scheduler",
@@ -15,6 +15,7 @@ fn main() {
         "pallet-reports",
         "pallet-tasks",
         "zkml-graph",
+        "zkml-verifier",
     ];
     let checks = CHECKED.map(|name| format!("--config profile.release.package.{name}.overflow-checks=true"));
     #[expect(

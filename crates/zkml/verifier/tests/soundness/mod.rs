@@ -6,6 +6,7 @@
 //! | [`batch`] | several proofs at once, and openings |
 //! | [`challenges`] | every challenge is used |
 //! | [`hostile`] | graphs that nobody could prove |
+//! | [`lengths`] | lists that belong together, of different lengths |
 //! | [`lying`] | a lie for every check and for every node, each caught |
 //! | [`mixed_generators`] | a forger that commits on generators that are not its own |
 //! | [`mutate`] | every field of every file changed, cut and extended |
@@ -18,6 +19,7 @@ mod adaptive;
 mod batch;
 mod challenges;
 mod hostile;
+mod lengths;
 mod lying;
 mod mixed_generators;
 mod mutate;
