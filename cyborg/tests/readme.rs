@@ -17,7 +17,8 @@ use std::process::{Child, Command, Stdio};
 use common::{Folder, TestResult};
 
 /// The documents whose commands are run, in this order.
-const PAGES: &[&str] = &["README.md", "docs/proofs.md", "docs/models.md", "docs/owner.md", "docs/miner.md", "docs/chain.md"];
+const PAGES: &[&str] =
+    &["README.md", "docs/proofs.md", "docs/models.md", "docs/owner.md", "docs/miner.md", "docs/chain.md"];
 
 /// The folder of the user in the documents.
 const HOME: &str = "/home/ada";

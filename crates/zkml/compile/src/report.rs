@@ -16,6 +16,9 @@ use zkml_float::{FloatError, Model};
 /// beyond it, what was imported is another model.
 const IMPORT_ERROR: f64 = 0.01;
 
+/// Operators that yield booleans.
+const TRUTHS: [&str; 9] =
+    ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not"];
 /// Least share of rows that agree, where nothing else is asked: of tokens, and of everything else. Among
 /// thousands of tokens more are close calls.
 const TOKEN_AGREEMENT: f64 = 0.98;
@@ -260,7 +263,8 @@ fn outputs(
         let maker = ir.nodes.iter().find(|node| node.outputs.contains(&Some(id)));
         let normalised = maker.is_some_and(|node| matches!(node.op.as_str(), "Softmax" | "LogSoftmax"));
         let told = options.outputs.iter().find(|(name, _)| *name == info.name).map(|(_, kind)| *kind);
-        let integer = ir.integer.contains(&id);
+        let boolean = maker.is_some_and(|node| TRUTHS.contains(&node.op.as_str()));
+        let integer = boolean || ir.integer.contains(&id);
         let kind = told.unwrap_or_else(|| {
             let last = info.shape.last().copied();
             if info.shape.len() > 2 && last.is_some() && last == vocabulary {

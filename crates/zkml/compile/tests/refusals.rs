@@ -29,7 +29,7 @@ fn faulty_files_are_refused_by_name() -> Outcome {
     for (name, message) in [
         ("custom_domain", "cannot be proven"),
         ("cycle", "is not defined before it"),
-        ("dynamic_spatial", "is not a number"),
+        ("dynamic_spatial", "is left open"),
         ("external_data", "data is in another file"),
         ("future_opset", "opset is"),
         ("old_opset", "opset is"),

@@ -174,6 +174,7 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
         "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceLogSumExp" => return reduce(to, node, x),
         "Softmax" | "LogSoftmax" => return flat_softmax(to, node, x),
         "Slice" => return reversed(to, node, x),
+        "Where" if to.ir.constant(x).is_none() => return chosen(to, node, x),
         "Gather" => return embedding(to, node, x),
         _ => return false,
     }
@@ -336,6 +337,46 @@ fn flat_softmax(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
         last.attrs.insert("axis".into(), Attr::Int(1));
     }
     to.reshaped("shape", node, softmax, &shape);
+    to.finish(node);
+    true
+}
+
+/// `b + c * (a - b)`, where the condition `c` depends on the input.
+fn chosen(to: &mut Builder<'_>, node: &Node, condition: ValueId) -> bool {
+    let (Some(a), Some(b), Some(out)) = (node.input(1), node.input(2), node.output(0)) else { return false };
+    let shape_of = |to: &Builder<'_>, id: ValueId| to.ir.values[id].shape.clone();
+    let (Some(shape), Some(of_a), Some(of_b), Some(of_c)) =
+        (shape_of(to, out), shape_of(to, a), shape_of(to, b), shape_of(to, condition))
+    else {
+        return false;
+    };
+    let Ok(between) = crate::array::broadcast(&of_a, &of_b) else { return false };
+    if to.ir.integer.contains(&out) {
+        return false;
+    }
+    let constants = to.ir.constant(a).zip(to.ir.constant(b));
+    let folded = constants.map(|(a, b)| {
+        let difference = Node { op: "Sub".into(), ..node.clone() };
+        let context = crate::exec::Context { opset: to.ir.opset, shapes_only: false };
+        let arrays = [Some(a.array.as_ref()), Some(b.array.as_ref())];
+        (crate::exec::exec(&difference, &arrays, context), a.secret || b.secret)
+    });
+    let apart = match folded {
+        Some((Ok(arrays), secret)) => {
+            let Some(array) = arrays.into_iter().next().map(Arc::new) else { return false };
+            let id = to.value(format!("{}.between", node.name), Some(array.shape.clone()));
+            to.ir.values[id].constant = Some(Constant { array, secret });
+            id
+        }
+        Some((Err(_), _)) => return false,
+        None => to.node("between", node, "Sub", &[a, b], Some(between)),
+    };
+    let number = to.node("number", node, "Cast", &[condition], Some(of_c));
+    if let Some(last) = to.nodes.last_mut() {
+        last.attrs.insert("to".into(), Attr::Int(i64::from(crate::onnx::element::FLOAT)));
+    }
+    let part = to.node("chosen", node, "Mul", &[number, apart], Some(shape.clone()));
+    to.node("result", node, "Add", &[part, b], Some(shape));
     to.finish(node);
     true
 }

@@ -43,6 +43,18 @@ impl Lowering<'_> {
         }
     }
 
+    /// `signs.0 * a + signs.1 * b`, of which one may be constant.
+    pub(super) fn weighted_sum(&mut self, node: &Node, signs: (f64, f64)) -> Result<(), Refusal> {
+        let (Some(a), Some(b)) = (node.input(0), node.input(1)) else {
+            return Err("an input is missing".into());
+        };
+        match (self.ir.constant(a).is_some(), self.ir.constant(b).is_some()) {
+            (false, true) => self.with_constant(node, 0, 1, signs.0, |c| c * signs.1 as f32, false),
+            (true, false) => self.with_constant(node, 1, 0, signs.1, |c| c * signs.0 as f32, false),
+            _ => self.join(node, &[(a, signs.0), (b, signs.1)], 1.0),
+        }
+    }
+
     /// An integer divided by a constant one, rounded towards zero.
     fn integer_quotient(&mut self, node: &Node) -> Result<(), Refusal> {
         let divisors = self.constant_array(node, 1).ok_or(Refusal::Follows)?.ints()?;

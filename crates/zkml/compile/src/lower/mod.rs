@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod combine;
+mod compare;
 mod conv;
 mod elementwise;
 mod emit;

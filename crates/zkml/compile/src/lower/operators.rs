@@ -22,6 +22,10 @@ impl Lowering<'_> {
             "Pow" => self.power(node),
             "Max" => self.greater_or_less(node, true),
             "Min" => self.greater_or_less(node, false),
+            "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or" | "Xor" => {
+                self.compare(node)
+            }
+            "Not" => self.not(node),
             "PRelu" => self.prelu(node),
             "BatchNormalization" => self.batch_norm(node),
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(node),
