@@ -430,6 +430,7 @@ fn axis_vector(map: &AxisMap, len: usize, local: &[Vec<F>], inner: &[usize]) -> 
     let inners = map.inner.map_or(1, |(dim, _)| inner[dim as usize]);
     for i in 0..inners {
         let (before, inside) = coordinates(map, i, len);
+        // The outputs may end before the coordinates leave the axis, or after.
         for (factor, at) in outs.iter().skip(before).zip(inside) {
             vector[at] += factor;
         }
