@@ -10,8 +10,8 @@
 //!   graphs that a hostile owner would choose, and fails if the prices below, at a tenth of a
 //!   nanosecond an instruction, do not cover them (or exceed an honest model's by half).
 //! - *Time.* The reference machine (BENCHMARKS.md) executes 12 to 15 instructions a nanosecond:
-//!   digits_mlp 254 million in 18 ms, digits_cnn 368 million in 25 ms, a dense model of 4 million
-//!   weights 1315 million in 108 ms. The prices take 10.
+//!   digits_mlp 254 million in 18 ms, digits_cnn 369 million in 25 ms, a dense model of 4 million
+//!   weights 1314 million in 108 ms. The prices take 10.
 //!
 //! The worst case of a batch is that its sum fails: then every proof needs a multi-scalar
 //! multiplication of its own. This is charged in advance, and the unneeded part is refunded.

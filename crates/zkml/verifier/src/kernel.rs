@@ -14,6 +14,8 @@ use crate::circuit::{Axis, Block, BlockId, Circuit, Factor, Placed, QuadShape, S
 use alloc::vec;
 use alloc::vec::Vec;
 use ark_ff::{Field, Zero};
+use core::iter::StepBy;
+use core::ops::Range;
 use zkml_core::F;
 use zkml_core::field::{self, powers};
 use zkml_core::poly::{eq_prefix, eq_table};
@@ -402,18 +404,22 @@ fn unit(coordinate: usize, len: usize) -> Vec<F> {
     vector
 }
 
-/// The coordinate of a map, if it is inside `0..len`.
+/// The coordinates of a map inside `0..len` at an inner index, as the output index runs, and the first output
+/// index that has one. They are found at once, not one by one: a window may be as long as its tensor.
 #[expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_wrap,
-    reason = "the graph's validation has checked that coordinates are within 2^40"
+    reason = "the graph's validation has checked that coordinates are within 2^40, and strides are not zero"
 )]
-fn coordinate(map: &AxisMap, out: usize, inner: usize, len: usize) -> Option<usize> {
-    let step = |part: Option<(u32, u32)>, index: usize| {
-        part.map_or(0, |(_, stride)| i64::from(stride) * index as i64)
-    };
-    let at = map.offset + step(map.out, out) + step(map.inner, inner);
-    usize::try_from(at).ok().filter(|at| *at < len)
+fn coordinates(map: &AxisMap, inner: usize, len: usize) -> (usize, StepBy<Range<usize>>) {
+    let dilation = map.inner.map_or(0, |(_, dilation)| i64::from(dilation));
+    let stride = map.out.map_or(1, |(_, stride)| stride);
+    let start = map.offset + dilation * inner as i64;
+    let before = start.min(0).unsigned_abs().div_ceil(stride.into());
+    let first = start.saturating_add_unsigned(before * u64::from(stride));
+    let [before, first] =
+        [usize::try_from(before), usize::try_from(first)].map(|at| at.unwrap_or(usize::MAX));
+    (before, (first..len).step_by(stride as usize))
 }
 
 /// The factors of an axis under a public weight.
@@ -422,11 +428,11 @@ fn axis_vector(map: &AxisMap, len: usize, local: &[Vec<F>], inner: &[usize]) -> 
     let ones = [F::ONE];
     let outs: &[F] = map.out.map_or(&ones, |(axis, _)| &local[axis as usize]);
     let inners = map.inner.map_or(1, |(dim, _)| inner[dim as usize]);
-    for (o, factor) in outs.iter().enumerate() {
-        for i in 0..inners {
-            if let Some(at) = coordinate(map, o, i, len) {
-                vector[at] += factor;
-            }
+    for i in 0..inners {
+        let (before, inside) = coordinates(map, i, len);
+        // The outputs may end before the coordinates leave the axis, or after.
+        for (factor, at) in outs.iter().skip(before).zip(inside) {
+            vector[at] += factor;
         }
     }
     vector
@@ -438,16 +444,18 @@ fn param_axis(map: &AxisMap, len: usize, local: &[Vec<F>], inner: &[usize], oute
             let ones = [F::ONE];
             let outs: &[F] = out.map_or(&ones, |(axis, _)| &local[axis as usize]);
             let entries = (0..inner[dim as usize]).map(|i| {
-                let factors = outs.iter().enumerate();
-                factors.filter_map(|(o, factor)| coordinate(map, o, i, len).map(|at| (at, *factor))).collect()
+                let (before, inside) = coordinates(map, i, len);
+                inside.zip(outs.iter().skip(before).copied()).collect()
             });
             ParamAxis::Inner { dim: dim as usize, entries: entries.collect() }
         }
         (Some((axis, _)), None) => match outer_axes.iter().position(|outer| *outer == axis) {
-            Some(row_axis) => ParamAxis::Tied {
-                row_axis,
-                coordinates: (0..local[axis as usize].len()).map(|o| coordinate(map, o, 0, len)).collect(),
-            },
+            Some(row_axis) => {
+                let mut of_rows = vec![None; local[axis as usize].len()];
+                let (before, inside) = coordinates(map, 0, len);
+                of_rows.iter_mut().skip(before).zip(inside).for_each(|(row, at)| *row = Some(at));
+                ParamAxis::Tied { row_axis, coordinates: of_rows }
+            }
             None => ParamAxis::Vector(axis_vector(map, len, local, inner)),
         },
         (None, None) => ParamAxis::Vector(axis_vector(map, len, local, inner)),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use ark_ec::AffineRepr;
 use ark_ff::Field;
 
-/// `sums[i] += terms[i]`, with one inversion.
+/// `sums[i] += terms[i]`, with one inversion. Callers make one list in the length of the other.
 pub(super) fn add_all(sums: &mut [Affine], terms: &[Affine]) {
     let mut slopes: Vec<Fq> = sums.iter().zip(terms).map(|(a, b)| denominator(a, b)).collect();
     invert_all(&mut slopes);
