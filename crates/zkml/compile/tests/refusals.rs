@@ -30,7 +30,7 @@ fn faulty_files_are_refused_by_name() -> Outcome {
         ("custom_domain", "cannot be proven"),
         ("cycle", "is not defined before it"),
         ("dynamic_spatial", "is left open"),
-        ("external_data", "data is in another file"),
+        ("external_data", "not read here"),
         ("future_opset", "opset is"),
         ("old_opset", "opset is"),
         ("huge_dims", "exceeds the limit"),

@@ -153,7 +153,7 @@ fn float_tolerance(element: &str) -> f64 {
     match element {
         "bfloat16" => 1e-2,
         "float16" => 2e-3,
-        _ => 1e-5,
+        _ => 2e-5,
     }
 }
 
