@@ -153,3 +153,76 @@ fn relu_by_bits_is_proven_too() -> TestResult {
     folder.cyborg("zk verify --key l/verifier.key --proof b.proof")?.fails(1, &["another key"]);
     Ok(())
 }
+
+/// A case of the importer's tests, with the names that a hostile author gave it.
+fn case(folder: &Folder, name: &str) -> TestResult {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/zkml/compile/tests/cases");
+    for (from, to) in [("onnx", "m.onnx"), ("npz", "x.npz")] {
+        fs::copy(cases.join(format!("{name}.{from}")), folder.path(to))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn names_of_a_model_do_not_reach_the_terminal_raw() -> TestResult {
+    let folder = Folder::new()?;
+    // An output named so that the terminal hides the true line beneath a forged one.
+    case(&folder, "50_forge")?;
+    for command in [
+        "model inspect m.onnx",
+        "model compile m.onnx --calibrate x.npz -o m.cyb",
+        "model inspect m.cyb",
+        "model run m.cyb --input x.npz",
+        "zk keygen m.cyb --out k",
+        "zk inspect k/verifier.key",
+        "zk prove --key k/prover.key --input x.npz --public-output --out p.proof",
+        "zk verify --key k/verifier.key --proof p.proof",
+    ] {
+        for flags in ["", " --json"] {
+            let done = folder.cyborg(&format!("{command}{flags}"))?.ok();
+            let raw = |text: &str| text.chars().any(|char| char.is_control() && char != '\n');
+            assert!(!raw(&done.stdout) && !raw(&done.stderr), "{command}: {done:?}");
+        }
+    }
+    let shown = folder.cyborg("zk verify --key k/verifier.key --proof p.proof")?.ok().stdout;
+    assert!(shown.contains(r"\x1b[8m"), "{shown}");
+    Ok(())
+}
+
+#[test]
+fn inputs_outside_of_the_calibrated_range_are_counted_and_can_be_refused() -> TestResult {
+    let folder = compiled("digits_mlp")?;
+    folder.cyborg("zk keygen m.cyb --out k")?.ok();
+    let row: Vec<String> = (0..64).map(|i| if i < 3 { "1000" } else { "0.5" }.to_owned()).collect();
+    folder.write("wide.json", format!("[[{}]]", row.join(",")))?;
+    for command in
+        ["model run m.cyb --input wide.json", "zk prove --key k/prover.key --input wide.json --out p"]
+    {
+        let text = folder.cyborg(command)?.ok().stdout;
+        assert!(text.contains("note: 3 of 64 input values lie outside"), "{text}");
+        let json = folder.cyborg(&format!("{command} --json"))?.ok().json()?;
+        assert_eq!(json["saturated_inputs"], 3);
+        folder.cyborg(&format!("{command} --refuse-saturated"))?.fails(2, &["wide.json: ", "3 of 64"]);
+    }
+    let json = folder.cyborg("model eval m.cyb --data wide.json --json")?.ok().json()?;
+    assert_eq!(json["saturated_inputs"], 3);
+    let json = folder.cyborg("model run m.cyb --input x.npz --json --refuse-saturated")?.ok().json()?;
+    assert_eq!(json["saturated_inputs"], 0);
+    Ok(())
+}
+
+#[test]
+fn outputs_are_judged_by_what_they_are() -> TestResult {
+    let folder = Folder::new()?;
+    case(&folder, "second_output_wrong")?;
+    let compile = "model compile m.onnx --calibrate x.npz -o m.cyb";
+    let json = folder.cyborg(&format!("{compile} --json"))?.ok().json()?;
+    let kinds: Vec<&Value> =
+        json["outputs"].as_array().ok_or("no outputs")?.iter().map(|o| &o["kind"]).collect();
+    assert_eq!(kinds, ["classes", "integers"]);
+    let json = folder.cyborg(&format!("{compile} --output-kind y=embedding --json"))?.ok().json()?;
+    assert!(json["outputs"][0]["cosine"].as_f64() > Some(0.99), "{json}");
+    folder.cyborg(&format!("{compile} --output-kind q=image"))?.fails(2, &["no output \"q\"", "y, z"]);
+    folder.cyborg(&format!("{compile} --output-kind y=picture"))?.fails(2, &["--output-kind"]);
+    Ok(())
+}

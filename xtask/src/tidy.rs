@@ -156,6 +156,11 @@ fn check_files(files: &[String], problems: &mut Vec<String>) -> Result<()> {
         if !text.starts_with("//!") {
             problems.push(format!("{name} does not open by saying what it is for"));
         }
+        for line in documentation_tests(&text) {
+            problems.push(format!(
+                "{name}:{line}: a test in a comment, which no command runs; make it a #[test]"
+            ));
+        }
         for (index, line) in text.lines().enumerate() {
             for leftover in LEFTOVERS.iter().filter(|leftover| line.contains(*leftover)) {
                 problems.push(format!("{name}:{}: `{leftover}`", index + 1));
@@ -163,6 +168,25 @@ fn check_files(files: &[String], problems: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lines at which documentation opens a block of code that rustdoc would take for a test. There are none, and the
+/// test command does not look for any: that alone would take rustdoc minutes.
+fn documentation_tests(text: &str) -> Vec<usize> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let comment = line.trim_start();
+        let comment = comment.strip_prefix("//!").or_else(|| comment.strip_prefix("///"));
+        let Some(language) = comment.and_then(|comment| comment.trim_start().strip_prefix("```")) else {
+            continue;
+        };
+        if !inside && matches!(language.split(',').next(), Some("" | "rust" | "no_run" | "should_panic")) {
+            found.push(index + 1);
+        }
+        inside = !inside;
+    }
+    found
 }
 
 fn check_documents(files: &[String], problems: &mut Vec<String>) -> Result<()> {
@@ -212,7 +236,7 @@ fn read(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_PROSE_WIDTH, license_allowed, wide_lines};
+    use super::{MAX_PROSE_WIDTH, documentation_tests, license_allowed, wide_lines};
 
     #[test]
     fn licence_expressions() {
@@ -229,6 +253,13 @@ mod tests {
         for refused in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Apache-2.0) AND GPL-3.0"] {
             assert!(!license_allowed(refused), "{refused}");
         }
+    }
+
+    #[test]
+    fn code_that_rustdoc_would_run_is_found() {
+        let text =
+            "//! ```text\n//! a\n//! ```\n/// ```\n/// b\n/// ```\n    /// ```rust,no_run\n    /// ```\n";
+        assert_eq!(documentation_tests(text), [4, 7]);
     }
 
     #[test]

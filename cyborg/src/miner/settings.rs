@@ -312,7 +312,7 @@ pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
 /// Checks the names of the locations that models are read from.
 pub(crate) fn check_storage(names: &[String]) -> Result<(), String> {
     if names.len() > MAX_STORAGE {
-        return Err(format!("more than {MAX_STORAGE} places"));
+        return Err(format!("more than {MAX_STORAGE} locations"));
     }
     locations::check(names).map_err(|error| error.to_string())
 }

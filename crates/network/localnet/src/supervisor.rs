@@ -144,14 +144,14 @@ impl Supervisor {
     pub fn start(&mut self, service: Service) -> Starting {
         let (send, receive) = oneshot::channel();
         let role = service.role as usize;
-        let keeper = Keeper {
+        let restarter = Restarter {
             program: self.program.clone(),
             service,
             order: self.orders[role].subscribe(),
             node: self.node.clone(),
             failures: self.failures.clone(),
         };
-        self.running[role].spawn(keeper.keep(send));
+        self.running[role].spawn(restarter.run(send));
         receive
     }
 
@@ -204,7 +204,7 @@ enum Life {
 }
 
 /// Keeps one process alive.
-struct Keeper {
+struct Restarter {
     program: Program,
     service: Service,
     order: watch::Receiver<Order>,
@@ -212,8 +212,8 @@ struct Keeper {
     failures: mpsc::UnboundedSender<LocalnetError>,
 }
 
-impl Keeper {
-    async fn keep(mut self, ready: oneshot::Sender<Result<Ready, LocalnetError>>) {
+impl Restarter {
+    async fn run(mut self, ready: oneshot::Sender<Result<Ready, LocalnetError>>) {
         let mut ready = Some(ready);
         let mut back_off = BackOff::default();
         loop {

@@ -16,8 +16,8 @@
 //!
 //! **What stays hidden.** Trained numbers (initialisers and what is folded from them) become
 //! hidden parameters, in matrices, as biases, and as scalar factors. Public are the graph's
-//! structure and shapes, attributes, `Constant` nodes, bounds of clips, exponents, scales, and
-//! scalar factors that are zero or a power of two.
+//! structure and shapes, attributes, `Constant` nodes, bounds of clips, exponents, scales,
+//! divisors of integers, the number of rows of an embedding, and scalar factors that are zero or a power of two.
 
 mod calibrate;
 mod compile;

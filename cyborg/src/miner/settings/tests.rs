@@ -93,7 +93,7 @@ fn what_is_wrong_is_named() {
             json!("cess+https://g/?territory=t"),
             "`storage`: a CESS gateway must be the only location",
         ),
-        ("/storage", json!(vec!["http://a"; 257]), "`storage`: more than 256 places"),
+        ("/storage", json!(vec!["http://a"; 257]), "`storage`: more than 256 locations"),
         ("/endpoint", json!(format!("http://{}", "a".repeat(256))), "`endpoint`: longer"),
         ("/endpoint", json!("http://a\u{7}b"), "`endpoint`: not a URL"),
         ("/address", json!("5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694tz"), "`address`"),

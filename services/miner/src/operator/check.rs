@@ -321,11 +321,11 @@ pub fn power(power: Power, energy: &[String], locked: bool) -> Check {
 }
 
 /// Whether models can be fetched: each location by its name, and what is wrong with it.
-pub fn storage(places: &[(String, Option<String>)]) -> Check {
+pub fn storage(locations: &[(String, Option<String>)]) -> Check {
     let silent: Vec<&(String, Option<String>)> =
-        places.iter().filter(|(_, problem)| problem.is_some()).collect();
-    let answer = places.len() - silent.len();
-    let finding = format!("{answer} of {} places answer", places.len());
+        locations.iter().filter(|(_, problem)| problem.is_some()).collect();
+    let answer = locations.len() - silent.len();
+    let finding = format!("{answer} of {} locations answer", locations.len());
     let Some((name, Some(problem))) = silent.first() else { return Check::ok("storage", finding) };
     let finding = format!("{finding}; {name}: {problem}");
     if answer == 0 {

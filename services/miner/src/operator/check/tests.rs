@@ -142,12 +142,12 @@ fn power_is_said() {
 }
 
 #[test]
-fn places_have_to_answer() {
+fn locations_have_to_answer() {
     let node = |url: &str, problem: Option<&str>| (url.to_owned(), problem.map(str::to_owned));
     let good = node("http://a", None);
-    expect(&storage(std::slice::from_ref(&good)), Outcome::Ok, "1 of 1 places answer");
+    expect(&storage(std::slice::from_ref(&good)), Outcome::Ok, "1 of 1 locations answer");
     let bad = node("http://b", Some("refused"));
-    expect(&storage(&[good, bad.clone()]), Outcome::Warning, "1 of 2 places answer; http://b: refused");
+    expect(&storage(&[good, bad.clone()]), Outcome::Warning, "1 of 2 locations answer; http://b: refused");
     expect(&storage(&[bad]), Outcome::Problem, "0 of 1");
 }
 
