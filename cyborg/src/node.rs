@@ -5,9 +5,9 @@
 
 pub(crate) mod arguments;
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, fs, io, thread};
 
 use cyborg_node::{Config, Sealing, Started};
 use serde_json::json;
@@ -23,6 +23,9 @@ use crate::report::{CommandOutput, bytes, seconds};
 
 /// What is logged if `RUST_LOG` is not set.
 const QUIET: &str = "warn,cyborg_node=info";
+
+/// Pause before a temporary folder that something still writes to is removed again.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &NodeCommand, json: bool) -> Result<CommandOutput, Failure> {
@@ -111,6 +114,19 @@ impl Folder {
         match self {
             Self::Kept(path) => path,
             Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let Self::Temporary(folder) = self else { return };
+        // On a busy machine the database's thread may still write while the folder goes.
+        for _ in 0..50 {
+            match fs::remove_dir_all(folder.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => thread::sleep(REMOVAL_PAUSE),
+                _ => return,
+            }
         }
     }
 }
