@@ -57,7 +57,10 @@ pub(crate) fn measure(own: &Path, cyborg: &Path, model: &Model, work: &Path, run
     let is_onnx = model.path.extension().is_some_and(|e| e == "onnx");
     let source = if is_onnx { &compiled } else { &model.path };
     let compile = if is_onnx {
-        let command = ["model", "compile", text(&model.path)?, "--calibrate", io, "-o", text(&compiled)?];
+        let mut command =
+            vec!["model", "compile", text(&model.path)?, "--calibrate", io, "-o", text(&compiled)?];
+        // Weights may be random here: what is measured is cost.
+        command.extend(["--accept-accuracy", "0", "--max-loss", "100"]);
         Some(process::sample(cyborg, &command, 1)?)
     } else {
         None
