@@ -6,6 +6,7 @@ use super::expr::{Body, Broadcast, Item};
 use super::view::{View, layout};
 use super::{Lowering, Refusal, Stored, Value};
 use crate::calibrate::Range;
+use crate::scale::exp2;
 use zkml_float::array::{Array, broadcast_positions};
 use zkml_float::exec::softmax_axes;
 use zkml_float::ir::{Node, ValueId};
@@ -80,23 +81,33 @@ impl Lowering<'_> {
     }
 
     /// `x + add` where it is kept, and a number far below every other elsewhere.
+    ///
+    /// A masked entry gets so much subtracted that it cannot reach the others, and saturates where the range
+    /// of its tensor begins: a factor for each entry would cost a pass over the block for each.
     fn masked(&mut self, node: &Node, x: usize, keep: &[bool], add: &[f32]) -> Result<(), Refusal> {
         let id = node.input(x).ok_or(Refusal::Follows)?;
         let before = self.range(id)?;
+        let (bits, shape) = (self.bits.activation + 2, self.out_shape(node)?);
+        let (_, value) = self.input(node, x)?;
+        let value = self.stored_wide(value, id, bits)?;
+        let Stored::Tensor(tensor) = value.source else { return Err(Refusal::Follows) };
+        // What the tensor can hold, not what the samples showed.
+        let t = self.tensor(tensor);
+        let factor = exp2(-i32::from(t.scale));
+        let (min, max) = (t.min as f64 * factor, t.max as f64 * factor);
         let (least, most) = add.iter().fold((0f32, 0f32), |(l, m), &a| (l.min(a), m.max(a)));
-        let low = before.min + f64::from(least) - FAR_BELOW;
+        let low = min + f64::from(least) - FAR_BELOW;
         let sums: Vec<f32> =
-            keep.iter().zip(add).map(|(&keep, &add)| if keep { add } else { low as f32 }).collect();
+            keep.iter().zip(add).map(|(&keep, &add)| if keep { add } else { (low - max) as f32 }).collect();
+        let view = if value.view.shape() == shape { value.view } else { value.view.broadcast(&shape) };
+        let value = Value { source: Stored::Tensor(tensor), view, name: node.name.clone() };
+        let (expr, view) = self.pending(value, id)?;
+        let summands = broadcast(&compact(&sums, &shape), &view, false, &node.name);
+        let expr = self.add(expr, &summands, id, node)?;
         let mut range = Range { min: low, max: before.max + f64::from(most), ..before };
         range.kept.push(low as f32);
-        self.kept(node, x, keep, &sums)?;
-        // Stored here, because what the float model has at masked places says nothing of the range.
-        let out = node.output(0).ok_or(Refusal::Follows)?;
-        let Some(Value { source: Stored::Pending(expr), view, .. }) = self.values[out].take() else {
-            return Err(Refusal::Follows);
-        };
-        let bits = self.bits.activation + 2;
-        let tensor = self.emit(expr, &node.name, Target::Value { range: &range, bits })?;
+        let target = Target::Clamp { low: Some(low), high: None, range: &range, bits };
+        let tensor = self.emit(expr, &node.name, target)?;
         self.set_tensor(node, tensor, view)
     }
 

@@ -56,7 +56,7 @@ impl Lowering<'_> {
     }
 
     /// A stored value with at most `bits` bits.
-    fn stored_wide(&mut self, value: Value, id: ValueId, bits: u8) -> Result<Value, Refusal> {
+    pub(super) fn stored_wide(&mut self, value: Value, id: ValueId, bits: u8) -> Result<Value, Refusal> {
         let Value { source, view, name } = value;
         let tensor = match source {
             Stored::Tensor(tensor) => tensor,
