@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
             "--no-deps",
             "--quiet",
             "--lib",
+            "--examples",
             "--bin",
             "xtask",
         ],
