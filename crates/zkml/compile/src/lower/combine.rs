@@ -95,20 +95,15 @@ impl Lowering<'_> {
         let array = Array::f32(constant.array.shape.clone(), values);
         let secret = constant.secret;
         let name = node.input(c).map(|v| self.ir.values[v].name.clone()).unwrap_or_default();
-        let (id, mut value) = self.input(node, x)?;
-        if value.view.shape() != shape {
-            let name = value.name.clone();
-            let (tensor, view) = self.store(value, id)?;
-            value = Value { source: Stored::Tensor(tensor), view: view.broadcast(&shape), name };
-        }
+        let (id, value) = self.input(node, x)?;
+        let value = self.repeated(value, id, &shape)?;
         let (mut expr, view) = self.pending(value, id)?;
         let by = broadcast(&array, &view, secret, &name);
         if multiply {
             expr = self.multiply(expr, &by, id, node)?;
         } else {
             if sign != 1.0 {
-                let minus = Broadcast { axes: vec![], values: vec![-1.0], secret: false, name };
-                expr = self.multiply(expr, &minus, id, node)?;
+                expr = self.multiply(expr, &Broadcast::number(-1.0, &name), id, node)?;
             }
             expr = self.add(expr, &by, id, node)?;
         }
@@ -221,12 +216,7 @@ impl Lowering<'_> {
                     Expr::single(storage.clone(), item)
                 }
             };
-            let by = Broadcast {
-                axes: vec![],
-                values: vec![(sign * factor) as f32],
-                secret: false,
-                name: node.name.clone(),
-            };
+            let by = Broadcast::number(sign * factor, &node.name);
             if by.values[0] != 1.0 {
                 expr = self.multiply(expr, &by, id, node)?;
             }

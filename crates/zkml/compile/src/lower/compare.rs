@@ -7,7 +7,7 @@ use zkml_graph::{Epilogue, Function, FunctionKind};
 
 /// What a difference, or a sum of booleans, becomes.
 #[derive(Clone, Copy)]
-enum Truth {
+pub(super) enum Truth {
     /// Whether it is above zero.
     Positive,
     /// Whether it is zero.
@@ -15,7 +15,7 @@ enum Truth {
 }
 
 impl Truth {
-    const fn epilogue(self) -> Epilogue {
+    pub(super) const fn epilogue(self) -> Epilogue {
         let (domain_min, domain_bits, kind, out_scale) = match self {
             Self::Positive => (0, 1, FunctionKind::Identity, 0),
             // The greatest result at zero, by definition; a quarter of every other rounds to zero.
@@ -64,7 +64,7 @@ impl Lowering<'_> {
             return Err(Refusal::Follows);
         };
         if constant != 0.0 {
-            expr = self.add(expr, &uniform(constant, node), out, node)?;
+            expr = self.add(expr, &Broadcast::number(constant, &node.name), out, node)?;
         }
         let tensor = self.emit_epilogue(expr, &node.name, truth.epilogue(), (0, 1), 0)?;
         if !contrary {
@@ -78,11 +78,7 @@ impl Lowering<'_> {
     /// `1 - x`.
     fn contrary(&mut self, expr: Expr, node: &Node) -> Result<Expr, Refusal> {
         let id = node.input(0).ok_or(Refusal::Follows)?;
-        let expr = self.multiply(expr, &uniform(-1.0, node), id, node)?;
-        self.add(expr, &uniform(1.0, node), id, node)
+        let expr = self.multiply(expr, &Broadcast::number(-1.0, &node.name), id, node)?;
+        self.add(expr, &Broadcast::number(1.0, &node.name), id, node)
     }
-}
-
-fn uniform(value: f64, node: &Node) -> Broadcast {
-    Broadcast { axes: vec![], values: vec![value as f32], secret: false, name: node.name.clone() }
 }

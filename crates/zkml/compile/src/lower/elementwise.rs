@@ -113,8 +113,7 @@ impl Lowering<'_> {
     pub(super) fn scaled(&mut self, node: &Node, factor: f64) -> Result<(), Refusal> {
         let (id, value) = self.input(node, 0)?;
         let (expr, view) = self.pending(value, id)?;
-        let by =
-            Broadcast { axes: vec![], values: vec![factor as f32], secret: false, name: node.name.clone() };
+        let by = Broadcast::number(factor, &node.name);
         let expr = self.multiply(expr, &by, id, node)?;
         self.set_pending(node, expr, view)
     }

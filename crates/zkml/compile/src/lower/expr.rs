@@ -78,6 +78,11 @@ pub(crate) struct Broadcast {
 }
 
 impl Broadcast {
+    /// A public number, the same everywhere.
+    pub(crate) fn number(value: f64, name: &str) -> Self {
+        Self { axes: Vec::new(), values: vec![value as f32], secret: false, name: name.into() }
+    }
+
     /// The value if it is the same everywhere.
     pub(crate) fn uniform(&self) -> Option<f64> {
         match self.values[..] {

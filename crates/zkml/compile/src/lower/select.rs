@@ -1,16 +1,17 @@
 //! Selection by constants, and of rows of a table: masks before a softmax, Where, one-hot vectors.
 
-use super::broadcast::broadcast;
+use super::broadcast::{broadcast, expanded};
+use super::compare::Truth;
 use super::emit::Target;
 use super::expr::{Body, Broadcast, Item};
 use super::view::{View, layout};
 use super::{Lowering, Refusal, Stored, Value};
 use crate::calibrate::Range;
 use crate::scale::exp2;
-use zkml_float::array::{Array, broadcast_positions};
+use zkml_float::array::Array;
 use zkml_float::exec::softmax_axes;
 use zkml_float::ir::{Node, ValueId};
-use zkml_graph::{Epilogue, Function, FunctionKind, Op, Source, TensorId, Weight, types};
+use zkml_graph::{Op, Source, TensorId, Weight, types};
 
 /// How far below every score a masked one lies: its exponential rounds to zero beside any other's.
 const FAR_BELOW: f64 = 10.0;
@@ -25,8 +26,8 @@ impl Lowering<'_> {
             _ => return Err("two branches that depend on the input".into()),
         };
         let shape = self.out_shape(node)?;
-        let keep: Vec<bool> = spread(&condition, &shape).iter().map(|&c| (c != 0.0) != negate).collect();
-        let fill = spread(&fill, &shape);
+        let keep: Vec<bool> = expanded(&condition, &shape).iter().map(|&c| (c != 0.0) != negate).collect();
+        let fill = expanded(&fill, &shape);
         let id = node.input(x).ok_or(Refusal::Follows)?;
         let range = self.range(id)?;
         let low = (range.min - FAR_BELOW) as f32;
@@ -53,7 +54,7 @@ impl Lowering<'_> {
             return Ok(false);
         }
         let shape = self.out_shape(node)?;
-        let add = spread(&array, &shape);
+        let add = expanded(&array, &shape);
         let keep: Vec<bool> = add.iter().map(|&added| added >= far).collect();
         if !self.is_mask(node, &keep, &shape)? {
             return Ok(false);
@@ -99,8 +100,7 @@ impl Lowering<'_> {
         let low = min + f64::from(least) - FAR_BELOW;
         let sums: Vec<f32> =
             keep.iter().zip(add).map(|(&keep, &add)| if keep { add } else { (low - max) as f32 }).collect();
-        let view = if value.view.shape() == shape { value.view } else { value.view.broadcast(&shape) };
-        let value = Value { source: Stored::Tensor(tensor), view, name: node.name.clone() };
+        let value = self.repeated(value, id, &shape)?;
         let (expr, view) = self.pending(value, id)?;
         let summands = broadcast(&compact(&sums, &shape), &view, false, &node.name);
         let expr = self.add(expr, &summands, id, node)?;
@@ -114,12 +114,8 @@ impl Lowering<'_> {
     /// `x` where it is kept and zero elsewhere, plus constants.
     fn kept(&mut self, node: &Node, x: usize, keep: &[bool], add: &[f32]) -> Result<(), Refusal> {
         let shape = self.out_shape(node)?;
-        let (id, mut value) = self.input(node, x)?;
-        if value.view.shape() != shape {
-            let name = value.name.clone();
-            let (tensor, view) = self.store(value, id)?;
-            value = Value { source: Stored::Tensor(tensor), view: view.broadcast(&shape), name };
-        }
+        let (id, value) = self.input(node, x)?;
+        let value = self.repeated(value, id, &shape)?;
         let (mut expr, view) = self.pending(value, id)?;
         if matches!(expr.body, Body::Product { .. }) {
             let (range, bits) = (self.range(id)?, self.bits.activation + 2);
@@ -157,14 +153,9 @@ impl Lowering<'_> {
         let id = node.output(0).ok_or(Refusal::Follows)?;
         let value = Value { source: Stored::Tensor(tensor), view, name: node.name.clone() };
         let (mut expr, view) = self.pending(value, id)?;
-        let uniform = |value: f32| Broadcast {
-            axes: vec![],
-            values: vec![value],
-            secret: false,
-            name: node.name.clone(),
-        };
-        expr = self.multiply(expr, &uniform(on - off), id, node)?;
-        expr = self.add(expr, &uniform(off), id, node)?;
+        let number = |value: f32| Broadcast::number(f64::from(value), &node.name);
+        expr = self.multiply(expr, &number(on - off), id, node)?;
+        expr = self.add(expr, &number(off), id, node)?;
         self.set_pending(node, expr, view)
     }
 
@@ -189,11 +180,7 @@ impl Lowering<'_> {
             term(Source::Tensor { tensor, inner: vec![], map, weight: Weight::Public(1) }),
             term(Source::Index { axis, multiplier: -1 }),
         ];
-        // At zero the reciprocal is the greatest result by definition; a quarter of any other rounds to zero.
-        let function = FunctionKind::Reciprocal;
-        let function = Function { kind: function, in_scale: 0, out_scale: -2, out_min: 0, out_max: 1 };
-        let epilogue = Epilogue::Requant { shift: 0, domain_min: -1, domain_bits: 2, function };
-        let op = Op::Affine { terms, epilogue };
+        let op = Op::Affine { terms, epilogue: Truth::Zero.epilogue() };
         Ok((self.push_op(op, name, &storage, (0, 1), 0)?, out))
     }
 
@@ -211,12 +198,6 @@ impl Lowering<'_> {
         }
         least.filter(|&depth| (1..=1 << zkml_graph::function::MAX_DOMAIN_BITS).contains(&depth))
     }
-}
-
-/// A constant, repeated to a shape.
-fn spread(array: &Array, shape: &[usize]) -> Vec<f32> {
-    let values = array.to_floats();
-    broadcast_positions(&array.shape, shape).into_iter().map(|position| values[position]).collect()
 }
 
 /// An array without the leading axes along which it repeats.

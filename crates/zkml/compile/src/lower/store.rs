@@ -41,6 +41,16 @@ impl Lowering<'_> {
         self.emit(copy, &name, Target::Clamp { low: None, high: None, range: &range, bits })
     }
 
+    /// The value, repeated to a shape if it has another.
+    pub(super) fn repeated(&mut self, value: Value, id: ValueId, shape: &[usize]) -> Result<Value, Refusal> {
+        if value.view.shape() == shape {
+            return Ok(value);
+        }
+        let name = value.name.clone();
+        let (tensor, view) = self.store(value, id)?;
+        Ok(Value { source: Stored::Tensor(tensor), view: view.broadcast(shape), name })
+    }
+
     /// The value as a pending sum whose axes are its view's atoms, in their order or another.
     pub(super) fn pending(&mut self, value: Value, id: ValueId) -> Result<(Expr, View), Refusal> {
         if let Stored::Pending(expr) = value.source {
