@@ -66,13 +66,17 @@ fn tail(range: &Range, window: Window, low: f64, high: f64, open: (bool, bool)) 
 /// A window of scale one around integers: of `2^bits` of them, or of as many as they need, but of no more
 /// than a table holds.
 fn whole(range: &Range, bits: u8) -> Option<Window> {
-    let (low, high) = (range.min as i64, range.max as i64);
-    let span = u64::try_from(high.checked_sub(low)?).ok()?;
-    let bits = bits.max((64 - span.leading_zeros()) as u8);
-    if bits > MAX_DOMAIN_BITS {
+    // Beyond 2^53 floating point holds no integer exactly, and a cast saturates.
+    if range.min.abs().max(range.max.abs()) > exp2(53) {
         return None;
     }
-    let spare = (1_i64 << bits) - 1 - i64::try_from(span).ok()?;
+    let (low, high) = (range.min as i64, range.max as i64);
+    let span = high - low;
+    let bits = bits.max((64 - span.leading_zeros()) as u8);
+    if span < 0 || bits > MAX_DOMAIN_BITS {
+        return None;
+    }
+    let spare = (1_i64 << bits) - 1 - span;
     // Counts and indices are not negative.
     let min = if low >= 0 { low - spare.min(low) } else { low - spare / 2 };
     Some(Window { scale: 0, min, bits })
@@ -161,5 +165,8 @@ mod tests {
         assert_eq!(window(&[1000.0, 21_000.0]), Window { scale: 0, min: 0, bits: 15 });
         assert_eq!(window(&[-40_000.0, 25_535.0]), Window { scale: 0, min: -40_000, bits: 16 });
         assert!(window(&[0.0, 65_536.0]).scale < 0);
+        // Beyond what a cast holds: windows like any other's, and no overflow.
+        assert!(window(&[-3e38, -3e38]).scale < 0);
+        assert!(window(&[-3e38, 3e38]).scale < 0);
     }
 }
