@@ -15,6 +15,7 @@ impl Lowering<'_> {
             return Err("weights that depend on the input".into());
         };
         let w = w.array;
+        let weights = w.floats()?;
         let shape = self.logical_shape(node.output(0).ok_or(Refusal::Follows)?)?;
         let (id, tensor, view) = self.input_tensor(node, 0)?;
         let from = view.shape();
@@ -43,7 +44,8 @@ impl Lowering<'_> {
             let mut map = view.maps();
             follow(&mut map, &view, &[0, 1], 0)?;
             let inner = slide(&mut map, &view, &windows, first, 0);
-            let rows: Vec<f32> = (0..outs).flat_map(|m| taps.row(&w, m, &[0]).collect::<Vec<_>>()).collect();
+            let rows: Vec<f32> =
+                (0..outs).flat_map(|m| taps.row(weights, m, 1, &[0]).collect::<Vec<_>>()).collect();
             let factor = Factor::Hidden { rows, outer_axes, name };
             let item = Item::Tensor { tensor, inner, map, factor };
             terms.push(Term { region: Expr::everywhere(&storage), item });
@@ -59,7 +61,7 @@ impl Lowering<'_> {
                 let kernel = slide(&mut map, &part, &windows, first, inner.len());
                 inner.extend(kernel);
                 let rows: Vec<f32> = (group * each..(group + 1) * each)
-                    .flat_map(|m| taps.row(&w, m, &sum.order).collect::<Vec<_>>())
+                    .flat_map(|m| taps.row(weights, m, per_group, &sum.order).collect::<Vec<_>>())
                     .collect();
                 let mut region = Expr::everywhere(&storage);
                 if let (true, Some(&axis)) = (groups > 1, outer_axes.first()) {
@@ -156,6 +158,8 @@ pub(super) fn slide(
 
 /// Which taps of a kernel are summed: all, except on axes of extent 1, where one meets the input.
 struct Taps {
+    /// Elements of one kernel.
+    kernel: usize,
     positions: Vec<Option<usize>>,
 }
 
@@ -186,16 +190,20 @@ impl Taps {
                     .try_fold(0, |at, ((&i, choice), extent)| choice[i].map(|k| at * extent + k)),
             );
         });
-        Ok(Self { positions })
+        Ok(Self { kernel: w.shape[2..].iter().product(), positions })
     }
 
-    /// Weights of output channel `m`, for the given input channels in order.
-    fn row<'a>(&'a self, w: &'a Array, m: usize, channels: &'a [usize]) -> impl Iterator<Item = f32> + 'a {
-        let values = w.floats().unwrap_or(&[]);
-        let kernel: usize = w.shape[2..].iter().product();
-        let per_row = w.shape[1] * kernel;
+    /// Weights of output channel `m`, which has `inputs` input channels, for the given ones of them in order.
+    fn row<'a>(
+        &'a self,
+        weights: &'a [f32],
+        m: usize,
+        inputs: usize,
+        channels: &'a [usize],
+    ) -> impl Iterator<Item = f32> + 'a {
         channels.iter().flat_map(move |&c| {
-            self.positions.iter().map(move |p| p.map_or(0.0, |p| values[m * per_row + c * kernel + p]))
+            let first = (m * inputs + c) * self.kernel;
+            self.positions.iter().map(move |p| p.map_or(0.0, |p| weights[first + p]))
         })
     }
 }
