@@ -8,6 +8,7 @@
 //! | `readme` | runs the commands of README and docs, and writes what they print below them |
 //! | `test` | everything that must hold before a change is merged, stopping at the first failure |
 
+mod lint;
 mod markdown;
 mod metadata;
 mod readme;
@@ -16,13 +17,16 @@ mod test;
 mod tidy;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <setup|tidy|metadata|readme|test>";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let given: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let arguments: Vec<_> = given.iter().map(|argument| argument.to_string_lossy()).collect();
+    let result = match arguments.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
+        _ if lint::is_called_by_cargo(&given) => lint::run(&given),
         ["setup"] => setup::run(),
         ["tidy"] => tidy::run(),
         ["metadata"] => metadata::run(),

@@ -5,55 +5,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::lint;
 use crate::setup::{BROWSER_TARGET, CHAIN_TARGET};
 use crate::tidy;
 use crate::workspace::root;
 
-/// A step: its name, what it runs, and environment variables that only it gets.
+/// A step: its name, and what cargo runs.
 struct Step {
     name: &'static str,
     arguments: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
 }
 
 /// Cheap checks first, so that a slip costs seconds. One profile for all: what is tested is what is shipped.
-///
-/// No step has an environment that a build script reads: the runtime's would run again in every step after it.
 const STEPS: &[Step] = &[
-    Step { name: "format", arguments: &["fmt", "--all", "--check"], environment: &[] },
-    Step {
-        name: "clippy",
-        arguments: &[
-            "clippy",
-            "--locked",
-            "--release",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ],
-        environment: &[],
-    },
-    Step {
-        name: "rustdoc",
-        // With examples, dev-dependencies count: features are then those of clippy's step, whose checked
-        // dependencies serve this one too.
-        arguments: &[
-            "doc",
-            "--locked",
-            "--release",
-            "--workspace",
-            "--no-deps",
-            "--quiet",
-            "--lib",
-            "--examples",
-            "--bin",
-            "xtask",
-        ],
-        environment: &[("RUSTDOCFLAGS", "-D warnings")],
-    },
+    Step { name: "format", arguments: &["fmt", "--all", "--check"] },
     Step {
         name: "verifier for wasm, without std",
         arguments: &[
@@ -67,7 +32,6 @@ const STEPS: &[Step] = &[
             "--target",
             CHAIN_TARGET,
         ],
-        environment: &[],
     },
     Step {
         name: "a web app's crates for wasm",
@@ -89,13 +53,16 @@ const STEPS: &[Step] = &[
             "--target",
             BROWSER_TARGET,
         ],
-        environment: &[],
+    },
+    Step {
+        name: "build, clippy and rustdoc",
+        arguments: &["test", "--locked", "--release", "--workspace", "--all-targets", "--no-run", "--quiet"],
     },
     Step {
         name: "tests",
-        // All but tests in comments: tidy sees to it that there are none.
-        arguments: &["test", "--locked", "--release", "--workspace", "--tests"],
-        environment: &[],
+        // All but tests in comments: tidy sees to it that there are none. One program that fails keeps no other from
+        // running.
+        arguments: &["test", "--locked", "--release", "--workspace", "--tests", "--no-fail-fast"],
     },
 ];
 
@@ -122,11 +89,12 @@ fn run_steps(times: &mut Vec<(&'static str, Duration)>) -> Result<()> {
         outcome
     };
     timed("tidy", &mut tidy::run)?;
+    let wrapper = lint::wrapper()?;
     for step in STEPS {
         timed(step.name, &mut || {
             let status = Command::new("cargo")
                 .args(step.arguments)
-                .envs(step.environment.iter().copied())
+                .env(lint::WRAPPER, &wrapper)
                 .current_dir(root()?)
                 .status()
                 .context("cannot run cargo")?;
