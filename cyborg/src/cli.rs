@@ -67,7 +67,9 @@ pub(crate) enum Command {
     Deploy(Box<Deploy>),
     /// Ask the miners of a task, check and decrypt the answer
     #[command(
-        after_help = "Example:\n  cyborg infer 0 --account hospital --input samples.npz --index 3 --wait-proof"
+        mut_arg("input", |input| input.required(false).required_unless_present("again")),
+        after_help = "Example:\n  cyborg infer 0 --account hospital --input samples.npz --index 3 --wait-proof\n  \
+                      cyborg infer 0 --account hospital --again 1"
     )]
     Infer(Box<Infer>),
     /// Look after tasks: list, show, stop, logs, events

@@ -51,6 +51,9 @@ pub(crate) enum Failure {
     /// An owner's work does not go on.
     #[error(transparent)]
     Owner(Box<cyborg_owner::OwnerError>),
+    /// An answer came, was shown, and its proof was not seen.
+    #[error("{problem}")]
+    Unproven { answer: serde_json::Map<String, serde_json::Value>, problem: String },
     /// Something in the network does not answer, or not as it should.
     #[error("{0}")]
     Network(String),
@@ -117,8 +120,14 @@ impl Failure {
         // What doctor and demo found is on standard output already.
         if json && !matches!(self, Self::Problems(_) | Self::Unmet(_)) {
             let mut object = json!({ "error": message });
-            if matches!(self, Self::False { .. }) {
-                object["valid"] = false.into();
+            match self {
+                Self::False { .. } => object["valid"] = false.into(),
+                Self::Unproven { answer, .. } => {
+                    for (key, value) in answer {
+                        object[key] = value.clone();
+                    }
+                }
+                _ => {}
             }
             print_json(&object);
         }

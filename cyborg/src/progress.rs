@@ -1,9 +1,11 @@
 //! Progress bars on standard error, only if it is a terminal.
 
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::timeout;
 
 use crate::report::printable;
 
@@ -56,6 +58,19 @@ impl Progress {
     /// A line that stays: above the bar, and on standard error too if it is not a terminal.
     pub(crate) fn say(&self, line: &str) {
         self.0.suspend(|| eprintln!("{}", printable(line)));
+    }
+}
+
+/// Waits for something, and says so on standard error if it takes longer than two seconds.
+pub(crate) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
+    const SILENT: Duration = Duration::from_secs(2);
+    let mut work = pin!(work);
+    match timeout(SILENT, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            eprintln!("{}", printable(&format!("waiting for {what}")));
+            work.await
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use serde_json::{Map, Value};
-
 pub(crate) use cyborg_disk::files::size_shown as bytes;
+pub(crate) use cyborg_miner::operator::check::span;
+use cyborg_primitives::money::Cyb;
+use serde_json::{Map, Value};
 
 /// The result of a command.
 #[derive(Default)]
@@ -39,15 +40,26 @@ impl CommandOutput {
         self
     }
 
+    /// Prints the text that there is so far, for people who need not wait for the rest; programs get all at once.
+    pub(crate) fn print_so_far(&mut self, json: bool) {
+        if !json && !self.text.is_empty() {
+            write(&self.text.join("\n"));
+            self.text.clear();
+        }
+    }
+
+    /// What programs read.
+    pub(crate) fn into_json(self) -> Map<String, Value> {
+        self.json
+    }
+
     /// Prints the text, or the JSON on one line; nothing if the result is empty.
     pub(crate) fn print(self, json: bool) {
-        if self.text.is_empty() && self.json.is_empty() {
-            return;
-        }
-        if json {
-            print_json(&Value::Object(self.json));
-        } else {
-            write(&self.text.join("\n"));
+        match json {
+            true if self.json.is_empty() => {}
+            true => print_json(&Value::Object(self.json)),
+            false if self.text.is_empty() => {}
+            false => write(&self.text.join("\n")),
         }
     }
 }
@@ -98,6 +110,14 @@ fn is_printed(char: char) -> bool {
     !(char.is_control() || turns || breaks)
 }
 
+/// An amount of money as people read it: four significant digits. The JSON has it exactly.
+pub(crate) fn cyb(amount: u128) -> String {
+    let digits = amount.checked_ilog10().unwrap_or(0);
+    let unit = 10_u128.pow(digits.saturating_sub(3));
+    // Half to the greater: nobody is told less than it is by more than half of the last digit.
+    Cyb((amount / unit + u128::from(amount % unit >= unit.div_ceil(2) && unit > 1)) * unit).to_string()
+}
+
 /// Seconds as people read them.
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
@@ -109,7 +129,23 @@ pub(crate) fn seconds(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{cyb, printable};
+
+    #[test]
+    fn money_has_four_digits() {
+        for (amount, shown) in [
+            (0, "0 CYB"),
+            (1, "0.000000000001 CYB"),
+            (36_112_049, "0.00003611 CYB"),
+            (41_549_999_999, "0.04155 CYB"),
+            (999_960_000_000, "1 CYB"),
+            (1_234_567_890_123_456, "1235 CYB"),
+            (12_345_678_901_234_567, "12350 CYB"),
+        ] {
+            assert_eq!(cyb(amount), shown);
+        }
+        assert_eq!(cyb(u128::MAX), "340300000000000000000000000 CYB");
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_shown() {

@@ -39,8 +39,8 @@ pub(crate) fn deploy(arguments: &Deploy) -> Result<CommandOutput, Failure> {
 }
 
 /// Runs `cyborg infer`.
-pub(crate) fn infer(arguments: &Infer) -> Result<CommandOutput, Failure> {
-    wait(infer::run(arguments))
+pub(crate) fn infer(arguments: &Infer, json: bool) -> Result<CommandOutput, Failure> {
+    wait(infer::run(arguments, json))
 }
 
 /// Runs one of the commands of `cyborg task`.
@@ -49,6 +49,7 @@ pub(crate) fn run(command: &TaskCommand, json: bool) -> Result<CommandOutput, Fa
         match command {
             TaskCommand::List(arguments) => manage::list(arguments).await,
             TaskCommand::Show(arguments) => manage::show(arguments).await,
+            TaskCommand::Answers(arguments) => manage::answers(arguments).await,
             TaskCommand::Stop(arguments) => manage::stop(arguments).await,
             TaskCommand::TopUp(arguments) => manage::top_up(arguments).await,
             TaskCommand::Keep(arguments) => manage::keep(arguments, json).await,

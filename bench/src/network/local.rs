@@ -205,7 +205,7 @@ impl Network {
         }
         let proofs = proofs.to_string();
         let said =
-            self.ask(&["deploy", &compiled, "--keys", &keys, "--policy", policy, "--proofs", &proofs])?;
+            self.ask(&["deploy", "--another", &compiled, "--keys", &keys, "--policy", policy, "--proofs", &proofs])?;
         let task = said["task"].as_u64().context("a deployment without a task")?;
         Ok(Deployment { task, prover })
     }

@@ -26,6 +26,8 @@ use crate::client::HostFunctions;
 /// A specification that this node reads.
 pub(crate) type Spec = GenericChainSpec<NoExtension, HostFunctions>;
 
+/// Where a development chain's salt is in its first state; no pallet's storage begins like this.
+const SALT: &[u8] = b":cyborg:salt";
 /// Name of the specification's file in a node's folder.
 const FILE: &str = "chain-spec.json";
 
@@ -69,7 +71,10 @@ impl Preset {
 
     /// The specification with the genesis state itself. The state is made natively: the same code
     /// as the wasm's, which would have to be compiled first.
-    fn raw(self, patch: Value) -> Result<Spec, Error> {
+    ///
+    /// A salt makes the chain another than every other of the same preset: what is signed for one is worth nothing on
+    /// another, and what a client keeps of one is not taken for the other's.
+    fn raw(self, patch: Value, salt: Option<[u8; 32]>) -> Result<Spec, Error> {
         let error = |error: serde_json::Error| Error::Spec(error.to_string());
         let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).map_err(error)?;
         merge(&mut config, self.patch(patch.clone())?);
@@ -77,6 +82,9 @@ impl Preset {
         let mut state = config.build_storage().map_err(Error::Spec)?;
         let wasm = cyborg_runtime::WASM_BINARY.ok_or(Error::NoWasm)?;
         state.top.insert(CODE.to_vec(), wasm.to_vec());
+        if let Some(salt) = salt {
+            state.top.insert(SALT.to_vec(), salt.to_vec());
+        }
         let mut spec = self.spec(patch)?;
         spec.set_storage(state);
         Ok(spec)
@@ -108,7 +116,7 @@ pub fn chain_spec(
         Some(id) => json!({ "parachainInfo": { "parachainId": id } }),
         None => json!({}),
     };
-    let spec = if raw { preset.raw(patch) } else { preset.spec(patch) }?;
+    let spec = if raw { preset.raw(patch, None) } else { preset.spec(patch) }?;
     let text = spec.as_json(raw).map_err(Error::Spec)?;
     let mut spec: Value = serde_json::from_str(&text).map_err(|error| Error::Spec(error.to_string()))?;
     spec["relay_chain"] = relay_chain.into();
@@ -121,11 +129,13 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// The specification of the node in a folder. If there is none yet, the development preset's is written.
+/// The specification of the node in a folder. If there is none yet, the development preset's is written, salted.
 pub(crate) fn open_or_create(folder: &Path) -> Result<Spec, Error> {
     let path = path(folder);
     if !path.exists() {
-        let text = Preset::Development.raw(json!({}))?.as_json(true).map_err(Error::Spec)?;
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt).map_err(|error| Error::Spec(format!("no randomness: {error}")))?;
+        let text = Preset::Development.raw(json!({}), Some(salt))?.as_json(true).map_err(Error::Spec)?;
         write_durably(&path, text.as_bytes()).map_err(|error| Error::io(&path, error))?;
     }
     Spec::from_json_file(path).map_err(Error::Spec)
@@ -154,11 +164,23 @@ mod tests {
     fn the_native_genesis_is_the_wasms() {
         for preset in [Preset::Development, Preset::Production] {
             let patch = json!({ "parachainInfo": { "parachainId": 4321 } });
-            let native = preset.raw(patch.clone()).unwrap().build_storage().unwrap();
+            let native = preset.raw(patch.clone(), None).unwrap().build_storage().unwrap();
             let wasm = preset.spec(patch).unwrap().build_storage().unwrap();
             assert_eq!(native.top, wasm.top, "{preset:?}");
             assert!(native.children_default.is_empty() && wasm.children_default.is_empty());
         }
+    }
+
+    #[test]
+    fn every_new_chain_is_its_own() {
+        let state = || {
+            let folder = tempfile::tempdir().unwrap();
+            open_or_create(folder.path()).unwrap().build_storage().unwrap().top
+        };
+        let (mut first, mut second) = (state(), state());
+        assert_ne!(first, second);
+        assert_ne!(first.remove(SALT), second.remove(SALT));
+        assert_eq!(first, second);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | [`machine`] | the runtime, asked to run a benchmark |
 //! | [`state`] | its storage, counting reads and writes |
 //! | [`fit`] | from measurements to a weight |
-//! | [`file`] | the weights as Rust |
+//! | [`mod@file`] | the weights as Rust |
 
 mod file;
 mod fit;

@@ -1,14 +1,14 @@
 //! `cyborg chain tasks` and `task show`: tasks, and all that is known of one.
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{Chain, json as chain_json, runtime};
+use cyborg_chain_client::{Chain, json as chain_json, runtime, view};
 use serde_json::{Map, Value, json};
 
 use super::money::units;
 use super::table;
 use super::view::{listing, number, word};
 use crate::error::Failure;
-use crate::report::CommandOutput;
+use crate::report::{CommandOutput, span};
 
 /// Tasks that are not vacated, and those vacated lately.
 pub(crate) async fn list(chain: &Chain, owner: Option<AccountId32>) -> Result<CommandOutput, Failure> {
@@ -50,6 +50,7 @@ pub(crate) async fn list(chain: &Chain, owner: Option<AccountId32>) -> Result<Co
 /// One task: who is on it, its money, its proofs, its reports.
 pub(crate) async fn show(chain: &Chain, task: u64) -> Result<CommandOutput, Failure> {
     let at = chain.at_finalised().await?;
+    let now = view::now(&at).await?;
     let storage = runtime::storage();
     let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
@@ -61,12 +62,12 @@ pub(crate) async fn show(chain: &Chain, task: u64) -> Result<CommandOutput, Fail
             return Err(Failure::Usage { flag: "TASK", problem });
         };
         report.field("state", "Vacated", "state", "Vacated");
-        fields(&mut report, &ended);
+        fields(&mut report, &ended, now);
         report.json("record", ended);
         return Ok(report);
     };
     report.field("state", record["state"].clone(), "state", word(&record["state"]));
-    fields(&mut report, &record);
+    fields(&mut report, &record, now);
 
     let parts: Vec<[String; 3]> = record["parts"]
         .as_array()
@@ -119,7 +120,7 @@ pub(crate) async fn show(chain: &Chain, task: u64) -> Result<CommandOutput, Fail
 }
 
 /// What a task and its end have in common, for people.
-fn fields(report: &mut CommandOutput, record: &Value) {
+fn fields(report: &mut CommandOutput, record: &Value, now: u64) {
     for (key, label) in [
         ("owner", "owner"),
         ("delegate", "delegate"),
@@ -132,7 +133,8 @@ fn fields(report: &mut CommandOutput, record: &Value) {
             report.line(format!("{label:<24} {}", word(value)));
         }
     }
-    if number(&record["ends"]) > 0 {
-        report.line(format!("{:<24} {} s of chain time", "ends at", number(&record["ends"]) / 1000));
+    let ends = number(&record["ends"]);
+    if ends > now {
+        report.line(format!("{:<24} in {} of chain time", "ends", span(ends - now)));
     }
 }

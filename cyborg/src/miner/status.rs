@@ -19,7 +19,7 @@ use super::{connect, counted, runtime};
 use crate::chain::table;
 use crate::error::Failure;
 use crate::place;
-use crate::report::CommandOutput;
+use crate::report::{CommandOutput, span};
 
 /// Runs the command.
 pub(super) fn run(arguments: &Status) -> Result<CommandOutput, Failure> {
@@ -168,10 +168,10 @@ fn show_record(report: &mut CommandOutput, record: &Record, now: u64) {
     report.json("accelerator", accelerator);
     // Another's words must not instruct a terminal.
     report.field("endpoint", record.endpoint.as_str(), "endpoint", record.endpoint.escape_debug());
-    let silent = now.saturating_sub(record.seen) / 1000;
-    report.field("seen_ms", record.seen, "last heartbeat", format!("{silent} s of chain time ago"));
+    let silent = span(now.saturating_sub(record.seen));
+    report.field("seen_ms", record.seen, "last heartbeat", format!("{silent} of chain time ago"));
     if let Some(leaves_at) = record.leaves_at {
-        let left = leaves_at.saturating_sub(now) / 1000;
-        report.field("leaves_at_ms", leaves_at, "bond can be had", format!("in {left} s of chain time"));
+        let left = span(leaves_at.saturating_sub(now));
+        report.field("leaves_at_ms", leaves_at, "bond can be had", format!("in {left} of chain time"));
     }
 }

@@ -99,10 +99,13 @@ pub(crate) struct Deploy {
     /// How long miners may take to serve, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
-    /// Go on with a task that was submitted and does not run yet, instead of a new one
+    /// Go on with this task, which was submitted and may not run yet
     #[arg(long, value_name = "TASK")]
     pub(crate) resume: Option<u64>,
-    /// Show which miners would be chosen and the cost; the model is stored and registered, nothing else
+    /// Submit one more task of a model that has one: without this, a task that is there is taken up
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) another: bool,
+    /// Show which miners would be chosen and what it would cost: nothing is stored, registered, submitted or paid
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -113,7 +116,10 @@ pub(crate) struct Infer {
     #[arg(value_name = "TASK")]
     pub(crate) task: u64,
     #[command(flatten)]
-    pub(crate) sample: Sample,
+    pub(crate) sample: Option<Sample>,
+    /// Show the kept answer to request N once more, instead of asking
+    #[arg(long, value_name = "N", conflicts_with_all = ["input", "wait_proof", "price_cap"])]
+    pub(crate) again: Option<u64>,
     #[command(flatten)]
     pub(crate) owner: OwnerFlags,
     /// Write the outputs (.npz: real numbers; .json: integers), named as the model's
@@ -122,7 +128,7 @@ pub(crate) struct Infer {
     /// Wait until the chain has verified the proof; demand it where the task does not prove every answer
     #[arg(long)]
     pub(crate) wait_proof: bool,
-    /// Ask this miner only: its address
+    /// Ask this miner only, or show its answer: its address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) miner: Option<String>,
     /// Most that is paid for the answer, in CYB [default: the task's tariff]
@@ -146,6 +152,9 @@ pub(crate) enum TaskCommand {
     /// Show what a miner does for a task, live
     #[command(after_help = "Example:\n  cyborg task status 0 --account hospital")]
     Status(Status),
+    /// List the answers that are kept; `cyborg infer TASK --again N` shows one
+    #[command(after_help = "Example:\n  cyborg task answers 0 --account hospital")]
+    Answers(Act),
     /// Stop a task: nothing new is answered; what is not used comes back once all is settled
     #[command(after_help = "Example:\n  cyborg task stop 0 --account hospital")]
     Stop(Act),

@@ -23,7 +23,7 @@ use crate::error::Failure;
 use crate::files;
 use crate::model;
 use crate::progress::Progress as Bar;
-use crate::report::{CommandOutput, bytes, seconds};
+use crate::report::{CommandOutput, bytes, cyb, seconds};
 use crate::zk::{MAX_KEY_BYTES, verifier_key};
 use cyborg_primitives::money::Cyb;
 
@@ -143,6 +143,10 @@ impl Steps {
 pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     let begun = Instant::now();
     let owner = owner(&arguments.owner).await?;
+    if let Some(task) = arguments.resume {
+        // What cannot be gone on with is said before anything is stored or paid.
+        owner.records.task(task).await?;
+    }
     let roots = files::certificates(&arguments.http.ca)?;
     let files = Files::read(arguments)?;
     let order = order(arguments)?;
@@ -171,26 +175,45 @@ pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     let model = owner
         .register(&mut record, &files.verifier, memory_mib, &mut |progress| steps.tell(&progress))
         .await?;
-    let offer = owner.offer(model, memory_mib, &order).await?;
     if arguments.dry_run {
-        return Ok(offered(&offer, &order, model));
+        return Ok(offered(&owner.offer(model, memory_mib, &order).await?, &order, model));
     }
-    let task = match arguments.resume {
-        Some(task) => task,
-        None => owner.submit(&record, model, &order, &offer, &mut |progress| steps.tell(&progress)).await?,
+    let tell = &mut |progress| steps.tell(&progress);
+    let there = match (arguments.resume, arguments.another) {
+        (Some(task), _) => Some(task),
+        (None, true) => None,
+        (None, false) => owner.task_of(&record, model, &order, tell).await?,
+    };
+    let (task, offer) = match there {
+        Some(task) => (task, None),
+        None => {
+            let offer = owner.offer(model, memory_mib, &order).await?;
+            (owner.submit(&record, model, &order, &offer, tell).await?, Some(offer))
+        }
     };
     drop(guard);
     let outputs = zkml_engine::run(&graph, &weights, &record.test).map_err(OwnerError::from)?;
     let patience = Duration::from_secs(arguments.timeout);
     let confirmed =
         owner.until_running(task, Some(&outputs), patience, &mut |progress| steps.tell(&progress)).await?;
-    report(&owner, task, model, &offer, &confirmed, steps).await
+    let mut report = report(&owner, task, model, &confirmed).await?;
+    match offer {
+        Some(offer) => costs(&mut report, &offer),
+        None => {
+            report.line(format!("Task {task} was there already. One more task of this model: --another"));
+        }
+    }
+    let elapsed = steps.begun.elapsed().as_secs_f64();
+    report.field("seconds", elapsed, "time", seconds(elapsed));
+    report.json("steps", steps.done);
+    report.line(format!("Ask it: cyborg infer {task} --input X.npz"));
+    Ok(report)
 }
 
 /// Who would be chosen, and what it would cost.
 fn offered(offer: &Offer, order: &Order, model: u64) -> CommandOutput {
     let mut report = CommandOutput::default();
-    let Offer { candidates, price_cap, proof_cap, for_answers, for_proofs } = offer;
+    let candidates = &offer.candidates;
     report.field("model", model, "model", model);
     let rows: Vec<[String; 6]> = candidates
         .iter()
@@ -201,8 +224,8 @@ fn offered(offer: &Offer, order: &Order, model: u64) -> CommandOutput {
                 region,
                 candidate.distance_km.map_or("-".to_owned(), |km| format!("{km} km")),
                 candidate.reputation.to_string(),
-                Cyb(candidate.per_request).to_string(),
-                Cyb(candidate.per_proof).to_string(),
+                cyb(candidate.per_request),
+                cyb(candidate.per_proof),
             ]
         })
         .collect();
@@ -222,26 +245,25 @@ fn offered(offer: &Offer, order: &Order, model: u64) -> CommandOutput {
         })
         .collect();
     report.json("candidates", miners);
-    costs(&mut report, *price_cap, *proof_cap, *for_answers, *for_proofs);
+    costs(&mut report, offer);
     let wanted = u32::from(order.placement.replicas) + u32::from(order.placement.standbys);
     report.line(format!("Nothing was submitted. The best {wanted} would be engaged."));
     report
 }
 
-fn costs(report: &mut CommandOutput, price_cap: u128, proof_cap: u128, for_answers: u128, for_proofs: u128) {
-    report.field("price_cap", price_cap.to_string(), "most per compute hour", Cyb(price_cap));
-    report.field("proof_cap", proof_cap.to_string(), "most per proof", Cyb(proof_cap));
-    report.field("for_answers", for_answers.to_string(), "held for answers", Cyb(for_answers));
-    report.field("for_proofs", for_proofs.to_string(), "held for proofs", Cyb(for_proofs));
+fn costs(report: &mut CommandOutput, offer: &Offer) {
+    let Offer { price_cap, proof_cap, for_answers, for_proofs, .. } = *offer;
+    report.field("price_cap", price_cap.to_string(), "most per compute hour", cyb(price_cap));
+    report.field("proof_cap", proof_cap.to_string(), "most per proof", cyb(proof_cap));
+    report.field("for_answers", for_answers.to_string(), "held for answers", cyb(for_answers));
+    report.field("for_proofs", for_proofs.to_string(), "held for proofs", cyb(for_proofs));
 }
 
 async fn report(
     owner: &Owner,
     task: TaskId,
     model: u64,
-    offer: &Offer,
     confirmed: &[[u8; 32]],
-    steps: Steps,
 ) -> Result<CommandOutput, Failure> {
     let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
@@ -253,12 +275,7 @@ async fn report(
         report.line(format!("{:<24} {miner}", "served by"));
     }
     report.json("miners", miners);
-    costs(&mut report, offer.price_cap, offer.proof_cap, offer.for_answers, offer.for_proofs);
     let folder = owner.records.folder().display().to_string();
     report.field("records", folder.as_str(), "secrets", &folder);
-    let elapsed = steps.begun.elapsed().as_secs_f64();
-    report.field("seconds", elapsed, "time", seconds(elapsed));
-    report.json("steps", steps.done);
-    report.line(format!("Ask it: cyborg infer {task} --input X.npz"));
     Ok(report)
 }

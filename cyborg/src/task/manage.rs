@@ -2,7 +2,7 @@
 
 use cyborg_account::keys;
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::{AtBlock, Chain, ChainError, runtime};
+use cyborg_chain_client::{AtBlock, Chain, ChainError, runtime, view};
 use cyborg_owner::keep::Kept;
 use cyborg_owner::ports::Records as _;
 use cyborg_primitives::TaskId;
@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::arguments::{Act, Events, OwnerFlags, Show, TopUp};
 use super::owner;
-use crate::chain::{events, tasks};
+use crate::chain::{events, table, tasks};
 use crate::error::Failure;
-use crate::report::{CommandOutput, print_json, print_line, printable};
+use crate::report::{CommandOutput, cyb, print_json, print_line, printable, span};
 use cyborg_primitives::money::Cyb;
 
 /// Tasks of the owner, whichever machine they were submitted from.
@@ -27,6 +27,38 @@ pub(super) async fn show(arguments: &Show) -> Result<CommandOutput, Failure> {
     tasks::show(&Chain::connect(&arguments.node).await?, arguments.task).await
 }
 
+/// The answers that are kept here.
+pub(super) async fn answers(arguments: &Act) -> Result<CommandOutput, Failure> {
+    let owner = owner(&arguments.owner).await?;
+    let task = arguments.task;
+    owner.records.task(task).await?;
+    let kept = owner.records.answers(task)?;
+    let mut report = CommandOutput::default();
+    let mut rows = Vec::new();
+    let mut answers = Vec::new();
+    for (asked, at) in &kept {
+        let (number, miner) = (asked.number, AccountId32(asked.miner).to_string());
+        let age = at.elapsed().unwrap_or_default();
+        answers.push(json!({ "number": number, "miner": miner, "seconds_ago": age.as_secs() }));
+        rows.push([
+            number.to_string(),
+            miner,
+            format!("{} ago", span(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))),
+        ]);
+    }
+    match rows[..] {
+        [] => {
+            report.line(format!("no answer of task {task} is kept in {}", owner.records.folder().display()))
+        }
+        _ => {
+            table::lines(&mut report, ["request", "answered by", "when"], &rows);
+            report.line(format!("Show one: cyborg infer {task} --again REQUEST"))
+        }
+    };
+    report.json("answers", answers);
+    Ok(report)
+}
+
 /// Stops a task.
 pub(super) async fn stop(arguments: &Act) -> Result<CommandOutput, Failure> {
     let owner = owner(&arguments.owner).await?;
@@ -36,12 +68,13 @@ pub(super) async fn stop(arguments: &Act) -> Result<CommandOutput, Failure> {
     report.field("task", task, "task", task);
     report.field("block", done.block, "stopped in block", done.block);
     if let Some(stopped) = done.events::<runtime::tasks::events::Stopped>()?.first() {
-        let seconds = stopped.settles_by / 1_000;
-        report.field("settles_by_ms", stopped.settles_by, "settles by", format!("{seconds} s of chain time"));
+        let now = view::now(&owner.chain.at_finalised().await?).await?;
+        let words = format!("in {} of chain time", span(stopped.settles_by.saturating_sub(now)));
+        report.field("settles_by_ms", stopped.settles_by, "settles", words);
         report.line("Until then what was answered can be proven and paid; the rest comes back after that.");
     }
     if let Some(vacated) = done.events::<runtime::tasks::events::Vacated>()?.first() {
-        report.field("refunded", vacated.refunded.to_string(), "came back", Cyb(vacated.refunded));
+        report.field("refunded", vacated.refunded.to_string(), "came back", cyb(vacated.refunded));
     }
     Ok(report)
 }
@@ -59,8 +92,8 @@ pub(super) async fn top_up(arguments: &TopUp) -> Result<CommandOutput, Failure> 
     let done = owner.chain.submit(&call, &owner.signer).await?;
     let mut report = CommandOutput::default();
     report.field("task", task, "task", task);
-    report.field("answers", answers.to_string(), "added for answers", Cyb(answers));
-    report.field("proofs", proofs.to_string(), "added for proofs", Cyb(proofs));
+    report.field("answers", answers.to_string(), "added for answers", cyb(answers));
+    report.field("proofs", proofs.to_string(), "added for proofs", cyb(proofs));
     report.field("block", done.block, "final in block", done.block);
     Ok(report)
 }

@@ -98,7 +98,7 @@ impl Client {
         let make = |number| {
             self.sign(number, &input).map_err(|error| cyborg_owner::OwnerError::Http(error.to_string()))
         };
-        let record = self.records.next_request(self.task, &self.miner, 0, make).await?;
+        let (record, _guard) = self.records.next_request(self.task, &self.miner, 0, make).await?;
         self.seal(&record, index)
     }
 

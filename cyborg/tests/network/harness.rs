@@ -222,7 +222,7 @@ impl Network {
 
     /// Starts a deployment of the model.
     pub(crate) fn deploying(&self, owner: &Person, model: &Model, more: &str) -> TestResult<Process> {
-        let words = format!("--json deploy {{}} --keys {{}} {more}");
+        let words = format!("--json deploy {{}} --keys {{}} --another {more}");
         self.begin(owner, "deploy", line(&words, &[&model.file, &model.keys]))
     }
 

@@ -1,5 +1,6 @@
 //! What can go wrong between a program and the chain, said so that a person can act on it.
 
+use cyborg_primitives::money::Cyb;
 use thiserror::Error;
 
 use crate::runtime;
@@ -34,8 +35,16 @@ pub enum ChainError {
         program: u32,
     },
     /// The node broke off or answered with an error.
-    #[error("the chain node answered: {0}")]
+    #[error("the chain node answered: {}", innermost(.0))]
     Node(Box<subxt::Error>),
+    /// The account cannot pay what the transaction costs.
+    #[error("{account} has {free} to spend, which does not pay for this and its fee")]
+    Poor {
+        /// Its address.
+        account: String,
+        /// What it may spend.
+        free: Cyb,
+    },
     /// What the node sent is not what its metadata says.
     #[error("the chain node sent what cannot be decoded: {0}")]
     Undecodable(String),
@@ -67,6 +76,15 @@ pub enum ChainError {
         /// How long was waited.
         seconds: u64,
     },
+}
+
+/// What went wrong in the end: each layer of a transport has the words of the layer below behind its own.
+fn innermost(error: &subxt::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 impl<E: Into<subxt::Error>> From<E> for ChainError {

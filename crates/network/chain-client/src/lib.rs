@@ -35,6 +35,7 @@ use subxt::rpcs::{RpcClient, rpc_params};
 use subxt::utils::AccountId32;
 use subxt::{OnlineClient, SubstrateConfig};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 pub use error::ChainError;
 pub use subxt;
@@ -50,6 +51,10 @@ pub const DEFAULT_URL: &str = "ws://127.0.0.1:9944";
 /// follows the chain connects again.
 const SILENCE: Duration = Duration::from_secs(40);
 const PING: Duration = Duration::from_secs(10);
+/// How long a node may take to answer whoever connects.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long a node may take for one request.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Most notifications of a subscription that wait to be read.
 const MAX_UNREAD: usize = 4_096;
 /// Name of the chain's runtime.
@@ -76,8 +81,15 @@ impl Chain {
     /// Connects, and checks that it is this chain and this version of its runtime.
     ///
     /// # Errors
-    /// Returns an error if nobody answers, or something else does.
+    /// Returns an error if nobody answers within ten seconds, or something else does.
     pub async fn connect(url: &str) -> Result<Self, ChainError> {
+        timeout(GREETING, Self::greet(url)).await.unwrap_or_else(|_| {
+            let reason = format!("it says nothing for {} s", GREETING.as_secs());
+            Err(ChainError::Unreachable { url: url.to_owned(), reason })
+        })
+    }
+
+    async fn greet(url: &str) -> Result<Self, ChainError> {
         let unreachable = |reason: String| ChainError::Unreachable { url: url.to_owned(), reason };
         let rpc = RpcClient::new(open(url).await.map_err(|error| unreachable(error.to_string()))?);
         let version: RuntimeVersion = rpc
@@ -140,6 +152,7 @@ impl Chain {
 /// A WebSocket that notices when the other side is gone.
 async fn open(url: &str) -> Result<WsClient, RpcError> {
     WsClientBuilder::default()
+        .request_timeout(ANSWER)
         .enable_ws_ping(PingConfig::new().ping_interval(PING).inactive_limit(SILENCE).max_failures(1))
         .max_buffer_capacity_per_subscription(MAX_UNREAD)
         .build(url)

@@ -3,18 +3,21 @@
 //! Each is mortal: it is valid for [`LIFETIME_BLOCKS`] blocks only, so that one whose outcome is
 //! not known is either found in that time or never happens.
 
+use std::error::Error;
 use std::time::Duration;
 
 use cyborg_account::Signing;
+use cyborg_primitives::money::Cyb;
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::{DispatchError, TransactionEventsError};
 use subxt::events::DecodeAsEvent;
 use subxt::extrinsics::ExtrinsicEvents;
+use subxt::rpcs::UserError;
 use subxt::tx::{Payload, TransactionStatus};
 use subxt::utils::{AccountId32, MultiSignature};
 use tokio::time::timeout;
 
-use crate::{Chain, ChainError, Config};
+use crate::{Chain, ChainError, Config, view};
 
 /// How many blocks a transaction stays valid.
 pub const LIFETIME_BLOCKS: u64 = 64;
@@ -49,6 +52,17 @@ impl Chain {
     /// # Errors
     /// Returns an error if it is refused, fails in its pallet, or its outcome stays unknown.
     pub async fn submit<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
+        match self.submit_call(call, signer).await {
+            Err(ChainError::Refused(reason)) if is_about_money(&reason) => {
+                let account = signer.account();
+                let free = Cyb(view::free(&self.at_finalised().await?, &account).await?);
+                Err(ChainError::Poor { account: AccountId32(account).to_string(), free })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn submit_call<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
         let progress = {
             let _one_at_a_time = self.nonces.lock().await;
             let at = self.client.at_current_block().await?;
@@ -89,6 +103,15 @@ impl Chain {
     }
 }
 
+/// Whether a transaction was refused because its account has too little, in the words of the transaction pool if the
+/// fee is too much for it, or of FRAME's `TokenError` if the call is.
+fn is_about_money(reason: &str) -> bool {
+    [subxt::error::TokenError::FundsUnavailable, subxt::error::TokenError::NotExpendable]
+        .iter()
+        .any(|error| reason.contains(&error.to_string()))
+        || reason.contains("Inability to pay some fees")
+}
+
 /// An account's signatures in the chain's types.
 pub struct Signer<'a>(pub &'a dyn Signing);
 
@@ -102,13 +125,18 @@ impl subxt::tx::Signer<Config> for Signer<'_> {
     }
 }
 
+/// What the node says of a transaction that it does not take: the reason is beside its error's message.
 fn refusal(error: subxt::error::ExtrinsicError) -> ChainError {
-    match error {
-        subxt::error::ExtrinsicError::ErrorSubmittingTransaction(error) => {
-            ChainError::Refused(error.to_string())
+    let subxt::error::ExtrinsicError::ErrorSubmittingTransaction(_) = error else { return error.into() };
+    let mut cause: &dyn Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+        if let Some(UserError { message, data, .. }) = cause.downcast_ref() {
+            let reason = data.as_ref().and_then(|data| serde_json::from_str::<String>(data.get()).ok());
+            return ChainError::Refused(reason.unwrap_or_else(|| message.clone()));
         }
-        other => other.into(),
     }
+    ChainError::Refused(cause.to_string())
 }
 
 fn dispatch(error: TransactionEventsError) -> ChainError {

@@ -1,7 +1,8 @@
 //! Requests to the miners that serve a task; answers, checked and opened (whitepaper section
 //! 3.3, step 9).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ use cyborg_chain_client::runtime::runtime_types::pallet_proofs::types::SignedRec
 use cyborg_chain_client::runtime::runtime_types::sp_runtime::MultiSignature;
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
 use cyborg_chain_client::verdict::{Ruling, Verdict};
-use cyborg_chain_client::view::{self, Contact, TaskView};
+use cyborg_chain_client::view::{self, Contact, TaskView, Terms};
 use cyborg_chain_client::{AtBlock, ChainError};
 use cyborg_primitives::money::Cyb;
 use cyborg_primitives::signed::{Acknowledgement, Authorisation, Payload as _, Receipt};
 use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
+use cyborg_primitives::window::WIDTH;
 use cyborg_primitives::{Account, RequestNumber, TaskId};
-use cyborg_protocol::wire::{Answer, Request, WireError, exchange};
+use cyborg_protocol::wire::{Answer, Request, exchange};
 use futures::future::{Either, select};
 use zkml_graph::Graph;
 use zkml_prover::system_randomness;
@@ -64,10 +66,14 @@ pub struct Answered {
     pub latency: Duration,
     /// What an answer costs.
     pub price: u128,
+    /// What its proof costs, if there is one.
+    pub proof_price: u128,
     /// Which answers of the task are proven.
     pub policy: ProofPolicy,
     /// The last final block before the request was sent.
     pub block: u64,
+    /// Requests that an earlier call had left unanswered, and that this miner has answered now.
+    pub earlier: Vec<RequestNumber>,
 }
 
 /// What has become of a proof.
@@ -117,8 +123,8 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let mut last = "nobody serves it yet".to_owned();
         // What was signed for a miner is sent to it again, as long as it is not answered: a number that
         // nobody answers would keep all later ones from being paid.
-        let mut signed: BTreeMap<Account, RequestRecord> = BTreeMap::new();
-        let mut seen: BTreeSet<Account> = BTreeSet::new();
+        let mut signed: Signed<R> = BTreeMap::new();
+        let mut earlier: BTreeMap<Account, Vec<RequestNumber>> = BTreeMap::new();
         loop {
             let at = self.chain.at_finalised().await?;
             let view = self.task(&at, task).await?;
@@ -134,29 +140,32 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             if view.owner == self.account() && view.assignments.iter().any(view::Assignment::is_keyless) {
                 self.wrap_keys(task).await?;
             }
-            let (mut too_dear, mut others) = (None, false);
+            let (mut never, mut others) = (None, false);
             for miner in serving(&view, asking.miner) {
                 let left = asking.patience.saturating_sub(self.since(begun));
                 if left.is_zero() {
                     break;
                 }
-                if seen.insert(miner) {
-                    self.ask_again(http, task, &miner).await?;
+                if let Entry::Vacant(first) = earlier.entry(miner) {
+                    first.insert(self.ask_again(http, task, &miner).await?);
                 }
                 let policy = view.policy;
                 let question = Question { task, miner, policy, graph, key: record.key, inputs, asking };
                 match self.ask_one(http, &at, &question, &mut signed, left).await? {
-                    Ok(answered) => return Ok(answered),
-                    Err(Pass::TooDear(error)) => {
+                    Ok(mut answered) => {
+                        answered.earlier = earlier.remove(&miner).unwrap_or_default();
+                        return Ok(answered);
+                    }
+                    Err(Pass::Never(error)) => {
                         last = error.to_string();
-                        too_dear.get_or_insert(error);
+                        never.get_or_insert(error);
                         continue;
                     }
                     Err(Pass::Later(reason)) => last = format!("{}: {reason}", Address(miner)),
                 }
                 others = true;
             }
-            if let (Some(error), false) = (too_dear, others) {
+            if let (Some(error), false) = (never, others) {
                 return Err(error);
             }
             if self.since(begun) >= asking.patience {
@@ -172,7 +181,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         http: &impl Carrier,
         at: &AtBlock,
         question: &Question<'_>,
-        signed: &mut BTreeMap<Account, RequestRecord>,
+        signed: &mut Signed<R>,
         patience: Duration,
     ) -> Result<Result<Answered, Pass>, OwnerError> {
         let Question { task, miner, policy, graph, key, inputs, asking } = *question;
@@ -185,16 +194,31 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let price_cap = asking.price_cap.unwrap_or(terms.per_request);
         if price_cap < terms.per_request && !signed.contains_key(&miner) {
             let (price, cap) = (Cyb(terms.per_request), Cyb(price_cap));
-            return Ok(Err(Pass::TooDear(OwnerError::PriceCap { miner: Address(miner), price, cap })));
+            return Ok(Err(Pass::Never(OwnerError::PriceCap { miner: Address(miner), price, cap })));
+        }
+        if !can_pay(&terms, policy) && !signed.contains_key(&miner) {
+            return Ok(Err(Pass::Never(OwnerError::Exhausted {
+                task,
+                for_answers: Cyb(terms.compute_left),
+                for_proofs: Cyb(terms.proofs_left),
+                answer: Cyb(terms.per_request),
+                proof: Cyb(terms.per_proof),
+            })));
         }
         let begun = self.clock.now();
-        let mut settled = terms.settled.through();
+        let through = terms.settled.through();
+        let mut settled = through;
         for _ in 0..MAX_NUMBERS {
             let record = match signed.get(&miner) {
-                Some(record) => record.clone(),
+                Some((record, _)) => record.clone(),
                 None => {
-                    self.records
+                    let made = self
+                        .records
                         .next_request(task, &miner, settled, |number| {
+                            // A miner refuses what is further ahead, and the number would be lost.
+                            if policy == ProofPolicy::Every && number > through.saturating_add(WIDTH) {
+                                return Err(OwnerError::WindowFull { miner: Address(miner), through });
+                            }
                             let opening = Opening::of_inputs(graph, key, inputs, &*system_randomness()?)?;
                             let input = opening.input_digest(graph)?;
                             let authorisation = Authorisation { task, miner, number, input, price_cap };
@@ -205,10 +229,19 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                                 opening: opening.to_bytes().to_vec(),
                             })
                         })
-                        .await?
+                        .await;
+                    match made {
+                        Ok((record, guard)) => {
+                            signed.insert(miner, (record.clone(), guard));
+                            record
+                        }
+                        Err(error @ OwnerError::WindowFull { .. }) => {
+                            return Ok(Err(Pass::Later(error.to_string())));
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
             };
-            signed.insert(miner, record.clone());
             let left = patience.saturating_sub(self.since(begun));
             match self.send(http, &contact, graph, &record, left).await? {
                 Sent::Answered(Opened { receipt, signature, outputs, latency }) => {
@@ -220,8 +253,10 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                         outputs,
                         latency,
                         price: terms.per_request,
+                        proof_price: terms.per_proof,
                         policy,
                         block: at.block_number(),
+                        earlier: Vec::new(),
                     }));
                 }
                 // Another copy of the records was used for this task: the numbers go on from there.
@@ -247,11 +282,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let authorisation = record.authorisation;
         let Authorisation { task, miner, number, .. } = authorisation;
         let url = url(contact, Address(miner), &format!("/v1/tasks/{task}/requests/{number}"))?;
-        let invalid = |source: WireError| OwnerError::Answer {
-            miner: Address(miner),
-            number,
-            source: Box::new(source),
-        };
+        let invalid = |source| OwnerError::invalid(&authorisation, source);
         let opening = Opening::from_bytes(&record.opening).map_err(|source| invalid(source.into()))?;
         let request = Request { authorisation, signature: record.signature, opening };
         let sealed = request.seal(self.genesis(), &contact.hpke).map_err(invalid)?;
@@ -290,21 +321,16 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 
     /// The outputs of an answer, which must be those that its receipt names.
-    async fn open(
+    pub(crate) async fn open(
         &self,
         graph: &Graph,
         authorisation: &Authorisation,
         answer: &Answer,
     ) -> Result<Vec<Vec<i64>>, OwnerError> {
         let Authorisation { task, miner, number, .. } = *authorisation;
-        let invalid = |source: WireError| OwnerError::Answer {
-            miner: Address(miner),
-            number,
-            source: Box::new(source),
-        };
         let opened = answer
             .open(&exchange(self.genesis(), authorisation), &self.result_key(task).await?)
-            .map_err(invalid)?;
+            .map_err(|source| OwnerError::invalid(authorisation, source))?;
         if opened.output_digest(graph).ok() != Some(answer.receipt.output) {
             return Err(OwnerError::OtherOutput { miner: Address(miner), number });
         }
@@ -313,7 +339,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 
     /// Sends once more what was signed for a miner and never answered: a sampled period has no gaps,
-    /// and an acknowledgement reaches no further than the first one. Returns how many are answered now.
+    /// and an acknowledgement reaches no further than the first one. Returns those that are answered now.
     ///
     /// # Errors
     /// Returns an error if the records or the chain cannot be read.
@@ -322,22 +348,22 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         http: &impl Carrier,
         task: TaskId,
         miner: &Account,
-    ) -> Result<usize, OwnerError> {
+    ) -> Result<Vec<RequestNumber>, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let (Some(contact), Some(terms)) =
             (view::contact(&at, miner).await?, view::terms(&at, task, miner).await?)
         else {
-            return Ok(0);
+            return Ok(Vec::new());
         };
         let key = self.records.task(task).await?.key;
         let verifier = self.records.verifier(&key).await?;
-        let mut answered = 0;
+        let mut answered = Vec::new();
         for number in self.records.unanswered(task, miner, terms.settled.through()).await? {
-            let Some(record) = self.records.request(task, miner, number).await? else { continue };
+            let Some((record, _guard)) = self.records.claim(task, miner, number).await? else { continue };
             match self.send(http, &contact, verifier.graph(), &record, PAUSE).await {
-                Ok(Sent::Answered(_)) => answered += 1,
+                Ok(Sent::Answered(_)) => answered.push(number),
                 Ok(Sent::Used) => {}
-                // Another request of the same program may be under way with it.
+                // It is busy, or away.
                 Ok(Sent::Elsewhere(_)) => break,
                 Err(error @ OwnerError::Records { .. }) => return Err(error),
                 Err(error) => tracing::warn!(task, number, %error, "an earlier request stays unanswered"),
@@ -434,6 +460,9 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     }
 }
 
+/// The requests that are being sent, by miner; while the guards are held no other program sends them.
+type Signed<R> = BTreeMap<Account, (RequestRecord, <R as Records>::Guard)>;
+
 /// A request, and the miner that it is for.
 struct Question<'a> {
     task: TaskId,
@@ -457,8 +486,8 @@ struct Opened {
 enum Pass {
     /// This one does not answer now.
     Later(String),
-    /// It costs more than the cap.
-    TooDear(OwnerError),
+    /// It would refuse, however often it is asked: it costs more than the cap, or than there is.
+    Never(OwnerError),
 }
 
 /// The outcome of a request.
@@ -485,6 +514,12 @@ fn serving(view: &TaskView, only: Option<Account>) -> Vec<Account> {
     replicas.extend(of(Role::Standby));
     replicas.retain(|miner| only.is_none_or(|only| only == *miner));
     replicas
+}
+
+/// Whether a task's money is enough for one more answer, and for its proof if every answer is proven.
+fn can_pay(terms: &Terms, policy: ProofPolicy) -> bool {
+    terms.compute_left >= terms.per_request
+        && (policy != ProofPolicy::Every || terms.proofs_left >= terms.per_proof)
 }
 
 /// What a block says of the proof of an answer.

@@ -15,7 +15,7 @@ use cyborg_chain_client::subxt::utils::{AccountId32, Static};
 use cyborg_chain_client::view::{self, Candidate, Placement};
 use cyborg_disk::files;
 use cyborg_envelope::ContentKey;
-use cyborg_primitives::task::{ProofPolicy, Role};
+use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
 use cyborg_primitives::verification::Cost;
 use cyborg_primitives::{Account, Digest, ModelId, TaskId};
 use cyborg_protocol::bundle::{self, Deployment, test_digest};
@@ -120,8 +120,8 @@ pub struct Product<'a> {
 
 /// The file that is stored is on a disk meanwhile, so this is for records in files.
 impl<S: Signing, K: Clock> Owner<OwnerRecords, S, K> {
-    /// Encrypts and stores a model, unless that is done. The test that miners run is drawn from the
-    /// input's range.
+    /// Encrypts and stores a model; what is stored already is not sent again. The test that miners run is drawn
+    /// from the input's range.
     ///
     /// # Errors
     /// Returns an error if it cannot be encrypted or stored.
@@ -145,25 +145,26 @@ impl<S: Signing, K: Clock> Owner<OwnerRecords, S, K> {
         let bytes = Deployment { key: &prover, test: record.test.clone() }.to_bytes();
         drop(prover);
         let file = bundle::digest(&bytes);
-        // Another prover's key for the same verifier's key, such as one that was damaged, is another file.
-        if let Some((manifest, stored)) = record.stored
-            && stored == file
-            && storage.has(&manifest).await.unwrap_or(false)
-        {
-            tell(Progress::Stored { manifest, bytes: bytes.len() as u64, before: true });
-            return Ok(record);
-        }
         // What is encrypted is read twice, so it lies on the owner's own disk for a moment, for the
         // owner alone, as the keys beside it do.
         let path = self.records.staging(&key);
         let failed = |source| OwnerError::Records { path: path.clone(), source };
         files::write_private(&path, &bytes).map_err(failed)?;
+        // What is there is not sent again, and what was lost meanwhile is.
         let stored = upload(storage, &path, &record.content_key(), bundle::CONTEXT).await;
         fs::remove_file(&path).map_err(failed)?;
-        let manifest = stored?;
+        let stored = stored?;
+        // Another prover's key for the same verifier's key, such as one that was damaged, is another file. The same
+        // file keeps its manifest, even if a fragment lies elsewhere now: the chain has this one.
+        let before = record.stored.filter(|(_, known)| *known == file).map(|(manifest, _)| manifest);
+        let before = match before {
+            Some(manifest) if manifest == stored || storage.has(&manifest).await? => Some(manifest),
+            _ => None,
+        };
+        let manifest = before.unwrap_or(stored);
         record.stored = Some((manifest, file));
         self.records.put_model(&record, product.verifier).await?;
-        tell(Progress::Stored { manifest, bytes: bytes.len() as u64, before: false });
+        tell(Progress::Stored { manifest, bytes: bytes.len() as u64, before: before.is_some() });
         Ok(record)
     }
 }
@@ -253,8 +254,42 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         })
     }
 
-    /// Submits a task for a registered model. One that was submitted before a crash, and of which
-    /// the records do not know the number, is taken instead of a second one.
+    /// The task of this model that is there already: one that takes requests or soon will, or one that was submitted
+    /// before a crash and of which the records do not know the number. The newest, if there are several.
+    ///
+    /// # Errors
+    /// Returns an error if it was ordered otherwise, or the node does not answer.
+    pub async fn task_of(
+        &self,
+        record: &ModelRecord,
+        model: ModelId,
+        order: &Order,
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Option<TaskId>, OwnerError> {
+        let unnumbered = self.records.new_task(&record.key).await?.filter(|task| task.model == model);
+        let at = self.chain.at_finalised().await?;
+        for id in view::tasks_of(&at, &self.account()).await?.into_iter().rev() {
+            let Some(view) = view::task(&at, id).await?.filter(|view| view.model == model) else { continue };
+            if self.records.knows_task(id).await? {
+                if view.state == TaskState::Stopped {
+                    continue;
+                }
+            } else if let (None, Some(task)) = (view.keys, &unnumbered) {
+                self.records.number_task(id, task).await?;
+            } else {
+                continue;
+            }
+            let there = (view.policy, view.replicas, view.delegate);
+            if there != (order.policy, order.placement.replicas, order.delegate) {
+                return Err(OwnerError::OtherOrder(id));
+            }
+            tell(Progress::Submitted { task: id, before: true });
+            return Ok(Some(id));
+        }
+        Ok(None)
+    }
+
+    /// Submits a task for a registered model.
     ///
     /// # Errors
     /// Returns an error if the chain refuses.
@@ -266,21 +301,11 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         offer: &Offer,
         tell: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<TaskId, OwnerError> {
-        let task = match self.records.new_task(&record.key).await? {
-            Some(task) if task.model == model => {
-                if let Some(id) = self.lost_task(model).await? {
-                    self.records.number_task(id, &task).await?;
-                    tell(Progress::Submitted { task: id, before: true });
-                    return Ok(id);
-                }
-                task
-            }
-            _ => TaskRecord {
-                key: record.key,
-                model,
-                result_seed: *ContentKey::generate()?.expose(),
-                anchor_seed: *ContentKey::generate()?.expose(),
-            },
+        let task = TaskRecord {
+            key: record.key,
+            model,
+            result_seed: *ContentKey::generate()?.expose(),
+            anchor_seed: *ContentKey::generate()?.expose(),
         };
         self.records.put_new_task(&task).await?;
         let spec = TaskSpec {
@@ -300,18 +325,6 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         self.records.number_task(id, &task).await?;
         tell(Progress::Submitted { task: id, before: false });
         Ok(id)
-    }
-
-    /// A task of this owner and model that has no keys yet, and no record.
-    async fn lost_task(&self, model: ModelId) -> Result<Option<TaskId>, OwnerError> {
-        let at = self.chain.at_finalised().await?;
-        for id in view::tasks_of(&at, &self.account()).await?.into_iter().rev() {
-            let Some(view) = view::task(&at, id).await? else { continue };
-            if view.model == model && view.keys.is_none() && !self.records.knows_task(id).await? {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
     }
 
     /// Wraps keys for the miners that wait for one, and waits until all replicas serve, and standbys that

@@ -7,6 +7,7 @@ use cyborg_account::Address;
 use cyborg_chain_client::ChainError;
 use cyborg_envelope::EnvelopeError;
 use cyborg_primitives::money::Cyb;
+use cyborg_primitives::signed::Authorisation;
 use cyborg_primitives::{ModelId, RequestNumber, TaskId};
 use cyborg_protocol::wire::WireError;
 use cyborg_storage_client::error::StorageError;
@@ -62,6 +63,16 @@ pub enum OwnerError {
         /// The folder that was searched.
         folder: PathBuf,
     },
+    /// Another task of this number has its secrets here.
+    #[error(
+        "{path} has the secrets of another task {task}: they are kept; use another folder (`--owner-dir`)"
+    )]
+    TaskKnown {
+        /// Which task.
+        task: TaskId,
+        /// What is kept.
+        path: PathBuf,
+    },
     /// The task is over.
     #[error("task {0} is vacated, or never was")]
     Vacated(TaskId),
@@ -88,12 +99,63 @@ pub enum OwnerError {
         /// Most that would be paid.
         cap: Cyb,
     },
+    /// The task has not enough money left for another answer.
+    #[error(
+        "task {task} has {for_answers} left for answers and {for_proofs} for proofs, and an answer costs {answer}, its proof {proof}; top it up: `cyborg task top-up {task} --answers CYB --proofs CYB`"
+    )]
+    Exhausted {
+        /// Which.
+        task: TaskId,
+        /// Left for answers.
+        for_answers: Cyb,
+        /// Left for proofs.
+        for_proofs: Cyb,
+        /// What an answer costs.
+        answer: Cyb,
+        /// What a proof costs.
+        proof: Cyb,
+    },
+    /// As many requests to a miner are not settled as may be.
+    #[error(
+        "miner {miner}: 128 requests after number {through} are not settled yet; no more can be answered now"
+    )]
+    WindowFull {
+        /// The miner.
+        miner: Address,
+        /// All up to this number are settled.
+        through: RequestNumber,
+    },
+    /// There is no such answer.
+    #[error(
+        "no answer to request {number} of task {task} is kept here; `cyborg task answers {task}` lists those that are"
+    )]
+    NotKept {
+        /// Which task.
+        task: TaskId,
+        /// Which request.
+        number: RequestNumber,
+    },
+    /// Several miners have answered a request of this number.
+    #[error("{miners} miners of task {task} have answered a request {number}; say which, with --miner")]
+    Ambiguous {
+        /// Which task.
+        task: TaskId,
+        /// Which request.
+        number: RequestNumber,
+        /// How many.
+        miners: usize,
+    },
     /// The chain's model is not the one of these records.
     #[error("model {0} is registered with another key, file or manifest than this owner's records have")]
     OtherModel(ModelId),
     /// The cost of the model does not fit the chain's types.
     #[error("the model's verification costs more than the chain can count")]
     TooLarge,
+    /// A task of the model is there, with other terms.
+    #[error(
+        "task {0} of this model is there already, with another policy, number of replicas or delegate; `--another` submits one more, `--resume {0}` goes on with it as it is"
+    )]
+    OtherOrder(TaskId),
     /// No miner may take the task.
     #[error("no miner on offer satisfies the placement: {0}")]
     NoCandidates(String),
@@ -167,6 +229,13 @@ pub enum OwnerError {
         /// Its words.
         endpoint: String,
     },
+}
+
+impl OwnerError {
+    /// The bytes that came are no answer to a request.
+    pub(crate) fn invalid(request: &Authorisation, source: WireError) -> Self {
+        Self::Answer { miner: Address(request.miner), number: request.number, source: Box::new(source) }
+    }
 }
 
 impl From<OpeningError> for OwnerError {

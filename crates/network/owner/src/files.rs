@@ -15,13 +15,15 @@
 //! and on the disk, or not at all. A request is on the disk before it is sent, so that its number is
 //! never used for another input.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use codec::{Decode, Encode};
 use cyborg_disk::files;
+use cyborg_primitives::signed::Authorisation;
 use cyborg_primitives::{Account, Digest, RequestNumber, TaskId};
 use zeroize::Zeroizing;
 use zkml_verifier::VerifierKey;
@@ -153,6 +155,43 @@ impl OwnerRecords {
     ) -> Result<Option<Vec<u8>>, OwnerError> {
         self.get(&self.path(task, miner, number, "answer"))
     }
+
+    /// The requests of a task that have an answer here, by miner and number, each with the time at which its
+    /// answer was kept.
+    ///
+    /// # Errors
+    /// Returns an error if they cannot be read.
+    pub fn answers(&self, task: TaskId) -> Result<Vec<(Authorisation, SystemTime)>, OwnerError> {
+        let folder = self.task_folder(task);
+        let mut found = Vec::new();
+        for miner in entries(&folder)? {
+            if !miner.is_dir() {
+                continue;
+            }
+            for path in entries(&miner)? {
+                if path.extension().is_none_or(|extension| extension != "answer") {
+                    continue;
+                }
+                let failed = |source| OwnerError::Records { path: path.clone(), source };
+                let at = fs::metadata(&path).and_then(|metadata| metadata.modified()).map_err(failed)?;
+                if let Some(request) = self.get::<RequestRecord>(&path.with_extension("request"))? {
+                    found.push((request.authorisation, at));
+                }
+            }
+        }
+        found.sort_by_key(|(authorisation, _)| (authorisation.miner, authorisation.number));
+        Ok(found)
+    }
+}
+
+/// The paths in a folder; none if there is no such folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, OwnerError> {
+    let failed = |source| OwnerError::Records { path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
 impl Records for OwnerRecords {
@@ -195,7 +234,12 @@ impl Records for OwnerRecords {
     }
 
     async fn number_task(&self, task: TaskId, record: &TaskRecord) -> Result<(), OwnerError> {
-        self.put(&self.task_folder(task).join("task"), record)?;
+        let path = self.task_folder(task).join("task");
+        let known = self.get::<TaskRecord>(&path)?;
+        if known.is_some_and(|known| known.result_seed != record.result_seed) {
+            return Err(OwnerError::TaskKnown { task, path });
+        }
+        self.put(&path, record)?;
         let path = self.new_task_path(&record.key);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -220,23 +264,39 @@ impl Records for OwnerRecords {
         miner: &Account,
         settled: RequestNumber,
         make: impl FnOnce(RequestNumber) -> Result<RequestRecord, OwnerError> + Send,
-    ) -> Result<RequestRecord, OwnerError> {
+    ) -> Result<(RequestRecord, Guard), OwnerError> {
         let _guard = self.guard(self.miner_folder(task, miner).join("lock"))?;
         let last = self.last_request(task, miner)?.max(settled);
         let number = last.saturating_add(1);
         let record = make(number)?;
-        self.put(&self.path(task, miner, number, "request"), &record)?;
+        let path = self.path(task, miner, number, "request");
+        // The folder is this program's until the guard is dropped, so nobody else has claimed it yet.
+        self.put(&path, &record)?;
+        let claim = self.guard(path)?;
         self.put(&self.miner_folder(task, miner).join("last"), &number)?;
-        Ok(record)
+        Ok((record, claim))
     }
 
-    async fn request(
+    async fn claim(
         &self,
         task: TaskId,
         miner: &Account,
         number: RequestNumber,
-    ) -> Result<Option<RequestRecord>, OwnerError> {
-        self.get(&self.path(task, miner, number, "request"))
+    ) -> Result<Option<(RequestRecord, Guard)>, OwnerError> {
+        let path = self.path(task, miner, number, "request");
+        let failed = |source| OwnerError::Records { path: path.clone(), source };
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failed)?,
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            locked => locked.map_err(|error| failed(error.into()))?,
+        }
+        if self.path(task, miner, number, "answer").exists() {
+            return Ok(None);
+        }
+        Ok(self.get(&path)?.map(|record| (record, Guard(file))))
     }
 
     async fn put_answer(
@@ -281,7 +341,6 @@ impl Records for OwnerRecords {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use cyborg_primitives::signed::Authorisation;
     use futures::executor::block_on;
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -297,7 +356,7 @@ mod tests {
         let miner = [2; 32];
         let next = |settled| {
             let made = block_on(records.next_request(1, &miner, settled, |number| Ok(record(number))));
-            made.unwrap().authorisation.number
+            made.unwrap().0.authorisation.number
         };
         assert_eq!((next(0), next(0)), (1, 2));
         // The note of the last number is older than the requests.
@@ -311,12 +370,32 @@ mod tests {
         assert_eq!(block_on(records.unanswered(1, &miner, 1)).unwrap(), [2, 11]);
         assert_eq!(block_on(records.answered_through(1, &miner, 0)).unwrap(), 1);
         assert_eq!(records.answer(1, &miner, 3).unwrap().unwrap(), b"answer");
-        assert_eq!(block_on(records.request(1, &miner, 11)).unwrap().unwrap().opening, [6; 7]);
-        assert!(block_on(records.request(1, &miner, 12)).unwrap().is_none());
+        let answered: Vec<_> = records.answers(1).unwrap().iter().map(|(asked, _)| asked.number).collect();
+        assert_eq!(answered, [1, 3]);
+        assert!(records.answers(2).unwrap().is_empty());
+        assert!(block_on(records.claim(1, &miner, 12)).unwrap().is_none());
         // A request that cannot be made takes no number.
         let failed = block_on(records.next_request(1, &miner, 0, |_| Err(OwnerError::TooLarge)));
         assert!(failed.is_err());
         assert_eq!(next(0), 12);
+    }
+
+    #[test]
+    fn a_request_is_sent_by_one_program_at_a_time_and_never_after_its_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = OwnerRecords::open(folder.path(), &[9; 32]).unwrap();
+        let miner = [2; 32];
+        let claim = || block_on(records.claim(1, &miner, 1)).unwrap();
+        let first = block_on(records.next_request(1, &miner, 0, |number| Ok(record(number)))).unwrap();
+        assert!(claim().is_none(), "its maker sends it");
+        drop(first);
+        let (again, guard) = claim().unwrap();
+        assert_eq!(again.opening, [6; 7]);
+        assert!(claim().is_none(), "somebody sends it again");
+        drop(guard);
+        assert!(claim().is_some());
+        block_on(records.put_answer(1, &miner, 1, b"answer")).unwrap();
+        assert!(claim().is_none(), "it has an answer");
     }
 
     #[test]
@@ -328,7 +407,7 @@ mod tests {
                 let records = records.clone();
                 std::thread::spawn(move || {
                     let made = block_on(records.next_request(1, &[2; 32], 0, |number| Ok(record(number))));
-                    made.unwrap().authorisation.number
+                    made.unwrap().0.authorisation.number
                 })
             })
             .collect();
@@ -346,6 +425,12 @@ mod tests {
         assert_eq!(block_on(records.new_task(&[1; 32])).unwrap().unwrap().result_seed, [3; 32]);
         block_on(records.number_task(7, &task)).unwrap();
         assert!(block_on(records.new_task(&[1; 32])).unwrap().is_none());
+        block_on(records.number_task(7, &task)).unwrap();
+        let other = TaskRecord { result_seed: [8; 32], ..task.clone() };
+        assert!(matches!(
+            block_on(records.number_task(7, &other)),
+            Err(OwnerError::TaskKnown { task: 7, .. })
+        ));
         assert_eq!(block_on(records.task(7)).unwrap().anchor_seed, [4; 32]);
         assert!(matches!(block_on(records.task(8)), Err(OwnerError::Foreign { task: 8, .. })));
         let path = records.task_folder(7).join("task");

@@ -11,6 +11,7 @@
 //! | [`deploy`] | a model encrypted, stored, registered, given to miners |
 //! | [`ask`] | requests and answers, acknowledgements, demands, verdicts |
 //! | [`keep`] | keys for miners that take over, and the owner's part of draws |
+//! | [`kept`] | answers that came before, opened again |
 //! | [`logs`], [`watch`] | a task's log and its live status |
 //! | [`miner`] | a miner over HTTP: what a refusal means, when to ask again |
 //! | [`native`] | reqwest as carrier, the machine's clock |
@@ -23,6 +24,7 @@ pub mod deploy;
 pub mod error;
 pub mod files;
 pub mod keep;
+pub mod kept;
 pub mod locations;
 pub mod logs;
 pub mod miner;

@@ -107,22 +107,23 @@ pub trait Records: Send + Sync {
 
     /// Keeps the next request to a miner: `make` gets its number, which no other request to this miner
     /// gets, not even one of another program. `settled` is the chain's word on the numbers that cannot
-    /// be used any more.
+    /// be used any more. Until the guard is dropped nobody else [claims](Self::claim) it.
     fn next_request(
         &self,
         task: TaskId,
         miner: &Account,
         settled: RequestNumber,
         make: impl FnOnce(RequestNumber) -> Result<RequestRecord, OwnerError> + Send,
-    ) -> impl Future<Output = Result<RequestRecord, OwnerError>> + Send;
+    ) -> impl Future<Output = Result<(RequestRecord, Self::Guard), OwnerError>> + Send;
 
-    /// A request that was signed.
-    fn request(
+    /// A request that was signed, to be sent again; `None` if it is not here, has an answer, or another program
+    /// is sending it.
+    fn claim(
         &self,
         task: TaskId,
         miner: &Account,
         number: RequestNumber,
-    ) -> impl Future<Output = Result<Option<RequestRecord>, OwnerError>> + Send;
+    ) -> impl Future<Output = Result<Option<(RequestRecord, Self::Guard)>, OwnerError>> + Send;
 
     /// Keeps an answer as it came: it holds the miner's signed receipt.
     fn put_answer(

@@ -170,8 +170,8 @@ pub fn clock(watched: &Watched) -> Check {
     }
 }
 
-/// A time as people read it.
-fn span(ms: u64) -> String {
+/// A time in milliseconds as people read it: in its greatest unit.
+pub fn span(ms: u64) -> String {
     match ms / 1000 {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
