@@ -204,8 +204,17 @@ impl Network {
             self.ask(&["zk", "keygen", &compiled, "--out", &keys])?;
         }
         let proofs = proofs.to_string();
-        let said =
-            self.ask(&["deploy", "--another", &compiled, "--keys", &keys, "--policy", policy, "--proofs", &proofs])?;
+        let said = self.ask(&[
+            "deploy",
+            "--another",
+            &compiled,
+            "--keys",
+            &keys,
+            "--policy",
+            policy,
+            "--proofs",
+            &proofs,
+        ])?;
         let task = said["task"].as_u64().context("a deployment without a task")?;
         Ok(Deployment { task, prover })
     }

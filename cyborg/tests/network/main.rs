@@ -17,11 +17,13 @@
 //! | `storage` | fragments gone and altered, disks full, models that are not one's own |
 //! | `attackers` | miners that lie |
 //! | `users` | owners that do not pay, flood, or send a model whose key lies |
+//! | `first_day` | commands given twice, many at once, a node that says nothing, answers shown again |
 //! | `life` | the other ways to prove, and a clock that is off |
 
 mod attackers;
 mod client;
 mod faults;
+mod first_day;
 mod harness;
 mod liar;
 mod life;

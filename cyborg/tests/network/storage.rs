@@ -25,10 +25,15 @@ use crate::witness;
 #[test]
 fn a_model_loads_with_eight_of_twelve_fragments_gone_or_altered_and_those_are_named() -> TestResult {
     run(Plan { storage: 3, miners: &["DE", "DE"], ..Plan::default() }, async |network| {
-        // Stored and registered, and no more.
-        let words =
-            crate::process::line("--json deploy {} --keys {} --dry-run", &[&digits()?.file, &digits()?.keys]);
-        network.begin(&network.owner, "dry-run", words)?.ended().await?.json()?;
+        // Stored, registered and submitted; nobody is there to fetch it.
+        for miner in &mut network.miners {
+            miner.kill()?;
+        }
+        let deploying = network.deploying(&network.owner, digits()?, "--replicas 2 --proofs 20")?;
+        until("the task is submitted", async || {
+            Ok(cyborg_chain_client::view::task(&network.at().await?, 0).await?.map(drop))
+        })
+        .await?;
         let (mut gone, mut altered) = (Vec::new(), Vec::new());
         for file in network.storage[0].fragments()? {
             fs::remove_file(&file)?;
@@ -43,7 +48,10 @@ fn a_model_loads_with_eight_of_twelve_fragments_gone_or_altered_and_those_are_na
         }
         assert_eq!((gone.len(), altered.len(), network.storage[2].fragments()?.len()), (4, 4, 4));
 
-        let task = network.deploy(&network.owner, "--replicas 2 --proofs 20").await?;
+        for index in 0..network.miners.len() {
+            network.start_miner(index).await?;
+        }
+        let task = deploying.ended().await?.json()?["task"].as_u64().ok_or("no task")?;
         for index in 0..4 {
             network.infer_proven(&network.owner, task, index, "").await?;
         }

@@ -27,14 +27,13 @@ fn an_owner_that_stops_paying_is_told_to_top_up_and_is_served_again_afterwards()
             network.infer(owner, task, index, "").await?.json()?;
         }
         let refused = network.infer(owner, task, 4, "--timeout 20").await?;
-        refused.fails(2, &["402", "cannot pay another answer", "top it up"])?;
+        refused.fails(2, &["0 CYB for proofs", "top it up: `cyborg task top-up"])?;
         network.witness.all_proven(task, &miner, 1..=PROOFS as u64).await?;
         let refused = network.infer(owner, task, 4, "--timeout 20").await?;
-        refused.fails(2, &["402", "top it up"])?;
+        refused.fails(2, &["0 CYB for proofs", "top it up"])?;
 
         // The message says what to do; what it says helps.
         let terms = view::terms(&network.at().await?, task, &miner).await?.ok_or("no terms")?;
-        // What was refused is sent again first: its numbers would keep later ones from being paid.
         let proofs = 20.0 * terms.per_proof as f64 / money::UNIT as f64;
         network.command(owner, &format!("task top-up {task} --proofs {proofs:.12}")).await?.json()?;
         until("the miner knows of it", async || {

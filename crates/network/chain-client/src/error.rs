@@ -78,13 +78,10 @@ pub enum ChainError {
     },
 }
 
-/// What went wrong in the end: each layer of a transport has the words of the layer below behind its own.
+/// What went wrong in the end: each layer of the transport says the same before the words of the layer below.
 fn innermost(error: &subxt::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    let text = error.to_string();
+    text.rsplit("RPC error: ").next().unwrap_or(&text).to_owned()
 }
 
 impl<E: Into<subxt::Error>> From<E> for ChainError {

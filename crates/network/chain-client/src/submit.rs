@@ -3,16 +3,16 @@
 //! Each is mortal: it is valid for [`LIFETIME_BLOCKS`] blocks only, so that one whose outcome is
 //! not known is either found in that time or never happens.
 
-use std::error::Error;
 use std::time::Duration;
 
 use cyborg_account::Signing;
 use cyborg_primitives::money::Cyb;
 use subxt::config::DefaultExtrinsicParamsBuilder;
-use subxt::error::{DispatchError, TransactionEventsError};
+use subxt::error::{
+    BackendError, DispatchError, ExtrinsicError, RpcError, TokenError, TransactionEventsError,
+};
 use subxt::events::DecodeAsEvent;
 use subxt::extrinsics::ExtrinsicEvents;
-use subxt::rpcs::UserError;
 use subxt::tx::{Payload, TransactionStatus};
 use subxt::utils::{AccountId32, MultiSignature};
 use tokio::time::timeout;
@@ -106,7 +106,7 @@ impl Chain {
 /// Whether a transaction was refused because its account has too little, in the words of the transaction pool if the
 /// fee is too much for it, or of FRAME's `TokenError` if the call is.
 fn is_about_money(reason: &str) -> bool {
-    [subxt::error::TokenError::FundsUnavailable, subxt::error::TokenError::NotExpendable]
+    [TokenError::FundsUnavailable, TokenError::NotExpendable]
         .iter()
         .any(|error| reason.contains(&error.to_string()))
         || reason.contains("Inability to pay some fees")
@@ -126,17 +126,13 @@ impl subxt::tx::Signer<Config> for Signer<'_> {
 }
 
 /// What the node says of a transaction that it does not take: the reason is beside its error's message.
-fn refusal(error: subxt::error::ExtrinsicError) -> ChainError {
-    let subxt::error::ExtrinsicError::ErrorSubmittingTransaction(_) = error else { return error.into() };
-    let mut cause: &dyn Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-        if let Some(UserError { message, data, .. }) = cause.downcast_ref() {
-            let reason = data.as_ref().and_then(|data| serde_json::from_str::<String>(data.get()).ok());
-            return ChainError::Refused(reason.unwrap_or_else(|| message.clone()));
-        }
-    }
-    ChainError::Refused(cause.to_string())
+fn refusal(error: ExtrinsicError) -> ChainError {
+    let ExtrinsicError::ErrorSubmittingTransaction(refused) = error else { return error.into() };
+    let BackendError::Rpc(RpcError::ClientError(subxt::rpcs::Error::User(said))) = &refused else {
+        return ChainError::Refused(refused.to_string());
+    };
+    let reason = said.data.as_ref().and_then(|data| serde_json::from_str::<String>(data.get()).ok());
+    ChainError::Refused(reason.unwrap_or_else(|| said.message.clone()))
 }
 
 fn dispatch(error: TransactionEventsError) -> ChainError {
