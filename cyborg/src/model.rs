@@ -26,6 +26,7 @@ use zkml_graph::codec::decode_model;
 use zkml_graph::{Graph, Weights};
 use zkml_samples::Samples;
 
+pub(crate) use cost::too_much_for_the_chain;
 pub(crate) use input::Input;
 pub(crate) use inspect::describe_graph;
 pub(crate) use values::{integers_as_json, shown};

@@ -8,11 +8,10 @@ use cyborg_primitives::miner::Capacity;
 use cyborg_primitives::place::Region;
 use cyborg_primitives::task::Placement;
 use cyborg_primitives::verification::Cost;
-use cyborg_primitives::{HOUR_MS, ModelId, TaskId};
+use cyborg_primitives::{ModelId, TaskId};
 use pallet_miners::Candidate;
 use pallet_payments::Bill;
 use pallet_reports::Row;
-use pallet_tasks::types::price_of;
 use polkadot_sdk::frame_support::weights::Weight;
 use polkadot_sdk::sp_api;
 use polkadot_sdk::sp_runtime::traits::Convert;
@@ -54,7 +53,7 @@ sp_api::decl_runtime_apis! {
 /// As [`CyborgApi::tariff`] says, by the rule that an engagement follows.
 pub(crate) fn tariff(model: ModelId, price: Balance, capacity: Capacity) -> Option<(Balance, Balance)> {
     let model = <crate::Models as cyborg_interface::Models<AccountId>>::model(model)?;
-    let of_work = |macs| price_of(price, capacity.time_us(macs), HOUR_MS * 1_000);
+    let of_work = |macs| capacity.price_of(price, macs);
     let per_proof = of_work(model.proof_macs)?.checked_add(VerificationFee::convert(model.cost))?;
     Some((of_work(model.work_macs)?, per_proof))
 }

@@ -27,8 +27,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use cyborg_interface::{Claim, KeyError, KeyFacts, Proven, Verifier};
-use cyborg_primitives::MAX_PROOF_BYTES;
 use cyborg_primitives::verification::Cost;
+use cyborg_primitives::{MAX_PROOF_BYTES, MAX_VERIFICATION_BYTES};
 use polkadot_sdk::frame_support::weights::Weight;
 use zkml_core::msm::half_additions;
 use zkml_verifier::cost::work;
@@ -56,9 +56,6 @@ const HOSTILE_BYTE_PS: u64 = 100_000;
 /// The worst case of bounding the accumulators of a hostile key, twice.
 const HOSTILE_KEY_PS: u64 = 16_000_000_000;
 
-/// Most memory that a verification may take beside key and proof. The host's allocator gives 128 MiB
-/// in all, rounds each piece up to a power of two, and gives no piece above 32 MiB.
-const MAX_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
 
 /// The verifier of `zkml-verifier`.
@@ -67,7 +64,7 @@ pub struct ZkVerifier;
 /// Cost of a key; `None` if it is more than the chain can bear.
 fn cost_of(key: &VerifierKey) -> Option<Cost> {
     let cost = key.cost();
-    let fits = cost.memory_bytes <= MAX_MEMORY_BYTES;
+    let fits = cost.memory_bytes <= MAX_VERIFICATION_BYTES;
     Cost::try_from(cost).ok().filter(|cost| fits && cost.proof_bytes <= MAX_PROOF_BYTES)
 }
 

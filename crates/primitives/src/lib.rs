@@ -44,6 +44,9 @@ pub const HOUR_MS: u64 = 3_600_000;
 pub const MAX_PROOF_BYTES: u32 = 128 * 1024;
 /// Longest verifying key that is accepted, in bytes.
 pub const MAX_KEY_BYTES: u32 = 320 * 1024;
+/// Most memory that a verification may take beside key and proof, in bytes. The host's allocator gives 128 MiB in all,
+/// rounds each piece up to a power of two, and gives no piece above 32 MiB.
+pub const MAX_VERIFICATION_BYTES: u64 = 32 * 1024 * 1024;
 /// Most submissions in one call.
 pub const MAX_BATCH: u32 = 64;
 /// Longest endpoint, in bytes of UTF-8.

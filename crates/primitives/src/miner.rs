@@ -1,5 +1,7 @@
 //! What a miner declares about its machine, and its possible offences.
 
+use crate::HOUR_MS;
+use crate::money::price_of;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
@@ -44,6 +46,12 @@ impl Capacity {
         const YEAR_US: u128 = 365 * 24 * 3600 * 1_000_000;
         let time = (u128::from(work_macs) * 1_000_000).div_ceil(u128::from(self.macs_per_second.max(1)));
         u64::try_from(time.min(YEAR_US)).unwrap_or(u64::MAX)
+    }
+
+    /// Price of an amount of work for a miner that asks `price` per compute hour, rounded up; `None` on overflow.
+    #[must_use]
+    pub fn price_of(self, price: u128, work_macs: u64) -> Option<u128> {
+        price_of(price, self.time_us(work_macs), HOUR_MS * 1_000)
     }
 }
 

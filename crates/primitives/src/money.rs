@@ -24,6 +24,17 @@ impl Cyb {
     }
 }
 
+/// Price of a time, rounded up, for a price per `unit` of time: `⌈price × time / unit⌉`; `None` on overflow, or if
+/// the unit is zero.
+#[must_use]
+pub fn price_of(price: u128, time: u64, unit: u64) -> Option<u128> {
+    let (time, unit) = (u128::from(time), u128::from(unit));
+    let whole = price.checked_div(unit)?.checked_mul(time)?;
+    // Less than 2^64 times less than 2^64.
+    let rest = price.checked_rem(unit)?.checked_mul(time)?;
+    whole.checked_add(rest.div_ceil(unit))
+}
+
 impl FromStr for Cyb {
     type Err = String;
 
@@ -71,6 +82,23 @@ mod tests {
             assert_eq!(Cyb(units).to_string(), shown);
         }
         assert_eq!(Cyb(u128::MAX).to_string().trim_end_matches(" CYB").parse(), Ok(Cyb(u128::MAX)));
+    }
+
+    #[test]
+    fn prices_of_times_are_rounded_up_and_exact_beyond_the_product() {
+        for (price, time, unit, expected) in [
+            (0, 5, 7, Some(0)),
+            (1, 1, 3_600_000, Some(1)),
+            (7, 3, 2, Some(11)),
+            (u128::MAX, 1, 1, Some(u128::MAX)),
+            // The product has 192 bits, the price of half the time 127.
+            (u128::MAX - 1, u64::MAX / 2, u64::MAX - 1, Some(u128::MAX / 2)),
+            (u128::MAX, 2, 1, None),
+            (u128::MAX, u64::MAX, u64::MAX - 1, None),
+            (1, 1, 0, None),
+        ] {
+            assert_eq!(price_of(price, time, unit), expected, "{price} {time} {unit}");
+        }
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::view::Placement;
-use cyborg_owner::deploy::{Offer, Order, Product, Progress};
+use cyborg_chain_client::view::{Placement, Workload};
+use cyborg_owner::deploy::{Expenses, Offer, Order, Product, Progress};
 use cyborg_owner::ports::Records as _;
 use cyborg_owner::{Owner, OwnerError, locations};
 use cyborg_primitives::TaskId;
+use cyborg_primitives::verification::Cost;
 use cyborg_storage_client::coded::Event;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -58,10 +59,20 @@ impl Files {
         Ok(Self { prover, verifier })
     }
 
-    /// Memory that a miner needs for the model, in mebibytes.
-    fn memory_mib(&self) -> u32 {
-        let work = work(self.verifier.graph(), self.verifier.circuit());
-        u32::try_from(work.memory_bytes.div_ceil(MIB).saturating_add(SPARE_MIB)).unwrap_or(u32::MAX)
+    /// What the model takes of a miner, and of the chain, which refuses what is too much for it.
+    fn workload(&self, arguments: &Deploy) -> Result<Workload, Failure> {
+        let (work, cost) = (work(self.verifier.graph(), self.verifier.circuit()), self.verifier.cost());
+        let too_much = model::too_much_for_the_chain(&cost);
+        let (true, Ok(cost)) = (too_much.is_empty(), Cost::try_from(cost)) else {
+            return Err(Failure::input(&arguments.model, too_much.join("; ")));
+        };
+        let memory_mib = work.memory_bytes.div_ceil(MIB).saturating_add(SPARE_MIB);
+        Ok(Workload {
+            memory_mib: u32::try_from(memory_mib).unwrap_or(u32::MAX),
+            work_macs: work.inference_macs,
+            proof_macs: work.proof_macs,
+            cost,
+        })
     }
 }
 
@@ -165,7 +176,13 @@ pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     .map_err(|error| Failure::Usage { flag: "--storage", problem: error.to_string() })?;
 
     let mut steps = Steps { begun, bar, done: Vec::new() };
-    let memory_mib = files.memory_mib();
+    let workload = files.workload(arguments)?;
+    if arguments.dry_run {
+        let offer = owner.offer(&workload, &order).await?;
+        let expenses = owner.expenses(&files.verifier, workload.memory_mib, &order, &offer).await?;
+        return Ok(offered(&offer, &expenses, &order));
+    }
+    let memory_mib = workload.memory_mib;
     let key = files.verifier.digest();
     let guard = owner.records.guard_model(&key).await?;
     let graph = files.verifier.graph().clone();
@@ -175,9 +192,6 @@ pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     let model = owner
         .register(&mut record, &files.verifier, memory_mib, &mut |progress| steps.tell(&progress))
         .await?;
-    if arguments.dry_run {
-        return Ok(offered(&owner.offer(model, memory_mib, &order).await?, &order, model));
-    }
     let tell = &mut |progress| steps.tell(&progress);
     let there = match (arguments.resume, arguments.another) {
         (Some(task), _) => Some(task),
@@ -187,7 +201,7 @@ pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
     let (task, offer) = match there {
         Some(task) => (task, None),
         None => {
-            let offer = owner.offer(model, memory_mib, &order).await?;
+            let offer = owner.offer(&workload, &order).await?;
             (owner.submit(&record, model, &order, &offer, tell).await?, Some(offer))
         }
     };
@@ -211,10 +225,9 @@ pub(super) async fn run(arguments: &Deploy) -> Result<CommandOutput, Failure> {
 }
 
 /// Who would be chosen, and what it would cost.
-fn offered(offer: &Offer, order: &Order, model: u64) -> CommandOutput {
+fn offered(offer: &Offer, expenses: &Expenses, order: &Order) -> CommandOutput {
     let mut report = CommandOutput::default();
     let candidates = &offer.candidates;
-    report.field("model", model, "model", model);
     let rows: Vec<[String; 6]> = candidates
         .iter()
         .map(|candidate| {
@@ -246,8 +259,12 @@ fn offered(offer: &Offer, order: &Order, model: u64) -> CommandOutput {
         .collect();
     report.json("candidates", miners);
     costs(&mut report, offer);
+    let Expenses { deposit, registering, submitting } = *expenses;
+    report.field("deposit", deposit.to_string(), "held for the model's key", cyb(deposit));
+    let fees = registering.saturating_add(submitting);
+    report.field("fees", fees.to_string(), "fees", format!("about {}", cyb(fees)));
     let wanted = u32::from(order.placement.replicas) + u32::from(order.placement.standbys);
-    report.line(format!("Nothing was submitted. The best {wanted} would be engaged."));
+    report.line(format!("Nothing was stored, registered or submitted. The best {wanted} would be engaged."));
     report
 }
 

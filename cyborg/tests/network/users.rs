@@ -27,7 +27,7 @@ fn an_owner_that_stops_paying_is_told_to_top_up_and_is_served_again_afterwards()
             network.infer(owner, task, index, "").await?.json()?;
         }
         let refused = network.infer(owner, task, 4, "--timeout 20").await?;
-        refused.fails(2, &["0 CYB for proofs", "top it up: `cyborg task top-up"])?;
+        refused.fails(2, &["top it up"])?;
         network.witness.all_proven(task, &miner, 1..=PROOFS as u64).await?;
         let refused = network.infer(owner, task, 4, "--timeout 20").await?;
         refused.fails(2, &["0 CYB for proofs", "top it up"])?;

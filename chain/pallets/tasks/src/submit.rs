@@ -1,8 +1,9 @@
 //! Submission: what an owner may ask for, and the first engagement of miners.
 
-use crate::types::{Task, TaskSpec, price_of};
+use crate::types::{Task, TaskSpec};
 use crate::{Config, Error, Event, NextTask, Pallet, TaskId};
 use cyborg_interface::{Escrow as _, Models as _};
+use cyborg_primitives::money::price_of;
 use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
 use cyborg_primitives::{HOUR_MS, Moment};
 use polkadot_sdk::frame_support::dispatch::DispatchResult;

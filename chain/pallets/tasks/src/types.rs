@@ -10,8 +10,6 @@ use cyborg_primitives::{Digest, ModelId, Moment, WRAPPED_KEY_BYTES};
 use polkadot_sdk::frame_support::traits::{ConstU32, Get};
 use polkadot_sdk::frame_support::{BoundedVec, CloneNoBound, DebugNoBound, EqNoBound, PartialEqNoBound};
 use polkadot_sdk::frame_system::pallet_prelude::BlockNumberFor;
-use polkadot_sdk::sp_runtime::Rounding;
-use polkadot_sdk::sp_runtime::helpers_128bit::multiply_by_rational_with_rounding;
 use polkadot_sdk::sp_runtime::traits::Convert;
 use scale_info::TypeInfo;
 
@@ -284,7 +282,7 @@ impl<T: Config> Task<T> {
         if !admitted {
             return None;
         }
-        let of_work = |macs| price_of(terms.price, terms.capacity.time_us(macs), HOUR_US);
+        let of_work = |macs| terms.capacity.price_of(terms.price, macs);
         let per_request = of_work(model.work_macs)?;
         let fee = T::VerificationFee::convert(model.cost);
         let per_proof = of_work(model.proof_macs)?.checked_add(fee)?;
@@ -306,14 +304,6 @@ impl<T: Config> Task<T> {
     pub fn room(&self) -> usize {
         (T::MaxMiners::get() as usize).saturating_sub(self.parts.len())
     }
-}
-
-const HOUR_US: u64 = cyborg_primitives::HOUR_MS * 1_000;
-
-/// Price of a time, rounded up, for a price per `unit` of time; `None` on overflow.
-#[must_use]
-pub fn price_of(price: Balance, time: u64, unit: u64) -> Option<Balance> {
-    multiply_by_rational_with_rounding(price, time.into(), unit.into(), Rounding::Up)
 }
 
 /// The kind of evidence of an attestation.

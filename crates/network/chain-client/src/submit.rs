@@ -62,6 +62,18 @@ impl Chain {
         }
     }
 
+    /// The fee of a call, by the chain's estimate; it is signed for that, and not sent.
+    ///
+    /// # Errors
+    /// Returns an error if the node does not answer.
+    pub async fn fee<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<u128, ChainError> {
+        let params = DefaultExtrinsicParamsBuilder::<Config>::new().mortal(LIFETIME_BLOCKS).build();
+        let at = self.at_finalised().await?;
+        let mut transactions = at.transactions();
+        let transaction = transactions.create_signed(call, &Signer(signer), params).await?;
+        Ok(transaction.partial_fee_estimate().await?)
+    }
+
     async fn submit_call<C: Payload>(&self, call: &C, signer: &dyn Signing) -> Result<Finalised, ChainError> {
         let progress = {
             let _one_at_a_time = self.nonces.lock().await;

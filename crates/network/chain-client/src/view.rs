@@ -78,14 +78,26 @@ pub struct Candidate {
     pub region: Region,
 }
 
-/// The best `count` miners for a model, as the chain would choose now.
+/// What a model takes of a miner, and of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Memory that a miner needs, in mebibytes.
+    pub memory_mib: u32,
+    /// Work of an answer, in multiply-accumulates.
+    pub work_macs: u64,
+    /// Work of a proof.
+    pub proof_macs: u64,
+    /// What verifying a proof costs.
+    pub cost: Cost,
+}
+
+/// The best `count` miners for a model, registered or not, as the chain would choose now.
 ///
 /// # Errors
 /// Returns an error if the node does not answer.
 pub async fn ranking(
     at: &AtBlock,
-    model: ModelId,
-    memory_mib: u32,
+    work: &Workload,
     placement: &Placement,
     price_cap: u128,
     count: u32,
@@ -93,14 +105,16 @@ pub async fn ranking(
     let api = runtime::runtime_apis().cyborg_api();
     let found = at
         .runtime_apis()
-        .call(api.ranking(placement.convert(|regions| regions), memory_mib, price_cap, count))
+        .call(api.ranking(placement.convert(|regions| regions), work.memory_mib, price_cap, count))
         .await?;
+    let api = runtime::runtime_apis().cyborg_api();
+    let fee = at.runtime_apis().call(api.verification_fee(Static(work.cost))).await?;
     let mut candidates = Vec::new();
     for found in found {
         let Some(contact) = contact(at, &found.miner.0).await? else { continue };
-        let api = runtime::runtime_apis().cyborg_api();
-        let tariff = at.runtime_apis().call(api.tariff(model, found.price, Static(contact.capacity))).await?;
-        let Some((per_request, per_proof)) = tariff else { continue };
+        let of_work = |macs| contact.capacity.price_of(found.price, macs);
+        let per_proof = of_work(work.proof_macs).and_then(|price| price.checked_add(fee));
+        let (Some(per_request), Some(per_proof)) = (of_work(work.work_macs), per_proof) else { continue };
         candidates.push(Candidate {
             miner: found.miner.0,
             price: found.price,

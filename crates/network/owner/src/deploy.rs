@@ -8,11 +8,12 @@ use std::fs;
 use std::time::Duration;
 
 use cyborg_account::Signing;
-use cyborg_chain_client::runtime;
 use cyborg_chain_client::runtime::runtime_types::bounded_collections::bounded_vec::BoundedVec;
 use cyborg_chain_client::runtime::runtime_types::pallet_tasks::types::{Status, TaskSpec};
+use cyborg_chain_client::subxt::tx::Payload;
 use cyborg_chain_client::subxt::utils::{AccountId32, Static};
-use cyborg_chain_client::view::{self, Candidate, Placement};
+use cyborg_chain_client::view::{self, Candidate, Placement, Workload};
+use cyborg_chain_client::{ChainError, runtime};
 use cyborg_disk::files;
 use cyborg_envelope::ContentKey;
 use cyborg_primitives::task::{ProofPolicy, Role, TaskState};
@@ -69,6 +70,17 @@ pub struct Offer {
     pub for_answers: u128,
     /// What is held for proofs.
     pub for_proofs: u128,
+}
+
+/// What a deployment costs beside what its task holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Expenses {
+    /// Held while the model is registered, for its verifying key.
+    pub deposit: u128,
+    /// Fee of the model's registration.
+    pub registering: u128,
+    /// Fee of the task's submission.
+    pub submitting: u128,
 }
 
 /// A step of a deployment that was done.
@@ -200,14 +212,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
         let model = match known {
             Some(model) => model,
             None => {
-                let register = runtime::transactions().models().register(
-                    BoundedVec(verifier.to_bytes()),
-                    Static(Cost::try_from(verifier.cost()).map_err(|_| OwnerError::TooLarge)?),
-                    manifest,
-                    file,
-                    memory_mib,
-                    None,
-                );
+                let register = registration(verifier, manifest, file, memory_mib)?;
                 let done = self.submit_once(&register).await?;
                 let events = done.events::<runtime::models::events::Registered>()?;
                 events.first().ok_or(OwnerError::OtherModel(0))?.model
@@ -223,12 +228,11 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
     ///
     /// # Errors
     /// Returns an error if nobody satisfies it.
-    pub async fn offer(&self, model: ModelId, memory_mib: u32, order: &Order) -> Result<Offer, OwnerError> {
+    pub async fn offer(&self, work: &Workload, order: &Order) -> Result<Offer, OwnerError> {
         let at = self.chain.at_finalised().await?;
         let wanted = u32::from(order.placement.replicas) + u32::from(order.placement.standbys);
         let price_cap = order.price_cap.unwrap_or(u128::MAX);
-        let found =
-            view::ranking(&at, model, memory_mib, &order.placement, price_cap, wanted + SPARE).await?;
+        let found = view::ranking(&at, work, &order.placement, price_cap, wanted + SPARE).await?;
         let proof_cap = order.proof_cap.unwrap_or(u128::MAX);
         let candidates: Vec<Candidate> =
             found.into_iter().filter(|candidate| candidate.per_proof <= proof_cap).collect();
@@ -251,6 +255,30 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             for_answers: hours(price_cap),
             for_proofs: proof_cap.saturating_mul(order.max_proofs.into()),
             candidates,
+        })
+    }
+
+    /// What deploying a model costs beside the offer, by the chain's estimates. Nothing is done.
+    ///
+    /// # Errors
+    /// Returns an error if the node does not answer.
+    pub async fn expenses(
+        &self,
+        verifier: &VerifierKey,
+        memory_mib: u32,
+        order: &Order,
+        offer: &Offer,
+    ) -> Result<Expenses, OwnerError> {
+        let at = self.chain.at_finalised().await?;
+        let constants = runtime::constants().models();
+        let base = at.constants().entry(constants.deposit_base()).map_err(ChainError::from)?;
+        let per_byte = at.constants().entry(constants.deposit_per_byte()).map_err(ChainError::from)?;
+        let bytes = verifier.to_bytes().len() as u128;
+        let registration = registration(verifier, [0; 32], [0; 32], memory_mib)?;
+        Ok(Expenses {
+            deposit: base.saturating_add(per_byte.saturating_mul(bytes)),
+            registering: self.chain.fee(&registration, &self.signer).await?,
+            submitting: self.chain.fee(&submission(0, order, offer), &self.signer).await?,
         })
     }
 
@@ -308,18 +336,7 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             anchor_seed: *ContentKey::generate()?.expose(),
         };
         self.records.put_new_task(&task).await?;
-        let spec = TaskSpec {
-            model,
-            placement: order.placement.bounded(),
-            price_cap: offer.price_cap,
-            compute_ms: order.compute_ms,
-            proof_cap: offer.proof_cap,
-            max_proofs: order.max_proofs,
-            policy: Static(order.policy),
-            delegate: order.delegate.map(AccountId32),
-            standbys_read_now: order.standbys_read_now,
-        };
-        let done = self.submit_once(&runtime::transactions().tasks().submit(spec)).await?;
+        let done = self.submit_once(&submission(model, order, offer)).await?;
         let events = done.events::<runtime::tasks::events::Submitted>()?;
         let id = events.first().ok_or(OwnerError::OtherModel(model))?.task;
         self.records.number_task(id, &task).await?;
@@ -381,6 +398,33 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
             self.clock.sleep(POLL).await;
         }
     }
+}
+
+/// The call that registers a model.
+fn registration(
+    verifier: &VerifierKey,
+    manifest: Digest,
+    file: Digest,
+    memory_mib: u32,
+) -> Result<impl Payload, OwnerError> {
+    let cost = Static(Cost::try_from(verifier.cost()).map_err(|_| OwnerError::TooLarge)?);
+    let key = BoundedVec(verifier.to_bytes());
+    Ok(runtime::transactions().models().register(key, cost, manifest, file, memory_mib, None))
+}
+
+/// The call that submits a task as an order and an offer say.
+fn submission(model: ModelId, order: &Order, offer: &Offer) -> impl Payload {
+    runtime::transactions().tasks().submit(TaskSpec {
+        model,
+        placement: order.placement.bounded(),
+        price_cap: offer.price_cap,
+        compute_ms: order.compute_ms,
+        proof_cap: offer.proof_cap,
+        max_proofs: order.max_proofs,
+        policy: Static(order.policy),
+        delegate: order.delegate.map(AccountId32),
+        standbys_read_now: order.standbys_read_now,
+    })
 }
 
 /// Values drawn from the ranges of a graph's inputs.
