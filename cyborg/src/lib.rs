@@ -89,6 +89,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(report) => {
             report.print(cli.json);
+            if let Some(error) = report::lost() {
+                eprintln!("error: standard output: {error}");
+                return ExitCode::from(error::BAD_INPUT);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use zkml_float::Model;
 use zkml_float::onnx::Reading;
-use zkml_graph::codec::decode_model;
+use zkml_graph::codec::{CodecError, decode_model};
 use zkml_graph::{Graph, Weights};
 use zkml_samples::Samples;
 
@@ -84,5 +84,15 @@ pub(crate) fn load(path: &Path) -> Result<(Graph, Weights), Failure> {
 
 /// Decodes an integer model; `path` is for messages.
 fn decode(path: &Path, content: &[u8]) -> Result<(Graph, Weights), Failure> {
-    decode_model(content).map_err(|error| Failure::input(path, error))
+    decode_model(content).map_err(|error| match error {
+        // Protobuf's first field is ONNX's version of its format.
+        CodecError::Magic { .. } if content.first() == Some(&0x08) => Failure::input(
+            path,
+            "looks like an ONNX model; `cyborg model compile` makes an integer model of it",
+        ),
+        CodecError::Magic { .. } if content.starts_with(b"CYB") => {
+            Failure::input(path, "is no integer model; `cyborg zk inspect` says what it is")
+        }
+        error => Failure::input(path, error),
+    })
 }

@@ -62,10 +62,18 @@ fn start(arguments: &NodeFlags, json: bool) -> Result<CommandOutput, Failure> {
     Ok(CommandOutput::default())
 }
 
-/// The folder in which compiled wasm is kept.
+/// The folder in which compiled wasm is kept: the user's cache, or the node's own folder if there is none that can be
+/// written.
 fn cache(base_path: &Path) -> PathBuf {
-    folders::of_user("XDG_CACHE_HOME", ".cache")
-        .map_or_else(|| base_path.join("wasm-cache"), |cache| cache.join("wasm"))
+    let shared = folders::of_user("XDG_CACHE_HOME", ".cache").map(|cache| cache.join("wasm"));
+    let usable = shared.filter(|folder| {
+        let probe = folder.join(format!(".{}", std::process::id()));
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&probe, ""))
+            .and_then(|()| fs::remove_file(&probe))
+            .is_ok()
+    });
+    usable.unwrap_or_else(|| base_path.join("wasm-cache"))
 }
 
 /// The folder of a node: the one that is named, or the default.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 pub(crate) use cyborg_disk::files::size_shown as bytes;
 pub(crate) use cyborg_miner::operator::check::span;
@@ -83,9 +84,22 @@ pub(crate) fn print_line(text: &str) {
     write(&printable(text));
 }
 
-/// Writes on standard output. A reader that went away (`cyborg … | head`) is not an error.
+/// Why something that was printed is lost.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes on standard output. A reader that went away (`cyborg … | head`) is not an error, a full disk is.
 fn write(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Why something that was printed is lost; `None` if nothing is.
+pub(crate) fn lost() -> Option<&'static io::Error> {
+    LOST.get()
 }
 
 /// A line as a terminal may show it. Names come from files, peers and the chain: what would move the cursor,

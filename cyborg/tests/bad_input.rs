@@ -173,6 +173,31 @@ fn wrong_usage_exits_with_2() -> TestResult {
 }
 
 #[test]
+fn what_people_mix_up_is_said_in_their_words() -> TestResult {
+    let folder = everything()?;
+    folder.cyborg("zk keygen m.onnx --out k")?.fails(2, &["m.onnx", "ONNX model", "cyborg model compile"]);
+    folder.cyborg("model run verifier.key --input x.npz")?.fails(2, &["verifier.key", "cyborg zk inspect"]);
+    folder.cyborg("zk prove --key prover.key --input x.npz --context 01 --out q.proof")?.ok();
+    folder.cyborg("zk verify --key verifier.key --proof q.proof")?.fails(1, &["no --context was named"]);
+    folder
+        .cyborg("chain balance 5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQZ --node ftp://a")?
+        .fails(2, &["ws://"]);
+    Ok(())
+}
+
+#[test]
+fn what_is_lost_on_a_full_device_is_an_error() -> TestResult {
+    let folder = everything()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cyborg"));
+    command.args(["--json", "model", "inspect", "m.cyb"]).current_dir(folder.path("."));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let done = command.stdout(full).stderr(Stdio::piped()).output()?;
+    assert_eq!(done.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("standard output"), "{done:?}");
+    Ok(())
+}
+
+#[test]
 fn help_shows_an_example_of_every_command() -> TestResult {
     let folder = Folder::new()?;
     for command in [

@@ -2,13 +2,16 @@
 
 use clap::{Args, Subcommand};
 use cyborg_chain_client::DEFAULT_URL;
-
 use cyborg_primitives::money::Cyb;
+use cyborg_primitives::place::Region;
+
+use crate::cli::values::node_url;
+use crate::place;
 
 #[derive(Debug, Args)]
 pub(crate) struct ChainCommand {
     /// The node to ask
-    #[arg(long, global = true, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL)]
+    #[arg(long, global = true, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_parser = node_url)]
     pub(crate) node: String,
     #[command(subcommand)]
     pub(crate) action: Action,
@@ -45,8 +48,8 @@ pub(crate) enum Action {
 #[derive(Debug, Args)]
 pub(crate) struct Miners {
     /// Only those in this region (two letters)
-    #[arg(long, value_name = "REGION")]
-    pub(crate) region: Option<String>,
+    #[arg(long, value_name = "REGION", value_parser = place::region)]
+    pub(crate) region: Option<Region>,
 }
 
 #[derive(Debug, Args)]

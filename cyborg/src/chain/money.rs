@@ -54,6 +54,12 @@ pub(super) async fn transfer(chain: &Chain, arguments: &Transfer) -> Result<Comm
     let signer = keys::load(&arguments.from)?;
     let to = account::named(&arguments.to)?;
     let Cyb(amount) = arguments.amount;
+    if amount == 0 {
+        return Err(Failure::Usage {
+            flag: "AMOUNT",
+            problem: "nothing would be sent, for a fee".to_owned(),
+        });
+    }
     let call = runtime::tx().balances().transfer_keep_alive(to.into(), amount);
     let done = chain.submit(&call, &signer).await?;
     let fee: u128 = done

@@ -58,7 +58,8 @@ pub(super) async fn miners(chain: &Chain, arguments: &Miners) -> Result<CommandO
             miner
         })
         .filter(|miner| {
-            arguments.region.as_deref().is_none_or(|region| miner["location"]["region"] == region)
+            let region = arguments.region.map(|region| String::from_utf8_lossy(&region.0).into_owned());
+            region.is_none_or(|region| miner["location"]["region"] == region)
         })
         .collect();
     miners.sort_by_key(|miner| (std::cmp::Reverse(number(&miner["reputation"])), number(&miner["number"])));

@@ -1,5 +1,7 @@
 //! Values of flags that several commands take, as people write them.
 
+use cyborg_chain_client::subxt::utils::AccountId32;
+
 /// Longest context, in bytes.
 pub(crate) const MAX_CONTEXT_BYTES: usize = 1024;
 
@@ -39,10 +41,33 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "more bytes than can be counted".to_owned())
 }
 
-/// An account as 64 hexadecimal digits.
+/// An account: an address, or 64 hexadecimal digits.
 pub(crate) fn account(text: &str) -> Result<[u8; 32], String> {
-    let Context(bytes) = hex_bytes(text)?;
-    bytes.try_into().map_err(|_| "not 32 bytes".to_owned())
+    if let Ok(AccountId32(account)) = text.parse() {
+        return Ok(account);
+    }
+    let bytes = hex_bytes(text).ok().and_then(|Context(bytes)| bytes.try_into().ok());
+    bytes.ok_or_else(|| match is_like_an_address(text) {
+        true => "it looks like an address, and its checksum is wrong".to_owned(),
+        false => "neither an address nor 64 hexadecimal digits".to_owned(),
+    })
+}
+
+/// Whether a text has the length and the letters of an address of 32 bytes in SS58.
+pub(crate) fn is_like_an_address(text: &str) -> bool {
+    let is_base58 = |byte: u8| byte.is_ascii_alphanumeric() && !b"0OIl".contains(&byte);
+    (46..=49).contains(&text.len()) && text.bytes().all(is_base58)
+}
+
+/// The URL of a chain's node: a WebSocket, which it serves beside HTTP.
+pub(crate) fn node_url(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("ws" | "wss", _)) => Ok(text.to_owned()),
+        Some(("http", rest)) => Ok(format!("ws://{rest}")),
+        Some(("https", rest)) => Ok(format!("wss://{rest}")),
+        Some(_) => Err("a node's URL begins with ws:// or wss://".to_owned()),
+        None => Ok(format!("ws://{text}")),
+    }
 }
 
 /// A percentage.
@@ -66,7 +91,24 @@ mod tests {
             assert!(size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(account(&"ab".repeat(32)), Ok([0xab; 32]));
+        assert_eq!(account("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY").map(|key| key[0]), Ok(0xd4));
+        let misspelt = account("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQZ");
+        assert!(misspelt.is_err_and(|error| error.contains("checksum")));
         assert!(account("ab").is_err());
+    }
+
+    #[test]
+    fn a_node_is_named_as_people_do() {
+        for (text, url) in [
+            ("ws://a:1", "ws://a:1"),
+            ("wss://a", "wss://a"),
+            ("http://localhost:9944", "ws://localhost:9944"),
+            ("https://a/b", "wss://a/b"),
+            ("localhost:9944", "ws://localhost:9944"),
+        ] {
+            assert_eq!(node_url(text).as_deref(), Ok(url));
+        }
+        assert!(node_url("ftp://a").is_err());
     }
 
     #[test]

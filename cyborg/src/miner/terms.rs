@@ -43,6 +43,12 @@ pub(super) fn update(arguments: &Update) -> Result<CommandOutput, Failure> {
 
 /// Adds to what is staked.
 pub(super) fn bond(arguments: &Bond) -> Result<CommandOutput, Failure> {
+    if arguments.amount.0 == 0 {
+        return Err(Failure::Usage {
+            flag: "AMOUNT",
+            problem: "nothing would be added, for a fee".to_owned(),
+        });
+    }
     change(&arguments.home, |_| transactions().miners().bond_more(arguments.amount.0))
 }
 

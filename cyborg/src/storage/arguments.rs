@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use cyborg_chain_client::DEFAULT_URL;
 
-use crate::cli::values::{account, size};
+use crate::cli::values::{account, node_url, size};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StorageCommand {
@@ -39,7 +39,7 @@ pub(crate) struct StorageRepair {
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
     pub(crate) ca: Vec<PathBuf>,
     /// The chain's node
-    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_parser = node_url, value_hint = ValueHint::Url)]
     pub(crate) node: String,
     /// Only check; restore nothing
     #[arg(long)]

@@ -7,6 +7,7 @@ use cyborg_chain_client::DEFAULT_URL;
 use cyborg_primitives::place::{Cell, Region};
 use cyborg_primitives::task::ProofPolicy;
 
+use crate::cli::values::node_url;
 use crate::model::arguments::Sample;
 use crate::place;
 use cyborg_primitives::money::Cyb;
@@ -25,7 +26,7 @@ pub(crate) struct OwnerFlags {
 #[derive(Debug, Args)]
 pub(crate) struct ChainFlags {
     /// The chain's node
-    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_parser = node_url, value_hint = ValueHint::Url)]
     pub(crate) node: String,
     /// Folder of the secrets of models and tasks [default: cyborg/owner in the user's data folder]
     #[arg(long, value_name = "DIR", env = "CYBORG_OWNER_DIR", value_hint = ValueHint::DirPath)]
@@ -178,7 +179,7 @@ pub(crate) struct Show {
     #[arg(value_name = "TASK")]
     pub(crate) task: u64,
     /// The chain's node
-    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_parser = node_url, value_hint = ValueHint::Url)]
     pub(crate) node: String,
 }
 
@@ -225,7 +226,7 @@ pub(crate) struct Events {
     #[arg(value_name = "TASK")]
     pub(crate) task: u64,
     /// The chain's node
-    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", env = "CYBORG_NODE", default_value = DEFAULT_URL, value_parser = node_url, value_hint = ValueHint::Url)]
     pub(crate) node: String,
     /// The first block to look at; by default the one in which the task was submitted
     #[arg(long, value_name = "BLOCK")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cyborg_chain_client::subxt::utils::AccountId32;
-use cyborg_chain_client::view::{Placement, Workload};
+use cyborg_chain_client::view::{self, Placement, Workload};
 use cyborg_owner::deploy::{Expenses, Offer, Order, Product, Progress};
 use cyborg_owner::ports::Records as _;
 use cyborg_owner::{Owner, OwnerError, locations};
@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::files;
 use crate::model;
 use crate::progress::Progress as Bar;
-use crate::report::{CommandOutput, bytes, cyb, seconds};
+use crate::report::{CommandOutput, bytes, cyb, seconds, span};
 use crate::zk::{MAX_KEY_BYTES, verifier_key};
 use cyborg_primitives::money::Cyb;
 
@@ -292,6 +292,11 @@ async fn report(
         report.line(format!("{:<24} {miner}", "served by"));
     }
     report.json("miners", miners);
+    let at = owner.chain.at_finalised().await?;
+    if let (Some(view), now) = (view::task(&at, task).await?, view::now(&at).await?) {
+        let words = format!("in {} of chain time at the latest", span(view.ends.saturating_sub(now)));
+        report.field("ends_ms", view.ends, "ends", words);
+    }
     let folder = owner.records.folder().display().to_string();
     report.field("records", folder.as_str(), "secrets", &folder);
     Ok(report)

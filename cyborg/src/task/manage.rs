@@ -119,6 +119,7 @@ pub(super) async fn keep(arguments: &Act, json: bool) -> Result<CommandOutput, F
     // The first connection must succeed, so that a mistake is seen at once.
     let mut owner = owner(&arguments.owner).await?;
     owner.records.task(arguments.task).await?;
+    eprintln!("keeping task {} until it ends; Ctrl-C ends this earlier", arguments.task);
     let work = async {
         loop {
             match owner.keep(arguments.task, &mut tell).await {

@@ -34,7 +34,9 @@ pub(super) fn run(arguments: &Verify) -> Result<CommandOutput, Failure> {
         }
     };
     let statement = outcome.map_err(|error| {
-        if error.is_false_proof() {
+        if error.is_false_proof() && arguments.context.0.is_empty() {
+            Failure::is_false(&source, format!("{error} (which is empty: no --context was named)"))
+        } else if error.is_false_proof() {
             Failure::is_false(&source, error)
         } else {
             Failure::input(&source, error)

@@ -114,6 +114,44 @@ fn an_answer_is_shown_although_the_node_dies_before_its_proof_is_seen() -> TestR
 }
 
 #[test]
+fn a_trial_run_does_nothing_and_a_stranger_is_not_waited_for() -> TestResult {
+    run(Plan::default(), async |network| {
+        let owner = &network.owner;
+        let before = view::free(&network.at().await?, &owner.account()).await?;
+        let words = line("--json deploy {} --keys {} --dry-run", &[&digits()?.file, &digits()?.keys]);
+        let offered = network.begin(owner, "deploy", words)?.ended().await?.json()?;
+        assert_eq!(view::free(&network.at().await?, &owner.account()).await?, before, "nothing was paid");
+        assert_eq!(network.storage[0].fragments()?.len(), 0, "nothing was stored");
+
+        // What the trial run says comes true.
+        let task = network.deploy(owner, "").await?;
+        let deployed = network.command(owner, &format!("task show {task}")).await?.json()?;
+        let held = |purse: &str| deployed["escrow"][purse]["deposited"].clone();
+        assert_eq!(held("compute"), offered["for_answers"]);
+        assert_eq!(held("proofs"), offered["for_proofs"]);
+        let spent = before - view::free(&network.at().await?, &owner.account()).await?;
+        let amount = |field: &str| offered[field].as_str().and_then(|text| text.parse::<u128>().ok());
+        let known = ["deposit", "for_answers", "for_proofs"].map(amount).into_iter().sum::<Option<u128>>();
+        let (known, fees) = (known.ok_or("no amounts")?, amount("fees").ok_or("no fees")?);
+        // Keys for the miner are a third transaction.
+        assert!(spent > known && spent - known < 3 * fees, "{spent} spent, {known} and {fees} foretold");
+
+        let stranger = AccountId32(network.person("stranger").await?.account());
+        let begun = Instant::now();
+        let asked = network.infer(owner, task, 0, &format!("--miner {stranger}")).await?;
+        asked.fails(2, &["was never engaged for task 0", "task show 0"])?;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+
+        // A node and a region as people write them.
+        let http = network.rpc.replace("ws://", "http://");
+        let miners =
+            network.command(owner, &format!("chain miners --region de --node {http}")).await?.json()?;
+        assert_eq!(miners["miners"].as_array().map(Vec::len), Some(1), "{miners}");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_node_that_says_nothing_is_given_up_in_seconds() -> TestResult {
     run(Plan { miners: &[], storage: 0, ..Plan::default() }, async |network| {
         let mute = TcpListener::bind("127.0.0.1:0")?;
@@ -137,6 +175,7 @@ fn who_cannot_pay_is_told_what_is_there() -> TestResult {
             let words = format!("--json chain transfer {to} {amount} --from {{}}");
             network.begin(from, "transfer", line(&words, &[&from.file]))?.ended().await
         };
+        transfer(&network.owner, &poor, "0").await?.fails(2, &["AMOUNT"])?;
         transfer(&poor, &network.owner, "1").await?.fails(2, &["has 0 CYB to spend", "its fee"])?;
         let error = transfer(&network.owner, &poor, "99999999999").await?.fails(2, &["CYB to spend"])?;
         assert!(!error.contains("Token error"), "{error}");

@@ -136,6 +136,11 @@ impl<R: Records, S: Signing, K: Clock> Owner<R, S, K> {
                 let (owner, asked) = (Address(view.owner), Address(self.account()));
                 return Err(OwnerError::NotOwner { task, owner, asked });
             }
+            if let Some(miner) = asking.miner
+                && view.assignment(&miner).is_none()
+            {
+                return Err(OwnerError::NotAssigned { task, miner: Address(miner) });
+            }
             // A miner that has taken over may need a key.
             if view.owner == self.account() && view.assignments.iter().any(view::Assignment::is_keyless) {
                 self.wrap_keys(task).await?;

@@ -89,6 +89,16 @@ pub enum OwnerError {
         /// The account that asked.
         asked: Address,
     },
+    /// The miner that was to be asked has no part in the task.
+    #[error(
+        "miner {miner} was never engaged for task {task}; `cyborg task show {task}` lists those that were"
+    )]
+    NotAssigned {
+        /// Which task.
+        task: TaskId,
+        /// The miner.
+        miner: Address,
+    },
     /// The price cap is below the tariff: no miner would answer.
     #[error("miner {miner} asks {price} for an answer, and the price cap is {cap}")]
     PriceCap {
