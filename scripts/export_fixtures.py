@@ -353,6 +353,11 @@ case("net_two_inputs", lambda: Fn(
     lambda s, x, y: s.c(F.relu(s.a(x) + s.b(y))), a=nn.Linear(6, 8), b=nn.Linear(4, 8), c=nn.Linear(8, 3)),
     [(1, 6), (1, 4)])
 
+case("lstm", lambda: Fn(lambda s, x: s.m(x)[0], m=nn.LSTM(6, 3, batch_first=True)), SEQUENCE, only="ts")
+case("gru", lambda: Fn(lambda s, x: s.m(x)[0], m=nn.GRU(6, 3, batch_first=True)), SEQUENCE, only="ts")
+case("resize", lambda: nn.Upsample(scale_factor=2, mode="bilinear"), IMAGE)
+case("cumsum", unary(lambda x: x.cumsum(-1)), VECTOR)
+
 # Refused, each for its own reason.
 UNSUPPORTED = []
 
@@ -361,11 +366,7 @@ def unsupported(name, factory, shapes, **options):
     UNSUPPORTED.append((name, factory, shapes, options))
 
 
-unsupported("lstm", lambda: Fn(lambda s, x: s.m(x)[0], m=nn.LSTM(6, 3, batch_first=True)), SEQUENCE, only="ts")
-unsupported("gru", lambda: Fn(lambda s, x: s.m(x)[0], m=nn.GRU(6, 3, batch_first=True)), SEQUENCE, only="ts")
 unsupported("topk", unary(lambda x: x.topk(3).values), VECTOR)
-unsupported("resize", lambda: nn.Upsample(scale_factor=2, mode="bilinear"), IMAGE)
-unsupported("cumsum", unary(lambda x: x.cumsum(-1)), VECTOR)
 unsupported("nonzero", unary(lambda x: x.nonzero()), VECTOR, only="ts")
 unsupported("mod", unary(lambda x: x.remainder(0.7)), VECTOR)
 unsupported("div_activations", unary(lambda x, y: x / y), [(1, 6), (1, 6)])

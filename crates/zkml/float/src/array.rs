@@ -1,5 +1,7 @@
 //! Dense arrays of the float model: row-major, slowest axis first.
 
+use crate::onnx::tensor::element;
+
 /// Most elements that one array may have.
 pub const MAX_ELEMENTS: usize = 1 << 26;
 
@@ -171,6 +173,15 @@ impl Array {
             Data::F32(v) => v.clone(),
             Data::I64(v) => v.iter().map(|&x| x as f32).collect(),
             Data::Bool(v) => v.iter().map(|&x| f32::from(u8::from(x))).collect(),
+        }
+    }
+
+    /// ONNX's number for the type of the elements as they are held.
+    pub(crate) fn element_type(&self) -> i32 {
+        match self.data {
+            Data::F32(_) => element::FLOAT,
+            Data::I64(_) => element::INT64,
+            Data::Bool(_) => element::BOOL,
         }
     }
 

@@ -1,11 +1,15 @@
 //! Operators that are compositions, taken apart into simpler ones before lowering.
 
+mod arithmetic;
+mod recurrent;
+
 use std::sync::Arc;
 
 use zkml_graph::FunctionKind as F;
 
 use crate::array::Array;
 use crate::ir::{Attr, Constant, Ir, Node, Value, ValueId};
+use crate::onnx::element;
 
 /// Makes new values and nodes while a model is taken apart.
 struct Builder<'a> {
@@ -52,6 +56,40 @@ impl Builder<'_> {
         output
     }
 
+    /// The result of an operator without attributes, if it depends on constants alone; nothing if it does not, or
+    /// cannot be run.
+    fn folded(&mut self, of: &Node, op: &str, inputs: &[ValueId]) -> Option<ValueId> {
+        let constants: Vec<Constant> =
+            inputs.iter().map(|&id| self.ir.constant(id).cloned()).collect::<Option<_>>()?;
+        let node = Node { op: op.into(), attrs: Default::default(), ..of.clone() };
+        let context = crate::exec::Context { opset: self.ir.opset, shapes_only: false };
+        let arrays: Vec<Option<&Array>> = constants.iter().map(|c| Some(c.array.as_ref())).collect();
+        let array = crate::exec::exec(&node, &arrays, context).ok()?.into_iter().next()?;
+        let id = self.value(format!("{}.{op}", of.name), Some(array.shape.clone()));
+        let secret = constants.iter().any(|constant| constant.secret);
+        self.ir.values[id].constant = Some(Constant { array: Arc::new(array), secret });
+        Some(id)
+    }
+
+    /// Gives the last node an attribute.
+    fn attribute(&mut self, name: &str, value: Attr) {
+        if let Some(last) = self.nodes.last_mut() {
+            last.attrs.insert(name.into(), value);
+        }
+    }
+
+    /// Axes of a reduction of `x`, its shape, and the shape of the result; nothing if they are not known.
+    fn reduction(&self, node: &Node, x: ValueId) -> Option<(Vec<usize>, Vec<usize>, Vec<usize>)> {
+        let shape = self.ir.values[x].shape.clone()?;
+        let listed = match node.input(1) {
+            Some(axes) => Some(self.ir.constant(axes)?.array.clone()),
+            None => None,
+        };
+        let axes = crate::exec::reduce_axes(node, listed.as_deref(), shape.len()).ok()?;
+        let out = self.ir.values[node.output(0)?].shape.clone()?;
+        Some((axes, shape, out))
+    }
+
     /// The same elements in another shape.
     fn reshaped(&mut self, part: &str, of: &Node, x: ValueId, shape: &[usize]) -> ValueId {
         let list = shape.iter().map(|&extent| extent as i64).collect();
@@ -70,10 +108,7 @@ impl Builder<'_> {
         kept: &[usize],
     ) -> ValueId {
         let out = self.node(part, of, op, &[x], Some(kept.to_vec()));
-        if let Some(last) = self.nodes.last_mut() {
-            let axes = axes.iter().map(|&axis| axis as i64).collect();
-            last.attrs.insert("axes".into(), Attr::Ints(axes));
-        }
+        self.attribute("axes", Attr::Ints(axes.iter().map(|&axis| axis as i64).collect()));
         out
     }
 
@@ -154,10 +189,22 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
             let inverse = to.node("reciprocal", node, "Reciprocal", &[sum], shape.clone());
             to.node("mul", node, "Mul", &[x, inverse], shape);
         }
-        "Pow" if scalar(to, 1) == Some(3.0) => {
-            let square = to.node("square", node, "Mul", &[x, x], shape.clone());
-            to.node("cube", node, "Mul", &[square, x], shape);
-        }
+        "Pow" => match scalar(to, 1).and_then(|exponent| (3..=8).find(|&whole| exponent == whole as f32)) {
+            Some(exponent) => arithmetic::power(to, node, x, exponent),
+            None => return false,
+        },
+        "Sinh" => arithmetic::hyperbolic(to, node, x, "Sub"),
+        "Cosh" => arithmetic::hyperbolic(to, node, x, "Add"),
+        "ThresholdedRelu" => arithmetic::thresholded(to, node, x),
+        "ArgMin" => return arithmetic::arg_min(to, node, x),
+        "Max" => return arithmetic::bounded(to, node, true),
+        "Min" => return arithmetic::bounded(to, node, false),
+        "ReduceProd" => return arithmetic::product(to, node, x),
+        "CumSum" => return arithmetic::running_sum(to, node, x),
+        "Mod" => return arithmetic::remainder(to, node, x),
+        "ArgMax" => return arithmetic::arg_last(to, node, x),
+        "Resize" | "Upsample" => return arithmetic::resized(to, node, x),
+        "RNN" | "GRU" | "LSTM" => return recurrent::unrolled(to, node, x),
         "Div" => {
             let Some(divisor) = node.input(1).filter(|&v| to.ir.constant(v).is_none()) else {
                 return false;
@@ -174,7 +221,7 @@ fn expand(to: &mut Builder<'_>, node: &Node) -> bool {
         "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceLogSumExp" => return reduce(to, node, x),
         "Softmax" | "LogSoftmax" => return flat_softmax(to, node, x),
         "Slice" => return reversed(to, node, x),
-        "Where" if to.ir.constant(x).is_none() => return chosen(to, node, x),
+        "Where" => return chosen(to, node, x),
         "Gather" => return embedding(to, node, x),
         _ => return false,
     }
@@ -283,13 +330,7 @@ fn normalise_groups(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
 
 /// Norms and sums of functions: the function, the sum, and what follows it.
 fn reduce(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
-    let (Some(shape), Some(out)) = (to.ir.values[x].shape.clone(), node.output(0)) else { return false };
-    let listed = node.input(1).map(|axes| to.ir.constant(axes));
-    let (Some(out_shape), false) = (to.ir.values[out].shape.clone(), matches!(listed, Some(None))) else {
-        return false;
-    };
-    let listed = listed.flatten().map(|constant| constant.array.as_ref());
-    let Ok(axes) = crate::exec::reduce_axes(node, listed, shape.len()) else { return false };
+    let Some((axes, shape, out_shape)) = to.reduction(node, x) else { return false };
     if axes.is_empty() || to.ir.integer.contains(&x) {
         return false;
     }
@@ -333,17 +374,19 @@ fn flat_softmax(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
     let flat = [shape[..first].iter().product(), shape[first..].iter().product()];
     let rows = to.reshaped("rows", node, x, &flat);
     let softmax = to.node("softmax", node, &node.op, &[rows], Some(flat.to_vec()));
-    if let Some(last) = to.nodes.last_mut() {
-        last.attrs.insert("axis".into(), Attr::Int(1));
-    }
+    to.attribute("axis", Attr::Int(1));
     to.reshaped("shape", node, softmax, &shape);
     to.finish(node);
     true
 }
 
-/// `b + c * (a - b)`, where the condition `c` depends on the input.
+/// `b + c * (a - b)`, where the condition `c` depends on the input, or both branches do.
 fn chosen(to: &mut Builder<'_>, node: &Node, condition: ValueId) -> bool {
     let (Some(a), Some(b), Some(out)) = (node.input(1), node.input(2), node.output(0)) else { return false };
+    let is_constant = |id: ValueId| to.ir.constant(id).is_some();
+    if is_constant(condition) && (is_constant(a) || is_constant(b)) {
+        return false;
+    }
     let shape_of = |to: &Builder<'_>, id: ValueId| to.ir.values[id].shape.clone();
     let (Some(shape), Some(of_a), Some(of_b), Some(of_c)) =
         (shape_of(to, out), shape_of(to, a), shape_of(to, b), shape_of(to, condition))
@@ -351,30 +394,30 @@ fn chosen(to: &mut Builder<'_>, node: &Node, condition: ValueId) -> bool {
         return false;
     };
     let Ok(between) = crate::array::broadcast(&of_a, &of_b) else { return false };
-    if to.ir.integer.contains(&out) {
-        return false;
-    }
-    let constants = to.ir.constant(a).zip(to.ir.constant(b));
-    let folded = constants.map(|(a, b)| {
-        let difference = Node { op: "Sub".into(), ..node.clone() };
-        let context = crate::exec::Context { opset: to.ir.opset, shapes_only: false };
-        let arrays = [Some(a.array.as_ref()), Some(b.array.as_ref())];
-        (crate::exec::exec(&difference, &arrays, context), a.secret || b.secret)
-    });
-    let apart = match folded {
-        Some((Ok(arrays), secret)) => {
-            let Some(array) = arrays.into_iter().next().map(Arc::new) else { return false };
-            let id = to.value(format!("{}.between", node.name), Some(array.shape.clone()));
-            to.ir.values[id].constant = Some(Constant { array, secret });
-            id
-        }
-        Some((Err(_), _)) => return false,
+    let apart = match to.folded(node, "Sub", &[a, b]) {
+        Some(apart) => apart,
+        None if to.ir.constant(a).is_some() && to.ir.constant(b).is_some() => return false,
         None => to.node("between", node, "Sub", &[a, b], Some(between)),
     };
-    let number = to.node("number", node, "Cast", &[condition], Some(of_c));
-    if let Some(last) = to.nodes.last_mut() {
-        last.attrs.insert("to".into(), Attr::Int(i64::from(crate::onnx::element::FLOAT)));
-    }
+    let element = if to.ir.integer.contains(&out) { element::INT64 } else { element::FLOAT };
+    let number = match to.ir.constant(condition).map(|c| (c.array.to_floats(), c.secret)) {
+        None => {
+            let number = to.node("number", node, "Cast", &[condition], Some(of_c));
+            to.attribute("to", Attr::Int(element.into()));
+            number
+        }
+        Some((truths, secret)) => {
+            let array = match element {
+                element::INT64 => Array::i64(of_c, truths.into_iter().map(|truth| truth as i64).collect()),
+                _ => Array::f32(of_c, truths),
+            };
+            let id = to.array("number", array);
+            if let Some(constant) = &mut to.ir.values[id].constant {
+                constant.secret = secret;
+            }
+            id
+        }
+    };
     let part = to.node("chosen", node, "Mul", &[number, apart], Some(shape.clone()));
     to.node("result", node, "Add", &[part, b], Some(shape));
     to.finish(node);
@@ -401,9 +444,7 @@ fn reversed(to: &mut Builder<'_>, node: &Node, x: ValueId) -> bool {
         let indices = to.array("indices", Array::i64(vec![length], indices));
         shape[axis] = length;
         value = to.node("elements", node, "Gather", &[value, indices], Some(shape.clone()));
-        if let Some(last) = to.nodes.last_mut() {
-            last.attrs.insert("axis".into(), Attr::Int(axis as i64));
-        }
+        to.attribute("axis", Attr::Int(axis as i64));
     }
     to.finish(node);
     true

@@ -46,6 +46,8 @@ pub enum Attr {
     Floats(Vec<f32>),
     /// Several integers.
     Ints(Vec<i64>),
+    /// Several texts.
+    Texts(Vec<String>),
     /// Of another kind.
     Other,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::array::{Array, count};
 use crate::error::{FloatError, Unsupported, limit};
 use crate::exec::{Context, Fault, exec, is_known, macs};
-use crate::ir::{Constant, Ir};
+use crate::ir::{Attr, Constant, Ir};
 use crate::onnx::read::Declared;
 use crate::onnx::tensor::element;
 
@@ -84,6 +84,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn node(&mut self, index: usize) -> Result<(), FloatError> {
+        self.settle_type(index);
         let node = &self.ir.nodes[index];
         if node.inputs.iter().flatten().any(|&v| self.known[v].is_none()) {
             let fault = (!is_known(node)).then_some(Fault::Unknown);
@@ -104,6 +105,18 @@ impl Pass<'_> {
                 self.faulty(index, Some(fault));
                 Ok(())
             }
+        }
+    }
+
+    /// Makes a cast to the type of another value one to that type.
+    fn settle_type(&mut self, index: usize) {
+        let node = &mut self.ir.nodes[index];
+        let like =
+            node.input(1).filter(|_| node.op == "CastLike").and_then(|like| self.known[like].as_deref());
+        if let Some(like) = like {
+            node.op = "Cast".into();
+            node.attrs.insert("to".into(), Attr::Int(like.element_type().into()));
+            node.inputs.truncate(1);
         }
     }
 

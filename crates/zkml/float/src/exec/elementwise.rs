@@ -139,12 +139,7 @@ fn dropout(inputs: &Inputs<'_>) -> Result<Vec<Array>, Fault> {
 }
 
 fn cast_like(inputs: &Inputs<'_>) -> Result<Vec<Array>, Fault> {
-    let to = match need(inputs, 1)?.data {
-        Data::F32(_) => element::FLOAT,
-        Data::I64(_) => element::INT64,
-        Data::Bool(_) => element::BOOL,
-    };
-    one(cast(need(inputs, 0)?, to)?)
+    one(cast(need(inputs, 0)?, need(inputs, 1)?.element_type())?)
 }
 
 fn not(x: &Array) -> Result<Vec<Array>, Fault> {

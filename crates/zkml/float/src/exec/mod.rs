@@ -6,7 +6,9 @@ pub(crate) mod function;
 mod layout;
 mod linear;
 mod pool;
+pub(crate) mod recurrent;
 mod reduce;
+pub(crate) mod resize;
 mod select;
 
 pub use elementwise::clip_bounds;
@@ -106,13 +108,15 @@ impl Operator {
 }
 
 /// The one table of operators, a part of it in each family's file.
-const TABLE: [&[Operator]; 7] = [
+const TABLE: [&[Operator]; 9] = [
     elementwise::OPERATORS,
     elementwise::FUNCTIONS,
     layout::OPERATORS,
     linear::OPERATORS,
     pool::OPERATORS,
+    recurrent::OPERATORS,
     reduce::OPERATORS,
+    resize::OPERATORS,
     select::OPERATORS,
 ];
 

@@ -59,7 +59,9 @@ pub(super) const OPERATORS: &[Operator] = &[
     }),
     Operator::new("Softmax", |node, inputs, context| one(softmax(node, inputs, context, false)?)),
     Operator::new("LogSoftmax", |node, inputs, context| one(softmax(node, inputs, context, true)?)),
-    Operator::new("ArgMax", |node, inputs, _| one(arg_max(node, inputs)?)),
+    Operator::new("ArgMax", |node, inputs, _| one(arg_max(node, inputs, |a, b| a > b)?)),
+    Operator::new("ArgMin", |node, inputs, _| one(arg_max(node, inputs, |a, b| a < b)?)),
+    Operator::new("CumSum", |node, inputs, _| one(running_sum(node, inputs)?)),
     Operator::new("LayerNormalization", |node, inputs, _| one(layer_norm(node, inputs)?)),
     Operator::new("RMSNormalization", |node, inputs, _| one(rms_norm(node, inputs)?)),
     Operator::new("InstanceNormalization", |node, inputs, _| one(group_norm(node, inputs, None)?)),
@@ -168,7 +170,8 @@ fn softmax(node: &Node, inputs: &Inputs<'_>, context: Context, log: bool) -> Res
     Ok(Array::f32(x.shape.clone(), out))
 }
 
-fn arg_max(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
+/// The first or last element of an axis that none is `better` than.
+fn arg_max(node: &Node, inputs: &Inputs<'_>, better: fn(f32, f32) -> bool) -> Result<Array, Fault> {
     let x = need(inputs, 0)?;
     let axis = axis(node.int("axis", 0), x.shape.len())?;
     let last = node.int("select_last_index", 0) != 0;
@@ -185,7 +188,7 @@ fn arg_max(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
             let mut best = 0;
             for j in 1..n {
                 let (v, b) = (values[(o * n + j) * inner + i], values[(o * n + best) * inner + i]);
-                if v > b || (last && v == b) {
+                if better(v, b) || (last && v == b) {
                     best = j;
                 }
             }
@@ -193,6 +196,33 @@ fn arg_max(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
         }
     }
     Ok(Array::i64(reduced_shape(&x.shape, &[axis], node.int("keepdims", 1) != 0), out))
+}
+
+fn running_sum(node: &Node, inputs: &Inputs<'_>) -> Result<Array, Fault> {
+    let (x, along) = (need(inputs, 0)?, need(inputs, 1)?);
+    let along = along.scalar().ok_or("the axis is not one number")?;
+    let axis = axis(along as i64, x.shape.len())?;
+    let (exclusive, reverse) = (node.int("exclusive", 0) != 0, node.int("reverse", 0) != 0);
+    let inner: usize = x.shape[axis + 1..].iter().product();
+    let length = x.shape[axis];
+    let values: Vec<f64> = match x.ints() {
+        Ok(values) => values.iter().map(|&value| value as f64).collect(),
+        Err(_) => x.floats()?.iter().map(|&value| f64::from(value)).collect(),
+    };
+    let mut sums = vec![0.0; values.len()];
+    for row in 0..values.len().checked_div(length).unwrap_or(0) {
+        let first = row / inner * length * inner + row % inner;
+        let mut sum = 0.0;
+        for step in 0..length {
+            let at = first + inner * if reverse { length - 1 - step } else { step };
+            sums[at] = if exclusive { sum } else { sum + values[at] };
+            sum += values[at];
+        }
+    }
+    Ok(match x.ints() {
+        Ok(_) => Array::i64(x.shape.clone(), sums.into_iter().map(|sum| sum as i64).collect()),
+        Err(_) => Array::f32(x.shape.clone(), sums.into_iter().map(|sum| sum as f32).collect()),
+    })
 }
 
 fn normalise(row: &mut [f32], epsilon: f32) {

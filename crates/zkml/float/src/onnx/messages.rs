@@ -87,6 +87,8 @@ pub struct AttributeProto {
     pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
     pub r#type: i32,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
 }
 
 /// A constant tensor.

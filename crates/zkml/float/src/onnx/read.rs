@@ -289,6 +289,9 @@ fn attr(proto: &AttributeProto, node: &str) -> Result<Attr, FloatError> {
         },
         6 => Attr::Floats(proto.floats.clone()),
         7 => Attr::Ints(proto.ints.clone()),
+        8 => {
+            Attr::Texts(proto.strings.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect())
+        }
         _ => Attr::Other,
     })
 }
