@@ -20,8 +20,9 @@ enum State {
     Root,
     /// The layer's number, counted from the root's, and `lambda`.
     Layer(usize, F),
-    /// Whether the sum is sent; items.
-    Quadratic(bool, Vec<QuadItem>),
+    /// Whether the sum is sent.
+    Quadratic(bool),
+    /// Whether the bias functional is sent.
     Master(bool),
     Columns,
     Products(Vec<Product>),
@@ -174,7 +175,7 @@ impl<'a> Forger<'a> {
         }
         self.claim = Some(p + beta * q - total);
         self.check = Some(SumCheck::new(None, terms, total));
-        self.state = State::Quadratic(false, items.to_vec());
+        self.state = State::Quadratic(false);
     }
 
     fn end_quadratic(&mut self) -> Vec<F> {
@@ -281,7 +282,7 @@ impl<'a> Forger<'a> {
     fn message(&mut self, challenge: Option<&F>, count: usize) -> Vec<F> {
         match &mut self.state {
             State::Root => return self.root(),
-            State::Quadratic(sent, _) if !*sent => {
+            State::Quadratic(sent) if !*sent => {
                 *sent = true;
                 return vec![self.check.as_ref().unwrap().claim];
             }
@@ -298,7 +299,7 @@ impl<'a> Forger<'a> {
         }
         match self.state {
             State::Layer(layer, lambda) if count == 6 => self.end_layer(layer, lambda),
-            State::Quadratic(..) if check.left() == 0 => self.end_quadratic(),
+            State::Quadratic(_) if check.left() == 0 => self.end_quadratic(),
             State::Master(_) if check.left() == 0 => self.end_master(),
             _ => check.round(count),
         }
