@@ -59,8 +59,9 @@ fn limbs(bytes: &[u8; SCALAR_BYTES]) -> [u64; 4] {
     out
 }
 
-/// A lazily reduced sum of `integer * scalar`, exact for up to 2^40 terms of integers below 2^22,
-/// or fewer larger ones: each of the four limbs holds `sum |integer| * 2^64 < 2^127`.
+/// A lazily reduced sum of `integer * scalar`: each of the four limbs holds less than
+/// `sum |integer| * 2^64`, which must stay below 2^127. Who adds more than [`WideSum::TERMS`] integers
+/// of up to 2^47 reduces after so many.
 ///
 /// A scalar is stored as `a R mod p`; the limbs add up the stored integers, so that the sum
 /// stands for `sum R^-1` and one reduction at the end suffices.
@@ -72,19 +73,15 @@ pub struct WideSum([i128; 4]);
     reason = "limbs stay below 2^127 for as many terms as the type allows"
 )]
 impl WideSum {
+    /// Integers of magnitude up to 2^47 that a sum holds: what cells and differences of cells are.
+    pub const TERMS: usize = 1 << 15;
+
     /// Adds `integer * scalar`.
     #[inline(always)]
     pub fn add(&mut self, integer: i64, scalar: &F) {
         let value = i128::from(integer);
         for (sum, limb) in self.0.iter_mut().zip(scalar.0.0) {
             *sum += value * i128::from(limb);
-        }
-    }
-
-    /// Adds another sum.
-    pub fn merge(&mut self, other: &Self) {
-        for (sum, limb) in self.0.iter_mut().zip(other.0) {
-            *sum += limb;
         }
     }
 
@@ -124,6 +121,15 @@ mod tests {
             let expected: F = terms.iter().map(|(integer, value)| F::from(*integer) * value).sum();
             prop_assert_eq!(wide.reduce(), expected);
         }
+    }
+
+    /// As many terms as a sum holds, each as large as it may be.
+    #[test]
+    fn a_wide_sum_of_the_largest_terms() {
+        let largest = -F::from(1u64);
+        let mut sum = WideSum::default();
+        (0..WideSum::TERMS).for_each(|_| sum.add(-(1 << 47), &largest));
+        assert_eq!(sum.reduce(), F::from(1u64 << 47) * F::from(WideSum::TERMS as u64));
     }
 
     #[test]

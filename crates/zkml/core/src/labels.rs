@@ -32,6 +32,8 @@ pub const RELATIONS: &str = "relations";
 pub const FACTORS: &str = "factors";
 /// Combines trace, weight and bias functionals.
 pub const COLUMNS: &str = "columns";
+/// Demands zeros in the columns that the chunks of a statement do not use.
+pub const TAILS: &str = "tails";
 /// Point of the equality polynomial over product constraints.
 pub const PRODUCTS: &str = "products";
 /// The two blinded factors of the last product constraint.

@@ -58,6 +58,24 @@ pub fn eq_index(point: &[F], index: u64) -> F {
         .product()
 }
 
+/// `sum over i >= start of base^i eq(point, i)`, where `powers` are `base^(2^j)`, one for each
+/// coordinate: the extension of a vector of powers whose first entries are zero.
+///
+/// # Errors
+/// Returns an error if there is not one power for each coordinate.
+pub fn powers_from(start: usize, powers: &[F], point: &[F]) -> Result<F, Unequal> {
+    // Of the indices' lowest bits: all sums, and those of indices not below the start's.
+    let (mut all, mut from) = (F::one(), F::one());
+    let mut left = start;
+    for (power, coordinate) in zip_eq(powers, point)? {
+        let (zero, one) = (F::one() - coordinate, *power * coordinate);
+        from = if left & 1 == 1 { one * from } else { zero * from + one * all };
+        all *= zero + one;
+        left >>= 1;
+    }
+    Ok(if left == 0 { from } else { F::zero() })
+}
+
 /// Evaluates a table of `2^point.len()` scalars (shorter ones count as padded with zeros).
 #[must_use]
 pub fn evaluate(table: &[F], point: &[F]) -> F {
@@ -118,6 +136,19 @@ mod tests {
     #[test]
     fn points_of_different_spaces_are_an_error() {
         assert_eq!(eq(&point(), &point()[..2]), Err(Unequal { left: 3, right: 2 }));
+    }
+
+    #[test]
+    fn powers_from_any_start() -> Result<(), Unequal> {
+        let (point, base) = (point(), F::from(13u64));
+        let powers: Vec<F> = [1, 2, 4].map(|power| base.pow([power])).to_vec();
+        let table = eq_table(&point, F::one());
+        for start in 0..20 {
+            let sum: F = (start..8).map(|i| base.pow([i as u64]) * table[i]).sum();
+            assert_eq!(powers_from(start, &powers, &point)?, sum);
+        }
+        assert!(powers_from(0, &powers, &point[..2]).is_err());
+        Ok(())
     }
 
     #[test]

@@ -28,6 +28,12 @@ pub trait Transcript {
     /// Returns [`Aborted`] if a live verifier has gone.
     fn squeeze(&mut self, label: &'static str) -> Result<[u8; 64], Aborted>;
 
+    /// A digest of what was absorbed so far, which a prover mixes into its randomness: two runs that
+    /// began with other nonces never share blinds. Constant where a source keeps no record.
+    fn seen(&self) -> [u8; DIGEST_BYTES] {
+        [0; DIGEST_BYTES]
+    }
+
     /// A uniform challenge.
     ///
     /// # Errors
@@ -77,6 +83,10 @@ impl Transcript for HashTranscript {
         bytes.copy_from_slice(&out[..64]);
         Ok(bytes)
     }
+
+    fn seen(&self) -> [u8; DIGEST_BYTES] {
+        self.digest()
+    }
 }
 
 /// A hash transcript that asks someone for a nonce before every challenge: the live verifier's
@@ -92,6 +102,14 @@ impl<N: FnMut([u8; DIGEST_BYTES]) -> Result<[u8; DIGEST_BYTES], Aborted>> LiveTr
     pub fn new(protocol: &'static str, nonce: N) -> Self {
         Self { inner: HashTranscript::new(protocol), nonce }
     }
+
+    /// Starts a transcript with a nonce that the verifier gave before anything was committed.
+    #[must_use]
+    pub fn welcomed(protocol: &'static str, welcome: &[u8; DIGEST_BYTES], nonce: N) -> Self {
+        let mut transcript = Self::new(protocol, nonce);
+        transcript.inner.absorb(crate::labels::NONCE, welcome);
+        transcript
+    }
 }
 
 impl<N: FnMut([u8; DIGEST_BYTES]) -> Result<[u8; DIGEST_BYTES], Aborted>> Transcript for LiveTranscript<N> {
@@ -103,6 +121,10 @@ impl<N: FnMut([u8; DIGEST_BYTES]) -> Result<[u8; DIGEST_BYTES], Aborted>> Transc
         let nonce = (self.nonce)(self.inner.digest())?;
         self.inner.absorb(crate::labels::NONCE, &nonce);
         self.inner.squeeze(label)
+    }
+
+    fn seen(&self) -> [u8; DIGEST_BYTES] {
+        self.inner.digest()
     }
 }
 
@@ -131,5 +153,8 @@ mod tests {
         let draw = |nonce: [u8; 32]| LiveTranscript::new("test", move |_| Ok(nonce)).squeeze("c");
         assert_ne!(draw([0; 32]), draw([1; 32]));
         assert_eq!(LiveTranscript::new("test", |_| Err(Aborted)).squeeze("c"), Err(Aborted));
+        let welcomed = |welcome: [u8; 32]| LiveTranscript::welcomed("test", &welcome, |_| Ok([0; 32]));
+        assert_ne!(welcomed([0; 32]).seen(), welcomed([1; 32]).seen());
+        assert_ne!(welcomed([0; 32]).squeeze("c"), welcomed([1; 32]).squeeze("c"));
     }
 }

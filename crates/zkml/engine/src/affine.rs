@@ -132,6 +132,8 @@ fn add_windows(
                 add_weighted(region, (weights, &row_steps), (&window, &buffer), acc);
             }
         }
+        // Nothing bounds the sum of a window that counts for nothing.
+        Weight::Public(0) => {}
         Weight::Public(factor) => {
             let buffer = window.buffer(shape, values, 0);
             let steps: [&[usize]; 2] = [&region.steps, &window.steps];

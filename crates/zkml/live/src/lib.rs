@@ -5,7 +5,7 @@
 //! | from | frame | bytes |
 //! |---|---|---|
 //! | prover | hello | magic bytes, version, digest of the key |
-//! | verifier | welcome | nothing; another key is answered by closing |
+//! | verifier | welcome | 32, fresh from the system's randomness; another key is answered by closing |
 //! | prover | digest of the transcript so far | 32 |
 //! | verifier | nonce, fresh from the system's randomness | 32 |
 //! | … | the last two, once for every challenge | |
@@ -16,7 +16,8 @@
 //! runs the verification against the digests in the order in which it got them. A session that
 //! ends early is over: the prover stores nothing of it, never answers for it again, and starts the
 //! next one with fresh randomness, so that a verifier that comes back learns nothing from two
-//! challenges on one first message. Such a proof convinces only the verifier that drew the nonces.
+//! challenges on one first message. The transcript starts with the welcome, and the prover hashes it into
+//! its randomness. Such a proof convinces only the verifier that drew the nonces.
 //!
 //! | module | content |
 //! |---|---|
@@ -39,7 +40,7 @@ use zkml_core::transcript::DIGEST_BYTES;
 
 /// First bytes of a session.
 const MAGIC: &[u8; 6] = b"CYBliv";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HELLO_BYTES: usize = MAGIC.len() + 2 + DIGEST_BYTES;
 /// Most challenges in a session: a proof of the largest graph has some thousands.
 const MAX_CHALLENGES: usize = 1 << 16;

@@ -20,6 +20,8 @@ pub struct Outcome {
 /// The prover's end: greets, fetches nonces, hands over the proof.
 pub struct Prover<S> {
     frames: Frames<S>,
+    /// The verifier's nonce before the first commitment.
+    welcome: [u8; DIGEST_BYTES],
     /// Why a nonce could not be had; [`Aborted`] itself does not say.
     failure: Option<SessionError>,
 }
@@ -36,8 +38,8 @@ impl<S: Read + Write> Prover<S> {
         hello.extend(VERSION.to_le_bytes());
         hello.extend(key);
         frames.send(&hello)?;
-        match frames.receive("welcome", 0) {
-            Ok(_) => Ok(Self { frames, failure: None }),
+        match frames.receive_exact("welcome") {
+            Ok(welcome) => Ok(Self { frames, welcome, failure: None }),
             Err(SessionError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(SessionError::Refused)
             }
@@ -57,13 +59,14 @@ impl<S: Read + Write> Prover<S> {
     ) -> Result<Result<(Outcome, T), E>, SessionError> {
         let proved = {
             let (frames, failure) = (&mut self.frames, &mut self.failure);
-            let mut transcript = LiveTranscript::new(PROTOCOL, |digest: [u8; DIGEST_BYTES]| {
+            let nonce = |digest: [u8; DIGEST_BYTES]| {
                 let nonce = frames.send(&digest).and_then(|()| frames.receive_exact("nonce"));
                 nonce.map_err(|error| {
                     *failure = Some(error);
                     Aborted
                 })
-            });
+            };
+            let mut transcript = LiveTranscript::welcomed(PROTOCOL, &self.welcome, nonce);
             prove(&mut transcript)
         };
         if let Some(failure) = self.failure {

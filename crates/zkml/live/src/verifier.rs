@@ -54,7 +54,8 @@ impl<'a, S: Read + Write> Verifier<'a, S> {
     /// Returns an error if the session ends before there is a whole proof.
     pub fn run(&mut self, context: &[u8]) -> Result<Session, SessionError> {
         let Self { frames, key } = self;
-        frames.send(&[])?;
+        let welcome = fresh()?;
+        frames.send(&welcome)?;
         let mut drawn: Vec<([u8; DIGEST_BYTES], [u8; DIGEST_BYTES])> = Vec::new();
         loop {
             let digest = frames.receive("digest", DIGEST_BYTES)?;
@@ -69,15 +70,14 @@ impl<'a, S: Read + Write> Verifier<'a, S> {
             if drawn.len() == MAX_CHALLENGES {
                 return Err(SessionError::TooManyChallenges);
             }
-            let mut nonce = [0; DIGEST_BYTES];
-            getrandom::fill(&mut nonce).map_err(SessionError::Random)?;
+            let nonce = fresh()?;
             drawn.push((digest, nonce));
             frames.send(&nonce)?;
         }
         let proof = frames.receive("proof", MAX_PROOF_BYTES)?;
 
         let mut next = drawn.iter();
-        let mut transcript = LiveTranscript::new(PROTOCOL, |digest| match next.next() {
+        let mut transcript = LiveTranscript::welcomed(PROTOCOL, &welcome, |digest| match next.next() {
             Some((expected, nonce)) if *expected == digest => Ok(*nonce),
             _ => Err(Aborted),
         });
@@ -94,4 +94,11 @@ impl<'a, S: Read + Write> Verifier<'a, S> {
         let _ = frames.send(&outcome);
         Ok(Session { challenges: drawn.len(), proof_bytes: proof.len(), verified })
     }
+}
+
+/// A nonce from the system's randomness.
+fn fresh() -> Result<[u8; DIGEST_BYTES], SessionError> {
+    let mut nonce = [0; DIGEST_BYTES];
+    getrandom::fill(&mut nonce).map_err(SessionError::Random)?;
+    Ok(nonce)
 }

@@ -56,7 +56,7 @@ fn frame(stream: &mut impl Write, bytes: &[u8]) {
 }
 
 fn hello(key: &VerifierKey) -> Vec<u8> {
-    [b"CYBliv\x01\0", &key.digest()[..]].concat()
+    [b"CYBliv\x02\0", &key.digest()[..]].concat()
 }
 
 fn receive(stream: &mut impl Read) -> Vec<u8> {
@@ -143,7 +143,7 @@ fn two_sides_with_different_keys_part() {
 fn another_protocol_or_version_is_refused() {
     let party = Party::new(1);
     let key = &party.keys.verifier;
-    for (at, byte) in [(0, b'X'), (6, 2), (7, 1)] {
+    for (at, byte) in [(0, b'X'), (6, 1), (7, 1)] {
         let mut altered = hello(key);
         altered[at] = byte;
         let result = session(key, CONTEXT, |mut stream| frame(&mut stream, &altered));
@@ -162,7 +162,7 @@ fn frames_of_other_lengths_are_refused() {
     let digest = |bytes: &'static [u8]| {
         session(key, CONTEXT, move |mut stream| {
             frame(&mut stream, &hello(key));
-            assert!(receive(&mut stream).is_empty());
+            assert_eq!(receive(&mut stream).len(), 32);
             frame(&mut stream, bytes);
         })
     };
@@ -173,7 +173,7 @@ fn frames_of_other_lengths_are_refused() {
     // A length that no bytes follow, and is not believed.
     let proof = session(key, CONTEXT, |mut stream| {
         frame(&mut stream, &hello(key));
-        assert!(receive(&mut stream).is_empty());
+        assert_eq!(receive(&mut stream).len(), 32);
         frame(&mut stream, &[]);
         stream.write_all(&u32::MAX.to_le_bytes()).unwrap();
     });
@@ -186,7 +186,7 @@ fn challenges_have_a_limit() {
     let key = &party.keys.verifier;
     let result = session(key, CONTEXT, |mut stream| {
         frame(&mut stream, &hello(key));
-        assert!(receive(&mut stream).is_empty());
+        assert_eq!(receive(&mut stream).len(), 32);
         for _ in 0..1 << 16 {
             frame(&mut stream, &[7; 32]);
             assert_eq!(receive(&mut stream).len(), 32);
@@ -194,6 +194,42 @@ fn challenges_have_a_limit() {
         frame(&mut stream, &[7; 32]);
     });
     assert!(matches!(result, Err(SessionError::TooManyChallenges)));
+}
+
+/// The verifier's first nonce comes before the prover has committed to anything, another one each time, and
+/// the transcript begins with it.
+#[test]
+fn a_welcome_is_fresh_and_counts() {
+    let party = Party::new(1);
+    let key = &party.keys.verifier;
+    let welcomes = [(); 2].map(|()| {
+        let mut welcome = Vec::new();
+        let result = session(key, CONTEXT, |mut stream| {
+            frame(&mut stream, &hello(key));
+            welcome = receive(&mut stream);
+        });
+        assert!(result.is_err());
+        welcome
+    });
+    assert_ne!(welcomes[0], welcomes[1]);
+    let begun = |welcome: u8| {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let verifier = thread::spawn(move || {
+            receive(&mut theirs);
+            frame(&mut theirs, &[welcome; 32]);
+            receive(&mut theirs)
+        });
+        let mut seen = [0; 32];
+        let prover = Prover::greet(ours, &key.digest()).unwrap();
+        let _ = prover.run(|transcript| {
+            seen = transcript.seen();
+            transcript.squeeze("first").map(|_| (Vec::new(), ()))
+        });
+        assert_eq!(verifier.join().unwrap(), seen);
+        seen
+    };
+    assert_eq!(begun(1), begun(1));
+    assert_ne!(begun(1), begun(2));
 }
 
 /// Either side learns that the other one has gone.
@@ -207,7 +243,7 @@ fn a_side_that_leaves_ends_the_session() {
     };
     let result = session(key, CONTEXT, |mut stream| {
         frame(&mut stream, &hello(key));
-        assert!(receive(&mut stream).is_empty());
+        assert_eq!(receive(&mut stream).len(), 32);
         frame(&mut stream, &[7; 32]);
     });
     assert!(result.err().is_some_and(|error| gone(&error)));
@@ -215,7 +251,7 @@ fn a_side_that_leaves_ends_the_session() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let verifier = thread::spawn(move || {
         assert_eq!(receive(&mut theirs).len(), 40);
-        frame(&mut theirs, &[]);
+        frame(&mut theirs, &[9; 32]);
         assert_eq!(receive(&mut theirs).len(), 32);
     });
     let prover = Prover::greet(ours, &key.digest()).unwrap();

@@ -1,7 +1,7 @@
 //! A proof of an inference.
 
 use crate::body::{Secrets, prove_body};
-use crate::commit::{system_randomness, weight_blinds};
+use crate::commit::{occasion, system_randomness, weight_blinds};
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use crate::party::Witness;
@@ -105,6 +105,23 @@ pub fn prove_trace<T: Transcript + ?Sized>(
     prove_given(key, trace, request, &[], transcript)
 }
 
+/// A proof's randomness, from whatever a challenge depends on: a stream drawn twice must not meet two
+/// challenges. Secrets are the values and the blinds that were given; `session` is what the transcript has
+/// seen, a live verifier's first nonce among it, and the occasion.
+fn hedged(
+    entropy: &[u8; 32],
+    key: &ProverKey,
+    request: &Request<'_>,
+    [values, blinds]: [&[u8]; 2],
+    session: (&[u8; 32], &[u8; 24]),
+) -> Random {
+    let shows = [request.input, request.output].map(|shown| u8::from(shown == Visibility::Public));
+    let digest = key.digest();
+    let material: [&[u8]; 8] =
+        [key.seed(), &digest, &shows, request.context, values, blinds, session.0, session.1];
+    Random::new("cyborg proof v2", entropy, &material)
+}
+
 /// Proves a trace; the first tensors of the statement have the given blinds.
 fn prove_given<T: Transcript + ?Sized>(
     key: &ProverKey,
@@ -118,13 +135,10 @@ fn prove_given<T: Transcript + ?Sized>(
         circuit.statement.iter().map(|block| trace.read(&circuit.blocks[*block])).collect();
     let bytes: Zeroizing<Vec<u8>> =
         Zeroizing::new(values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect());
-    let entropy = system_randomness()?;
-    // Whatever a challenge depends on: a stream drawn twice must not meet two challenges.
-    let shows = [request.input, request.output].map(|shown| u8::from(shown == Visibility::Public));
     let chosen: Zeroizing<Vec<u8>> =
         Zeroizing::new(given.iter().copied().flatten().flat_map(zkml_core::field::encode).collect());
-    let material: [&[u8]; 6] = [key.seed(), &key.digest(), &shows, request.context, &bytes, &chosen];
-    let mut random = Random::new("cyborg proof v1", &entropy, &material);
+    let entropy = system_randomness()?;
+    let mut random = hedged(&entropy, key, request, [&bytes, &chosen], (&transcript.seen(), &occasion()));
 
     let visibility = |position: usize| {
         if position < graph.inputs.len() { request.input } else { request.output }
@@ -165,4 +179,46 @@ fn prove_given<T: Transcript + ?Sized>(
     });
     let proof = Proof { key: key.digest(), statement, body }.to_bytes(graph)?;
     Ok(Proved { proof, outputs, opening })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keygen;
+    use zkml_graph::{Epilogue, Graph, Node, Op, Source, Tensor, Term, Weights};
+
+    fn copy() -> Graph {
+        let tensor = |name: &str| Tensor { name: name.into(), shape: vec![4], min: 0, max: 9, scale: 0 };
+        let source = Source::Reshape { tensor: 0, multiplier: 1 };
+        let terms = vec![Term { region: vec![(0, 4)], source }];
+        let op = Op::Affine { terms, epilogue: Epilogue::Exact };
+        Graph {
+            name: "copy".into(),
+            weight_bits: 8,
+            tensors: vec![tensor("x"), tensor("y")],
+            params: Vec::new(),
+            nodes: vec![Node { name: "copy".into(), op, output: 1 }],
+            inputs: vec![0],
+            outputs: vec![1],
+        }
+    }
+
+    /// A generator that gives the same bytes again: two proofs of one request still share no blind if the
+    /// verifier greets with another nonce, or if it is another occasion.
+    #[test]
+    fn a_broken_generator_repeats_no_stream() -> Result<(), ProveError> {
+        let keys = keygen(copy(), Weights::default(), &mut |_| ())?;
+        let shown = Visibility::Committed;
+        let inputs = [vec![1, 2, 3, 4]];
+        let request = Request { inputs: &inputs, context: b"", input: shown, output: shown };
+        let first = |seen: [u8; 32], occasion: [u8; 24]| {
+            hedged(&[0; 32], &keys.prover, &request, [b"values", b""], (&seen, &occasion)).scalar()
+        };
+        let one = first([1; 32], [1; 24]);
+        assert_eq!(one, first([1; 32], [1; 24]));
+        assert_ne!(one, first([2; 32], [1; 24]));
+        assert_ne!(one, first([1; 32], [2; 24]));
+        assert_ne!(occasion(), occasion());
+        Ok(())
+    }
 }

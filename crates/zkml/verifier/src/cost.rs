@@ -41,6 +41,22 @@ pub struct Cost {
     pub memory_bytes: u64,
 }
 
+impl Cost {
+    /// Field products that nobody needs to be asked about: seconds, natively. The largest models of the
+    /// tests take a hundredth of it.
+    pub const ORDINARY_PRODUCTS: u64 = 1 << 30;
+    /// Bytes of memory that nobody needs to be asked about.
+    pub const ORDINARY_MEMORY: u64 = 1 << 32;
+
+    /// Whether somebody who verifies for itself should go on without being asked. A key of a few
+    /// kilobytes from a stranger can demand hours: its [cost](VerifierKey::cost) says so before any
+    /// of it is done. Who verifies for others has its own limits, and charges.
+    #[must_use]
+    pub fn is_ordinary(&self) -> bool {
+        self.field_products <= Self::ORDINARY_PRODUCTS && self.memory_bytes <= Self::ORDINARY_MEMORY
+    }
+}
+
 /// The cost as the chain counts it: a claim that comes with a key.
 #[cfg(feature = "claim")]
 impl TryFrom<Cost> for cyborg_primitives::verification::Cost {

@@ -13,7 +13,7 @@ use zkml_core::{Affine, F};
 use zkml_graph::Graph;
 
 const MAGIC: &[u8; 6] = b"CYBprf";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Bytes before the statement's tensors: magic, version, key digest, two visibilities.
 pub const HEADER_BYTES: usize = 6 + 2 + 32 + 2;

@@ -6,6 +6,7 @@
 //! the error by at most `q`.
 
 use crate::circuit::Circuit;
+use crate::statement::chunk_count;
 use alloc::vec::Vec;
 use zkml_core::ipa::round_count;
 
@@ -33,6 +34,9 @@ pub fn steps(circuit: &Circuit) -> Vec<StepError> {
     let tree_rounds = log * (log - 1) / 2;
     let quads = circuit.quads.len();
     let rounds = round_count(circuit.columns() + circuit.hidden_count());
+    // The degree in tau, if all inputs and outputs are committed.
+    let chunks: usize = circuit.statement_lens().into_iter().map(chunk_count).sum();
+    let tails = (chunks + 1) * circuit.columns();
     let fingerprints = StepError {
         step: "lookups",
         // Columns and tag are combined with degree three; then poles, and the sum's numerator.
@@ -45,7 +49,7 @@ pub fn steps(circuit: &Circuit) -> Vec<StepError> {
         field("relations", circuit.relations.len() + 2 + log),
         field("quadratic", 3 * circuit.quad_log() + 2 * quads),
         field("master", 2 * circuit.trace_log),
-        field("columns", 2 + 2 * circuit.columns_log),
+        field("columns", 2 + tails + 2 * circuit.columns_log),
         field("products", 4 * circuit.product_log()),
         field("combination", log + 8 + quads + 3),
         StepError {

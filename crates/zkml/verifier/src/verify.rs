@@ -13,7 +13,7 @@ use zkml_core::msm::{Msm, Native};
 use zkml_core::transcript::{HashTranscript, Transcript};
 
 /// Name and version of the protocol, first in every transcript.
-pub const PROTOCOL: &str = "cyborg inference proof v1";
+pub const PROTOCOL: &str = "cyborg inference proof v2";
 
 /// Verifies a proof, from its bytes, for a key and a context.
 ///

@@ -195,3 +195,36 @@ fn large_convolutions() {
     layers.depthwise(3).conv(64, 1, 1).depthwise(3);
     layers.check("depthwise", false);
 }
+
+/// A window that counts for nothing, whose values add up to more than 64 bits hold: no bound is about it.
+#[test]
+fn a_sum_that_counts_for_nothing() {
+    let len = 1 << 18;
+    let largest = 1 << 46;
+    let term = |extent: u32, map: AxisMap, inner: Vec<u32>, from: u32, factor: i64| {
+        let source = Source::Tensor { tensor: from, inner, map: vec![map], weight: Weight::Public(factor) };
+        Term { region: vec![(0, extent)], source }
+    };
+    let along = AxisMap { out: Some((0, 1)), ..AxisMap::default() };
+    let over = AxisMap { inner: Some((0, 1)), ..AxisMap::default() };
+    let node = |term: Term, output: u32| Node {
+        name: format!("node {output}"),
+        op: Op::Affine { terms: vec![term], epilogue: Epilogue::Exact },
+        output,
+    };
+    let graph = Graph {
+        name: "nothing".into(),
+        weight_bits: 8,
+        tensors: vec![
+            tensor("input", &[len], 0, 1),
+            tensor("large", &[len], 0, largest),
+            tensor("output", &[1], 0, 0),
+        ],
+        params: Vec::new(),
+        nodes: vec![node(term(len, along, vec![], 0, largest), 1), node(term(1, over, vec![len], 1, 0), 2)],
+        inputs: vec![0],
+        outputs: vec![2],
+    };
+    let outputs = zkml_engine::run(&graph, &Weights::default(), &[vec![1; len as usize]]).unwrap();
+    assert_eq!(outputs, [[0]]);
+}

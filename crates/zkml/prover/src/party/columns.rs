@@ -82,11 +82,8 @@ fn committed_trace(witness: &Witness<'_>, bound_trace: &[F], factors: &[F]) -> V
 
 impl Columns {
     pub(super) fn new(rows: &[Vec<F>], classes: &[Class]) -> Result<Self, Unequal> {
-        let tables = zip_eq(rows, classes)?.map(|(row, class)| {
-            let mut values = class.values.clone();
-            values.resize(row.len(), F::default());
-            (Table::full(row.clone()), Table::full(values))
-        });
+        let tables = zip_eq(rows, classes)?
+            .map(|(row, class)| (Table::full(row.clone()), Table::full(class.factors(row.len()))));
         Ok(Self { tables: tables.collect() })
     }
 

@@ -11,6 +11,10 @@ use zkml_verifier::circuit::Circuit;
 use zkml_verifier::kernel::{BiasKernel, Functional, outer_product};
 use zkml_verifier::protocol::{MasterEnd, ProtocolError};
 
+/// Pairs that one thread sums up before it reduces, which no size of the cells overflows.
+const PART: usize = 1 << 12;
+const _: () = assert!(PART <= WideSum::TERMS);
+
 pub(super) struct Master<'a> {
     circuit: &'a Circuit,
     cells: &'a [i64],
@@ -92,27 +96,22 @@ impl<'a> Master<'a> {
             });
         }
         let cells = self.cells;
-        let start = || [WideSum::default(); 2];
-        let add = |mut sums: [WideSum; 2], i: usize| {
-            let (low, step) = (cells[i], cells.get(i + half).copied().unwrap_or(0) - cells[i]);
-            if low != 0 {
-                sums[0].add(low, &kernel.at(i));
+        let part = |start: usize| {
+            let mut sums = [WideSum::default(); 2];
+            for i in start..(start + PART).min(pairs) {
+                let (low, step) = (cells[i], cells.get(i + half).copied().unwrap_or(0) - cells[i]);
+                if low != 0 {
+                    sums[0].add(low, &kernel.at(i));
+                }
+                if step != 0 {
+                    sums[1].add(step, &(kernel.at(i + half) - kernel.at(i)));
+                }
             }
-            if step != 0 {
-                sums[1].add(step, &(kernel.at(i + half) - kernel.at(i)));
-            }
-            sums
+            sums.map(|sum| sum.reduce())
         };
-        let merge = |mut a: [WideSum; 2], b: [WideSum; 2]| {
-            a.iter_mut().zip(&b).for_each(|(x, y)| x.merge(y));
-            a
-        };
-        let sums = if pairs >= PARALLEL_PAIRS {
-            (0..pairs).into_par_iter().with_min_len(PARALLEL_PAIRS).fold(start, add).reduce(start, merge)
-        } else {
-            (0..pairs).fold(start(), add)
-        };
-        [sums[0].reduce(), sums[1].reduce()]
+        let add = |a: [F; 2], b: [F; 2]| [a[0] + b[0], a[1] + b[1]];
+        let parts = (0..pairs.div_ceil(PART)).into_par_iter();
+        parts.map(|index| part(index * PART)).reduce(|| [F::zero(); 2], add)
     }
 
     fn bind(&mut self, challenge: &F) {

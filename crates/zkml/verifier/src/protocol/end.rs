@@ -1,7 +1,7 @@
 //! The end of stage 4 and the inner products of stage 5.
 #![expect(clippy::indexing_slicing, reason = "kernels name the circuit's own blocks")]
 
-use super::{Class, ClassRows, ProtocolError};
+use super::{Class, ClassRows, ProtocolError, Tail};
 use crate::circuit::{Circuit, IO_CHUNK};
 use crate::kernel::{Functional, Kernel, WeightCoefficients, axis_tables, outer_product, selector};
 use crate::statement::Shown;
@@ -60,19 +60,29 @@ impl MasterEnd {
     }
 }
 
+/// What stage 5 draws first.
+#[derive(Clone, Copy)]
+pub(super) struct ColumnChallenges {
+    /// Factors of `V` and of the bias functional.
+    pub(super) eta: [F; 2],
+    /// Base of the factors of unused columns, where a statement has commitments.
+    pub(super) tau: Option<F>,
+}
+
 /// The inner products of stage 5, and what public inputs and outputs contribute to `t`.
 pub(super) fn classes(
     circuit: &Circuit,
     statement: &[Shown],
     functional: &Functional,
     end: &MasterEnd,
-    eta: [F; 2],
+    challenges: ColumnChallenges,
     r: &[F],
 ) -> Result<(Vec<Class>, F), ProtocolError> {
+    let ColumnChallenges { eta, tau } = challenges;
     let columns = circuit.columns();
     let (low, high) = r.split_at(circuit.columns_log);
-    let mut classes =
-        vec![Class { rows: ClassRows::Trace(eq_table(high, F::ONE)), values: eq_table(low, F::ONE) }];
+    let class = |rows: ClassRows, values: Vec<F>| Class { rows, values, tail: None };
+    let mut classes = vec![class(ClassRows::Trace(eq_table(high, F::ONE)), eq_table(low, F::ONE))];
 
     let mut weights = WeightCoefficients::new(&circuit.weights);
     let mut shares = end.shares.iter();
@@ -87,18 +97,17 @@ pub(super) fn classes(
         weights.add_bias(&circuit.weights, bias, eta[1])?;
     }
     for (row, values) in weights.packed.chunks(columns).enumerate() {
-        classes.push(Class { rows: ClassRows::Packed(row), values: values.to_vec() });
+        classes.push(class(ClassRows::Packed(row), values.to_vec()));
     }
     for (param, factors, values) in weights.matrices {
         for (chunk, values) in values.chunks(columns).enumerate() {
-            classes.push(Class {
-                rows: ClassRows::Matrix { param, chunk, factors: factors.clone() },
-                values: values.to_vec(),
-            });
+            let rows = ClassRows::Matrix { param, chunk, factors: factors.clone() };
+            classes.push(class(rows, values.to_vec()));
         }
     }
 
     let mut public = F::zero();
+    let mut tails = tau.map(|tau| Tail::of_chunks(tau, circuit.columns_log));
     for (tensor, (shown, block)) in zip_eq(statement, &circuit.statement)?.enumerate() {
         let block = &circuit.blocks[*block];
         let elements = outer_product(&axis_tables(block, r), selector(r, block.log, block.offset));
@@ -109,7 +118,9 @@ pub(super) fn classes(
             }
             Shown::Committed(_) => {
                 for (chunk, values) in elements.chunks(IO_CHUNK).enumerate() {
-                    classes.push(Class { rows: ClassRows::Chunk { tensor, chunk }, values: values.to_vec() });
+                    let tail = tails.as_mut().and_then(Iterator::next).ok_or(ProtocolError::NoAnswer)?;
+                    let rows = ClassRows::Chunk { tensor, chunk };
+                    classes.push(Class { rows, values: values.to_vec(), tail: Some(tail) });
                 }
             }
         }

@@ -27,16 +27,17 @@ mod public;
 mod relations;
 mod rows;
 mod stages;
+mod tails;
 
 use self::public::Computed;
 use self::stages::{Columns, Run};
+use self::tails::multipliers;
 use crate::circuit::{Circuit, QuadShape};
 use crate::kernel::Functional;
 use crate::statement::Shown;
 use alloc::vec::Vec;
 use ark_ff::Field;
 use zkml_core::F;
-use zkml_core::field::dot;
 use zkml_core::labels;
 use zkml_core::ledger::{Ledger, Product};
 use zkml_core::poly::eq_table;
@@ -45,6 +46,7 @@ use zkml_core::transcript::Transcript;
 pub use self::end::MasterEnd;
 pub(crate) use self::public::count;
 pub use self::rows::Row;
+pub use self::tails::Tail;
 pub use crate::error::ProtocolError;
 
 /// What a party is asked for next. Within a stage the party answers a sequence of requests; each
@@ -119,8 +121,10 @@ pub struct QuadItem {
 pub struct Class {
     /// Which rows, with which factors.
     pub rows: ClassRows,
-    /// One factor for each column; missing ones are zero.
+    /// One factor for each of the first columns.
     pub values: Vec<F>,
+    /// The factors of the columns beyond them; `None` where they are zero.
+    pub tail: Option<Tail>,
 }
 
 /// The rows of a class.
@@ -217,8 +221,7 @@ pub fn run<P: Party, T: Transcript + ?Sized>(
     }
     value += claim.constant;
     let mut coefficients = eq_table(&point, F::ONE);
-    // A class has no values for the last columns where they are all zero.
-    let multipliers = classes.iter().map(|class| dot(&class.values, &coefficients)).collect();
+    let multipliers = multipliers(&classes, &point, &coefficients)?;
     let separation = run.transcript.challenge(labels::SEPARATION)?;
     for coefficient in &mut coefficients {
         *coefficient *= separation;

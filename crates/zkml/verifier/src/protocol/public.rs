@@ -4,7 +4,7 @@
 //! protocol itself, run with [`Skipped`] in the place of [`Computed`]: that takes time in
 //! proportion to the messages, however much arithmetic a hostile graph puts between them.
 
-use super::end::{self, MasterEnd};
+use super::end::{self, ColumnChallenges, MasterEnd};
 use super::relations::relations;
 use super::{Class, Party, ProtocolError, QuadItem, Run, Stage};
 use crate::circuit::{Circuit, Messages, QuadShape};
@@ -48,13 +48,16 @@ pub(super) trait Public {
         r: &[F],
     ) -> Result<MasterEnd, ProtocolError>;
 
+    /// Whether the statement has commitments.
+    fn commits(&self) -> bool;
+
     /// Stage 5: the inner products, and what the public part of the statement contributes.
     fn classes(
         &self,
         circuit: &Circuit,
         functional: &Functional,
         end: &MasterEnd,
-        eta: [F; 2],
+        challenges: ColumnChallenges,
         r: &[F],
     ) -> Result<(Vec<Class>, F), ProtocolError>;
 }
@@ -103,15 +106,19 @@ impl Public for Computed<'_> {
         MasterEnd::new(circuit, functional, rho, r)
     }
 
+    fn commits(&self) -> bool {
+        self.statement.iter().any(|shown| matches!(shown, Shown::Committed(_)))
+    }
+
     fn classes(
         &self,
         circuit: &Circuit,
         functional: &Functional,
         end: &MasterEnd,
-        eta: [F; 2],
+        challenges: ColumnChallenges,
         r: &[F],
     ) -> Result<(Vec<Class>, F), ProtocolError> {
-        end::classes(circuit, self.statement, functional, end, eta, r)
+        end::classes(circuit, self.statement, functional, end, challenges, r)
     }
 }
 
@@ -150,12 +157,16 @@ impl Public for Skipped {
         Ok(MasterEnd { kernel: F::zero(), shares: Vec::new(), tables: Vec::new() })
     }
 
+    fn commits(&self) -> bool {
+        false
+    }
+
     fn classes(
         &self,
         _: &Circuit,
         _: &Functional,
         _: &MasterEnd,
-        _: [F; 2],
+        _: ColumnChallenges,
         _: &[F],
     ) -> Result<(Vec<Class>, F), ProtocolError> {
         Ok((Vec::new(), F::zero()))

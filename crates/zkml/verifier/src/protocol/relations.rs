@@ -63,10 +63,14 @@ pub(super) fn relations(
             .iter()
             .zip(&gamma)
             .map(|(column, factor)| {
-                let mut sum = WideSum::default();
                 // A table ends before its block does.
-                column.iter().zip(&tables[log]).for_each(|(value, weight)| sum.add(*value, weight));
-                sum.reduce() * factor
+                let parts = column.chunks(WideSum::TERMS).zip(tables[log].chunks(WideSum::TERMS));
+                let part = |(values, weights): (&[i64], &[F])| {
+                    let mut sum = WideSum::default();
+                    values.iter().zip(weights).for_each(|(value, weight)| sum.add(*value, weight));
+                    sum.reduce()
+                };
+                parts.map(part).sum::<F>() * factor
             })
             .sum();
         denominator += share * (alpha - gamma[3] * F::from(tag as u64) - entries - F::ONE);

@@ -4,6 +4,7 @@
     reason = "variables of a point by their number, and answers that were asked for by threes"
 )]
 
+use super::end::ColumnChallenges;
 use super::public::Public;
 use super::{Class, Party, ProtocolError, QuadItem, Stage};
 use crate::circuit::{Circuit, log2_ceil};
@@ -59,7 +60,9 @@ impl<P: Party, T: Transcript + ?Sized, A: Public> Run<'_, P, T, A> {
         self.ledger.require_zero(claim.plus(&t, -end.kernel).plus(&product, -F::ONE));
 
         let eta = [self.transcript.challenge(labels::COLUMNS)?, self.transcript.challenge(labels::COLUMNS)?];
-        let (classes, public) = self.public.classes(circuit, &functional, &end, eta, &r)?;
+        let tau = if self.public.commits() { Some(self.transcript.challenge(labels::TAILS)?) } else { None };
+        let challenges = ColumnChallenges { eta, tau };
+        let (classes, public) = self.public.classes(circuit, &functional, &end, challenges, &r)?;
         self.party.begin(Stage::Columns { classes: &classes })?;
         let claim = t.plus(&v, eta[0]).plus(&bias, eta[1]).plus(&Form::constant(public), -F::ONE);
         // No answer depends on the last challenge of the columns.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use zkml_graph::validate::validate;
 use zkml_graph::{Epilogue, FunctionKind, Graph, Op, Operand, OperandAxis, View};
 use zkml_testkit::maker::{Maker, at, out, read, table};
+use zkml_testkit::models;
+use zkml_verifier::Cost;
 use zkml_verifier::circuit::{Circuit, CircuitError, Property};
 
 /// The error of a valid graph's circuit, found soon.
@@ -92,4 +94,26 @@ fn long_thin_weights_are_packed() {
     let circuit = Circuit::new(&maker.graph).unwrap();
     let weights = &circuit.weights;
     assert!(weights.rows << circuit.columns_log < 4 * (3 << 20));
+}
+
+/// A window as long as its tensor: a small key that makes its verifier work for hours. What it costs is
+/// known at once, and is more than anybody should do unasked.
+#[test]
+fn hours_of_verification_are_announced() {
+    let len = 1 << 21;
+    let mut maker = Maker::new(1, &[len], -1, 1);
+    let map = vec![at(-i64::from(len), Some((0, 1)), Some((0, 1)))];
+    let terms = vec![maker.whole(&[len], read(0, &[len], map, 1))];
+    let output = maker.exact(&[len], terms);
+    maker.graph.outputs = vec![output];
+    assert_eq!(validate(&maker.graph), Ok(()));
+    assert!(zkml_graph::codec::encode_graph(&maker.graph).len() < 1000);
+    let start = Instant::now();
+    let cost = Circuit::new(&maker.graph).unwrap().cost(&maker.graph);
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(cost.field_products >= 1 << 38 && !cost.is_ordinary());
+    // What people make is far below.
+    let maker = models::attention(1);
+    let cost = Circuit::new(&maker.graph).unwrap().cost(&maker.graph);
+    assert!(cost.is_ordinary() && cost.field_products < Cost::ORDINARY_PRODUCTS / 100);
 }

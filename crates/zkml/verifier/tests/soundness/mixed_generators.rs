@@ -29,6 +29,7 @@ struct Forger<'a> {
     /// Committed rows of the trace.
     rows: &'a [Vec<i64>],
     circuit: &'a Circuit,
+    /// Columns that the claim about all rows has too much.
     hidden_columns: Vec<F>,
     tables: Option<Vec<(Vec<F>, Vec<F>)>>,
 }
@@ -52,14 +53,8 @@ impl Party for Forger<'_> {
         self.tables = None;
         if let Stage::Columns { classes } = &stage {
             let columns = self.circuit.columns();
-            let mut tables: Vec<_> = classes
-                .iter()
-                .map(|class| {
-                    let mut values = class.values.clone();
-                    values.resize(columns, F::zero());
-                    (self.row(class), values)
-                })
-                .collect();
+            let mut tables: Vec<_> =
+                classes.iter().map(|class| (self.row(class), class.factors(columns))).collect();
             tables.push((self.hidden_columns.clone(), vec![F::ONE; columns]));
             self.tables = Some(tables);
         }
@@ -122,9 +117,17 @@ fn tripled() -> Maker {
     maker
 }
 
+/// The generators that the forger uses, which are not the pads'.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    Columns,
+    Value,
+}
+
 /// With `shift` hidden columns of sum one, every cell of the trace is one more than what is
-/// committed or public: the forger would prove `f(x + 1) = y + 1` instead of `f(x) = y`.
-fn forge(shift: i64) -> Result<Statement, VerifyError> {
+/// committed or public: the forger would prove `f(x + 1) = y + 1` instead of `f(x) = y`. It hides them in
+/// the pads' commitment, on the columns' generators or on the value's.
+fn forge(shift: i64, hidden: Hidden) -> Result<Statement, VerifyError> {
     let mut maker = tripled();
     let claimed = maker.inputs().swap_remove(0);
     let inputs: Vec<i64> = claimed.iter().map(|x| x.min(&59) + shift).collect();
@@ -166,12 +169,18 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
     let commitments = commit_rows(&generators, &slices, &blinds).unwrap();
     let pads: Vec<F> = (0..circuit.hidden_count()).map(|_| random.scalar()).collect();
     let pad_blind = random.scalar();
-    let mut hidden_columns = vec![F::zero(); columns];
-    hidden_columns[0] = F::from(shift);
-    let pad_commitment = (msm(&generators.pads, &pads)
-        + msm(&generators.columns, &hidden_columns)
-        + generators.blind * pad_blind)
-        .into_affine();
+    let each = F::from(shift) / F::from(columns as u64);
+    let (hidden_columns, carried) = match hidden {
+        Hidden::Columns => {
+            let mut hidden_columns = vec![F::zero(); columns];
+            hidden_columns[0] = F::from(shift);
+            let carried = msm(&generators.columns, &hidden_columns);
+            (hidden_columns, carried)
+        }
+        Hidden::Value => (vec![each; columns], generators.value * -each),
+    };
+    let pad_commitment =
+        (msm(&generators.pads, &pads) + carried + generators.blind * pad_blind).into_affine();
     absorb_commitments(&commitments, &pad_commitment, &mut transcript);
     let witness = Witness { circuit, trace: &trace, weights: &maker.weights.0 };
     let mut forger = Forger {
@@ -186,7 +195,8 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
     };
     let reduced = run(circuit, 8, &statement.tensors, &mut forger, &mut transcript).unwrap();
     let separation = reduced.separation;
-    let mut vector: Vec<F> = hidden_columns.iter().map(|x| separation * x).collect();
+    let own = if hidden == Hidden::Columns { separation } else { F::zero() };
+    let mut vector: Vec<F> = hidden_columns.iter().map(|x| own * x).collect();
     let mut blind = separation * pad_blind;
     for (class, multiplier) in reduced.classes.iter().zip(&reduced.multipliers) {
         for (sum, value) in vector.iter_mut().zip(forger.row(class)) {
@@ -217,6 +227,8 @@ fn forge(shift: i64) -> Result<Statement, VerifyError> {
 #[test]
 fn columns_in_the_pads_commitment_shift_no_cell() {
     // The forger's machinery is right: without a shift its proof is an honest one.
-    forge(0).unwrap();
-    assert_eq!(forge(1).err(), Some(VerifyError::Equation));
+    for hidden in [Hidden::Columns, Hidden::Value] {
+        forge(0, hidden).unwrap();
+        assert_eq!(forge(1, hidden).err(), Some(VerifyError::Equation));
+    }
 }

@@ -5,6 +5,8 @@
 //! | [`adaptive`] | a liar whose later messages fit its lie |
 //! | [`batch`] | several proofs at once, and openings |
 //! | [`challenges`] | every challenge is used |
+//! | [`forged`] | what breaks one constraint and holds all others |
+//! | [`forger`] | a second prover, over field elements, that keeps to no rule |
 //! | [`hostile`] | graphs that nobody could prove |
 //! | [`lengths`] | lists that belong together, of different lengths |
 //! | [`lying`] | a lie for every check and for every node, each caught |
@@ -18,6 +20,8 @@
 mod adaptive;
 mod batch;
 mod challenges;
+mod forged;
+mod forger;
 mod hostile;
 mod lengths;
 mod lying;
