@@ -134,6 +134,9 @@ pub(crate) struct Verify {
     /// Opening of the proof's commitments: they must hold what it says
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) opening: Option<PathBuf>,
+    /// Refuse a key whose proofs take longer to verify, by their cost, before any of it is done
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub(crate) max_cost: f64,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use zkml_samples::Ports;
+use zkml_verifier::cost::Cost;
 use zkml_verifier::{Statement, VerifierKey, VerifyError, Visibility};
 
 use super::arguments::{CheckKey, Verify};
@@ -19,6 +20,7 @@ use crate::report::{CommandOutput, bytes, printable, seconds};
 pub(super) fn run(arguments: &Verify) -> Result<CommandOutput, Failure> {
     let start = Instant::now();
     let key = verifier_key(&arguments.key)?;
+    bearable(&key, arguments)?;
     let claims = Claims::read(arguments, key.graph())?;
     let mut report = CommandOutput::default();
     // The name under which failures are reported, and what verification said.
@@ -47,6 +49,9 @@ pub(super) fn run(arguments: &Verify) -> Result<CommandOutput, Failure> {
 
     report.field("valid", true, "proof", "valid");
     report.field("key", hex::encode(key.digest()), "key", hex::encode(key.digest()));
+    // A true proof for a key whose weights are out of range says little.
+    report.json("key_checked", false);
+    report.line(format!("{:<24} not here: cyborg zk check-key", "key checked"));
     report.field(
         "context",
         hex::encode(&arguments.context.0),
@@ -79,6 +84,24 @@ pub(super) fn run(arguments: &Verify) -> Result<CommandOutput, Failure> {
     }
     report.field("seconds", elapsed, "time", seconds(elapsed));
     Ok(report)
+}
+
+/// A key of a few kilobytes can demand hours and memory without end: its cost says so.
+fn bearable(key: &VerifierKey, arguments: &Verify) -> Result<(), Failure> {
+    /// A product in the scalar field, of which nearly all of a verification consists.
+    const PRODUCT_S: f64 = 25e-9;
+    let cost = key.cost();
+    let time = cost.field_products as f64 * PRODUCT_S;
+    if time <= arguments.max_cost && cost.memory_bytes <= Cost::ORDINARY_MEMORY {
+        return Ok(());
+    }
+    let problem = format!(
+        "verifying a proof of this key would take about {} and {}; --max-cost SECONDS allows more time, up to {}",
+        seconds(time),
+        bytes(cost.memory_bytes),
+        bytes(Cost::ORDINARY_MEMORY)
+    );
+    Err(Failure::input(&arguments.key, problem))
 }
 
 /// Takes a proof from a live prover.
