@@ -314,7 +314,10 @@ impl Circuit {
             walk.products.add(table_cells(block).saturating_add(elements.saturating_mul(4)));
             walk.products.add(self.trace_log as u64);
             walk.kept.add(elements.saturating_mul(3));
+            // Behind the values: a sum for each length of a chunk, of which a tensor has two at most.
+            walk.products.add(8 * self.columns_log as u64 + 3 * chunk_count(block.len()) as u64);
         }
+        walk.products.add(CHALLENGE + self.columns_log as u64);
     }
 }
 

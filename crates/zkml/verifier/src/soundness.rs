@@ -54,7 +54,8 @@ pub fn steps(circuit: &Circuit) -> Vec<StepError> {
         field("combination", log + 8 + quads + 3),
         StepError {
             step: "inner product",
-            over_field: 2,
+            // The value's weight, separation with degree two, and the last challenge.
+            over_field: 4,
             // Four accepting continuations of a round give the witness or a discrete logarithm.
             over_short: 3 * rounds as u128,
         },

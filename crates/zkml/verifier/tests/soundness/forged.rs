@@ -266,6 +266,17 @@ fn functions(lies: &mut FieldLies) {
     *cells.at(high, saturated) -= step * fraction(u32::from(bits));
     lies.tell(&liar, cells, Property::Saturation);
 
+    // A part and the output moved against each other: their sum is that of an entry, so that columns with one
+    // power of gamma would be met.
+    let high_of = |element: usize| liar.cell(&liar.trace(|_| (), 0), high, element);
+    let far = (0..4).find(|element| high_of(*element) > 1).unwrap();
+    let mut cells = honest(&liar);
+    let step = F::from(1u64 << bits);
+    *cells.at(low, far) += step;
+    *cells.at(high, far) -= F::one();
+    *cells.at(1, far) -= step;
+    lies.tell(&liar, cells, Property::Function);
+
     let liar = Liar::new(greater());
     let mut cells = honest(&liar);
     *cells.at(liar.output(0), 2) += odd();

@@ -15,6 +15,7 @@
 //! | [`negative`] | the twenty mistakes of other systems |
 //! | [`openings`] | what opens commitments, and what only seems to |
 //! | [`random_models`] | random models: what the engine computes, and nothing one off |
+//! | [`spans`] | no pad and no row hides from all challenges |
 //! | [`tampering`] | a change of every field of proof, statement, key and opening |
 
 mod adaptive;
@@ -30,4 +31,5 @@ mod mutate;
 mod negative;
 mod openings;
 mod random_models;
+mod spans;
 mod tampering;
