@@ -1,5 +1,5 @@
-//! Random models of every kind through the prover: what the engine computes is accepted, and an
-//! output one off is refused.
+//! Random models of every kind through the prover: what the engine computes is accepted; an output one off,
+//! with all that follows from it, and any single other cell are refused.
 
 use zkml_engine::Engine;
 use zkml_prover::{check, trace::Trace};
@@ -36,6 +36,27 @@ fn one_off(liar: &Liar, node: usize, dice: &mut Dice) -> Option<Trace> {
     Some(Trace::new(liar.circuit(), &liar.maker.graph, execution))
 }
 
+/// The trace with one other cell: of any tensor but the inputs, or of any node's auxiliary values. The looked-up
+/// values and their counts follow it.
+fn one_cell(liar: &Liar, dice: &mut Dice) -> Trace {
+    let circuit = liar.circuit();
+    let inputs = &liar.maker.graph.inputs;
+    let counts: Vec<usize> = circuit.tables.iter().map(|table| table.multiplicities).collect();
+    let fixed =
+        |block: &usize| inputs.iter().any(|input| *input as usize == *block) || counts.contains(block);
+    let blocks: Vec<usize> = (0..circuit.blocks.len()).filter(|block| !fixed(block)).collect();
+    let block = blocks[dice.below(blocks.len())];
+    let mut trace = liar.trace(|_| (), 0);
+    let element = dice.below(circuit.blocks[block].len());
+    let step = if dice.chance(50) { 1 } else { -1 } << dice.below(8);
+    let value = liar.cell(&trace, block, element) + step;
+    liar.set(&mut trace, &[(block, element, value)]);
+    trace
+}
+
+/// Single cells that are tried of each model.
+const CELLS: usize = 4;
+
 #[test]
 fn what_the_engine_computes_and_nothing_one_off() {
     let mut proven = 0;
@@ -56,6 +77,13 @@ fn what_the_engine_computes_and_nothing_one_off() {
                 let verdict = liar.verdict(&trace, Visibility::Committed);
                 assert_eq!(verdict, Err(VerifyError::Equation), "seed {seed}, node {node}");
             }
+        }
+        for cell in 0..CELLS {
+            let trace = one_cell(&liar, &mut dice);
+            // No other cell has a second value that fits the others.
+            assert!(!liar.broken(&trace).is_empty(), "seed {seed}, cell {cell}");
+            let verdict = liar.verdict(&trace, Visibility::Committed);
+            assert_eq!(verdict, Err(VerifyError::Equation), "seed {seed}, cell {cell}");
         }
     }
     assert!(proven >= PROVEN, "only {proven} models could be proven");
