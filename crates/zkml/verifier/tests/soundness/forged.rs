@@ -355,3 +355,21 @@ fn every_property_broken_by_field_elements() {
     }
     assert_eq!(lies.0, all);
 }
+
+/// Two relations that are broken by opposite amounts, cell by cell: each has a power of beta of its own.
+#[test]
+fn relations_that_cancel() {
+    let mut maker = copied();
+    let terms = vec![maker.whole(&[4], read(0, &[], vec![out(0)], 3))];
+    let second = maker.exact(&[4], terms);
+    maker.graph.outputs.push(second);
+    let liar = Liar::new(maker);
+    let mut cells = honest(&liar);
+    *cells.at(1, 2) += odd();
+    *cells.at(second as usize, 2) -= odd();
+    let broken: Vec<Property> = cells.broken().iter().map(|label| label.property).collect();
+    assert_eq!(broken, [Property::Equality; 2]);
+    let forgery = Forgery::new(&liar.keys, cells, Visibility::Committed);
+    refused(&forgery, &[], Breach::MasterZero, Reveal::Factors, (1, 0));
+    refused(&forgery, &[], Breach::Trace, Reveal::Factors, (0, 0));
+}
