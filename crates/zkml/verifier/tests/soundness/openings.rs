@@ -157,3 +157,34 @@ fn an_output_is_named_before_it_is_proven() {
         Err(OpeningError::Length { .. })
     ));
 }
+
+/// The digests by which a chain names inputs and outputs, computed as docs/protocol.md says: the visibility,
+/// then length and bytes of each tensor as the proof has them.
+#[test]
+fn a_digest_is_what_the_page_says() {
+    let liar = Liar::new(models::concat(1));
+    let graph = &liar.maker.graph;
+    for (flag, shown) in [(0, Visibility::Committed), (1, Visibility::Public)] {
+        let bytes = liar.prove(&liar.trace(|_| (), 0), shown);
+        let statement = verify(&liar.keys.verifier, &bytes, b"lie").unwrap();
+        // The statement's tensors follow the header, the digest and the flags.
+        let mut rest = &bytes[42..];
+        let mut digest = |ids: &[u32]| {
+            let mut hasher = blake3::Hasher::new_derive_key("cyborg statement part v1");
+            hasher.update(&[flag]);
+            for id in ids {
+                let tensor = &graph.tensors[*id as usize];
+                let len = tensor.shape.iter().product::<u32>() as usize;
+                let width = (64 - (tensor.max - tensor.min).leading_zeros()).div_ceil(8) as usize;
+                let size = if flag == 0 { 32 * len.div_ceil(256) } else { width * len };
+                let (part, after) = rest.split_at(size);
+                rest = after;
+                hasher.update(&(size as u64).to_le_bytes());
+                hasher.update(part);
+            }
+            *hasher.finalize().as_bytes()
+        };
+        let expected = (digest(&graph.inputs), digest(&graph.outputs));
+        assert_eq!(statement.digests(graph).unwrap(), expected);
+    }
+}
