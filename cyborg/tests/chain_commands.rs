@@ -84,7 +84,7 @@ async fn registers_tasks_and_money_are_shown() -> TestResult {
     let got = json("balance new.key")?;
     assert_eq!((units(&got["free"]), &got["holds"]), (5 * UNIT / 2, &json!([])));
     assert_eq!(got["account"], cyborg_chain_client::subxt::utils::AccountId32(address).to_string());
-    chain("transfer --from new.key //Bob 100")?.fails(2, &["refused"]);
+    chain("transfer --from new.key //Bob 100")?.fails(2, &["CYB to spend"]);
 
     // Events, of the past and as they come.
     let block = sent["block"].as_u64().ok_or("no block")?;

@@ -385,7 +385,7 @@ mod with_a_chain {
         let nothing = network.cyborg("miner update --dir m")?;
         assert!(nothing.status == Some(2) && nothing.stderr.contains("--price"), "{nothing:?}");
         network.cyborg("miner update --dir m --memory 4000TB")?.fails(2, &["--memory", "MiB"]);
-        network.cyborg("miner bond --dir m 5000")?.fails(2, &["unavailable"]);
+        network.cyborg("miner bond --dir m 5000")?.fails(2, &["CYB to spend"]);
         let now = network.json("miner update --dir m --price 12.5 --memory 32MiB --at 48.14,11.58")?;
         assert_eq!((&now["miner"], &now["price"]), (&json!(miner), &json!("12500000000000")));
         assert_eq!(

@@ -9,7 +9,8 @@ use cyborg_account::Signing;
 use cyborg_primitives::money::Cyb;
 use subxt::config::DefaultExtrinsicParamsBuilder;
 use subxt::error::{
-    BackendError, DispatchError, ExtrinsicError, RpcError, TokenError, TransactionEventsError,
+    ArithmeticError, BackendError, DispatchError, ExtrinsicError, RpcError, TokenError,
+    TransactionEventsError,
 };
 use subxt::events::DecodeAsEvent;
 use subxt::extrinsics::ExtrinsicEvents;
@@ -116,12 +117,15 @@ impl Chain {
 }
 
 /// Whether a transaction was refused because its account has too little, in the words of the transaction pool if the
-/// fee is too much for it, or of FRAME's `TokenError` if the call is.
+/// fee is too much for it, or of FRAME if the call is.
 fn is_about_money(reason: &str) -> bool {
-    [TokenError::FundsUnavailable, TokenError::NotExpendable]
-        .iter()
-        .any(|error| reason.contains(&error.to_string()))
-        || reason.contains("Inability to pay some fees")
+    let of_the_call = [
+        TokenError::FundsUnavailable.to_string(),
+        TokenError::NotExpendable.to_string(),
+        // What a transfer beyond the balance is called.
+        ArithmeticError::Underflow.to_string(),
+    ];
+    of_the_call.iter().any(|words| reason.contains(words)) || reason.contains("Inability to pay some fees")
 }
 
 /// An account's signatures in the chain's types.

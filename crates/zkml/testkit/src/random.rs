@@ -5,6 +5,7 @@
 use crate::case::Case;
 use crate::dice::Dice;
 use zkml_graph::bounds;
+use zkml_graph::validate::validate;
 use zkml_graph::{
     AxisMap, Epilogue, Function, FunctionKind, Graph, Node, Op, Operand, OperandAxis, Param, Source, Tensor,
     Term, View, Weight, Weights,
@@ -19,6 +20,15 @@ pub fn cells(shape: &[u32]) -> usize {
 /// A model whose axes have at most `extent` elements.
 #[must_use]
 pub fn model(seed: u64, extent: u32) -> Case {
+    // Of some hundred thousand draws one has a sum that is larger than a node may have.
+    (seed..=u64::MAX)
+        .chain(0..seed)
+        .map(|seed| draw(seed, extent))
+        .find(|case| validate(&case.graph).is_ok())
+        .unwrap_or_else(|| unreachable!("some model is well formed"))
+}
+
+fn draw(seed: u64, extent: u32) -> Case {
     let mut builder = Builder {
         dice: Dice::new(seed),
         extent,
