@@ -86,6 +86,10 @@ impl Unit {
             return Ok(());
         }
         let mut rustdoc = Command::new("rustdoc");
+        // A program has no public items: who reads about it reads its sources.
+        if self.arguments.iter().any(|argument| argument == "bin") {
+            rustdoc.arg("--document-private-items");
+        }
         status(rustdoc.args(&self.arguments).args(["-Dwarnings", "--out-dir"]).arg(scratch))
     }
 }
