@@ -111,11 +111,11 @@ fn peers_that_break_the_protocol_do_not_stop_the_verifier() -> TestResult {
         .map(|pair| u8::from_str_radix(&String::from_utf8_lossy(pair), 16))
         .collect::<Result<_, _>>()?;
     let frame = |bytes: &[u8]| [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat();
-    let hello = frame(&[b"CYBliv\x01\x00", &digest[..]].concat());
+    let hello = frame(&[b"CYBliv\x02\x00", &digest[..]].concat());
     for bytes in [
         Vec::new(),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        frame(b"CYBliv\x02\x00"),
+        frame(b"CYBliv\x03\x00"),
         u32::MAX.to_le_bytes().to_vec(),
         hello.clone(),
         [&hello[..], &frame(&[0; 31])].concat(),
@@ -151,7 +151,7 @@ fn a_verifier_that_drops_ends_the_session() -> TestResult {
         let (mut peer, _) = listener.accept()?;
         let mut hello = [0; 44];
         peer.read_exact(&mut hello)?;
-        peer.write_all(&[0; 4])?;
+        peer.write_all(&[&32_u32.to_le_bytes()[..], &[9; 32]].concat())?;
         let mut digest = [0; 36];
         peer.read_exact(&mut digest)?;
         peer.write_all(&[&32_u32.to_le_bytes()[..], &[7; 32]].concat())?;
@@ -169,7 +169,7 @@ fn a_verifier_that_drops_ends_the_session() -> TestResult {
         let (mut peer, _) = listener.accept()?;
         let mut hello = [0; 44];
         peer.read_exact(&mut hello)?;
-        peer.write_all(&[0; 4])?;
+        peer.write_all(&[&32_u32.to_le_bytes()[..], &[9; 32]].concat())?;
         let mut digest = [0; 36];
         peer.read_exact(&mut digest)?;
         Ok(digest)
