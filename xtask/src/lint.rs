@@ -86,11 +86,12 @@ impl Unit {
             return Ok(());
         }
         let mut rustdoc = Command::new("rustdoc");
+        rustdoc.args(&self.arguments).arg("-Dwarnings");
         // A program has no public items: who reads about it reads its sources.
         if self.arguments.iter().any(|argument| argument == "bin") {
-            rustdoc.arg("--document-private-items");
+            rustdoc.args(["--document-private-items", "-Arustdoc::private-intra-doc-links"]);
         }
-        status(rustdoc.args(&self.arguments).args(["-Dwarnings", "--out-dir"]).arg(scratch))
+        status(rustdoc.arg("--out-dir").arg(scratch))
     }
 }
 
